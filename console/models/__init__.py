@@ -1,0 +1,51 @@
+"""SQLAlchemy mappings only: one module per subject, no queries and no rules.
+
+Every table has ``number``, an integer that only grows and is never reused, as its primary key: rows are
+joined by it, and the dialects that speak integers show it. What people and programs see is ``id``, a UUIDv7.
+"""
+
+from console.models.accounts import (
+    BrowserSession,
+    Membership,
+    Organization,
+    SetupLink,
+    SignInFailure,
+    Token,
+    User,
+)
+from console.models.audit import AuditEntry
+from console.models.base import Base
+from console.models.bins import Bin, BinRequest
+from console.models.catalogue import EventType, Source
+from console.models.deliveries import Attempt, Delivery, DeliveryState, Trigger
+from console.models.engine import HookHour, HookState, Leader, Turn, Worker
+from console.models.events import Event
+from console.models.hooks import Hook, HookSecret
+
+__all__ = [
+    "Attempt",
+    "AuditEntry",
+    "Base",
+    "Bin",
+    "BinRequest",
+    "BrowserSession",
+    "Delivery",
+    "DeliveryState",
+    "Event",
+    "EventType",
+    "Hook",
+    "HookHour",
+    "HookSecret",
+    "HookState",
+    "Leader",
+    "Membership",
+    "Organization",
+    "SetupLink",
+    "SignInFailure",
+    "Source",
+    "Token",
+    "Trigger",
+    "Turn",
+    "User",
+    "Worker",
+]

@@ -1,0 +1,126 @@
+"""Organizations, people and their credentials."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from console.models.base import Base, number_key, text40, text200
+
+
+class Organization(Base):
+    """The tenant; owns everything below it. The slug never changes: bodies that were sent contain it."""
+
+    __tablename__ = "organizations"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[number_key]
+    id: Mapped[UUID] = mapped_column(unique=True)
+    slug: Mapped[str] = mapped_column(String(50), unique=True)
+    name: Mapped[text200]
+    created_at: Mapped[datetime]
+
+
+class User(Base):
+    """A person. Staff see all organizations."""
+
+    __tablename__ = "users"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[number_key]
+    id: Mapped[UUID] = mapped_column(unique=True)
+    username: Mapped[str] = mapped_column(String(150), unique=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    full_name: Mapped[text200] = mapped_column(default="")
+    password_hash: Mapped[str] = mapped_column(String(255))
+    is_staff: Mapped[bool] = mapped_column(default=False)
+    is_active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime]
+
+    memberships: Mapped[list[Membership]] = relationship(back_populates="user", cascade="all, delete-orphan")
+
+
+class Membership(Base):
+    """A person's role in an organization."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (UniqueConstraint("user_number", "organization_number"), {"sqlite_autoincrement": True})
+
+    number: Mapped[number_key]
+    user_number: Mapped[int] = mapped_column(ForeignKey("users.number", ondelete="CASCADE"))
+    organization_number: Mapped[int] = mapped_column(ForeignKey("organizations.number", ondelete="CASCADE"), index=True)
+    role: Mapped[str] = mapped_column(String(20))
+    created_at: Mapped[datetime]
+
+    user: Mapped[User] = relationship(back_populates="memberships")
+    organization: Mapped[Organization] = relationship()
+
+
+class BrowserSession(Base):
+    """A sign-in in one browser, kept on the server so that it can be ended; the cookie holds only its secret."""
+
+    __tablename__ = "browser_sessions"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[number_key]
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    user_number: Mapped[int] = mapped_column(ForeignKey("users.number", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    ip: Mapped[text40]
+    user_agent: Mapped[text200]
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None] = mapped_column(String(100))
+
+    user: Mapped[User] = relationship()
+
+
+class SignInFailure(Base):
+    """A failed sign-in, kept for the throttle; *scope* is a hash of the account name or the address prefix."""
+
+    __tablename__ = "sign_in_failures"
+    __table_args__ = (Index(None, "scope", "at"), {"sqlite_autoincrement": True})
+
+    number: Mapped[number_key]
+    scope: Mapped[str] = mapped_column(String(80))
+    at: Mapped[datetime]
+
+
+class SetupLink(Base):
+    """The one-time link with which the first admin is made."""
+
+    __tablename__ = "setup_links"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[number_key]
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Token(Base):
+    """An API credential: a user, an organization, a set of permissions. Only its SHA-256 is stored."""
+
+    __tablename__ = "tokens"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[number_key]
+    id: Mapped[UUID] = mapped_column(unique=True)
+    prefix: Mapped[str] = mapped_column(String(20), unique=True)
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    name: Mapped[text200]
+    user_number: Mapped[int] = mapped_column(ForeignKey("users.number", ondelete="CASCADE"), index=True)
+    organization_number: Mapped[int] = mapped_column(ForeignKey("organizations.number", ondelete="CASCADE"), index=True)
+    permissions: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    last_used_ip: Mapped[str | None] = mapped_column(String(40))
+    revoked_at: Mapped[datetime | None]
+
+    user: Mapped[User] = relationship()
+    organization: Mapped[Organization] = relationship()

@@ -1,0 +1,34 @@
+"""The audit log: append-only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from console.models.base import Base, number_key
+
+
+class AuditEntry(Base):
+    """Who changed what, when and from where. ``changes`` maps a field to ``[before, after]``, secrets redacted."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (
+        Index(None, "organization_number", "number"),
+        Index(None, "object_type", "object_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    number: Mapped[number_key]
+    organization_number: Mapped[int | None] = mapped_column(ForeignKey("organizations.number", ondelete="CASCADE"))
+    user_number: Mapped[int | None] = mapped_column(ForeignKey("users.number", ondelete="SET NULL"))
+    actor: Mapped[str] = mapped_column(String(254))  # the name as it was then; "Hookyard" for its own acts
+    ip: Mapped[str | None] = mapped_column(String(40))
+    at: Mapped[datetime]
+    action: Mapped[str] = mapped_column(String(60))  # verb on a noun: hook.updated
+    object_type: Mapped[str | None] = mapped_column(String(30))
+    object_id: Mapped[str | None] = mapped_column(String(60))
+    object_name: Mapped[str | None] = mapped_column(String(300))
+    changes: Mapped[dict[str, Any]]

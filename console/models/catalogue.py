@@ -1,0 +1,44 @@
+"""The catalogue: event types with their groups, and the sources that events come from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, ForeignKey, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from console.models.base import Base, number_key, text200
+
+
+class EventType(Base):
+    """A name that events carry. ``is_builtin`` types came with Hookyard; the others the organization added."""
+
+    __tablename__ = "event_types"
+    __table_args__ = (UniqueConstraint("organization_number", "name"), {"sqlite_autoincrement": True})
+
+    number: Mapped[number_key]
+    organization_number: Mapped[int] = mapped_column(ForeignKey("organizations.number", ondelete="CASCADE"))
+    name: Mapped[text200]
+    groups: Mapped[list[str]]
+    description: Mapped[str] = mapped_column(Text, default="")
+    sample: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    schema: Mapped[dict[str, Any] | None]
+    is_builtin: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    modified_at: Mapped[datetime]
+
+
+class Source(Base):
+    """A named origin of events: a shop, a conference, a site. The slug never changes."""
+
+    __tablename__ = "sources"
+    __table_args__ = (UniqueConstraint("organization_number", "slug"), {"sqlite_autoincrement": True})
+
+    number: Mapped[number_key]
+    id: Mapped[UUID] = mapped_column(unique=True)
+    organization_number: Mapped[int] = mapped_column(ForeignKey("organizations.number", ondelete="CASCADE"))
+    slug: Mapped[str] = mapped_column(String(50))
+    name: Mapped[text200]
+    created_at: Mapped[datetime]
