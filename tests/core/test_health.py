@@ -1,0 +1,194 @@
+"""The health of hooks: words, disabling by itself, circuit, concurrency and lanes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.core.health import (
+    Figures,
+    Health,
+    circuit_pause_s,
+    disable_reason,
+    health,
+    is_slow_after,
+    next_concurrency,
+    opens_circuit,
+    warning_due,
+)
+from console.core.outcomes import NETWORK, Outcome
+
+NOW = datetime(2026, 11, 21, 23, 10, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=1)
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("figures", "expected", "words"),
+    [
+        (Figures(), Health.HEALTHY, "Nothing was sent recently."),
+        (Figures(recent_attempts=5, recent_successes=3), Health.HEALTHY, "Deliveries arrive."),
+        (Figures(recent_attempts=100, recent_successes=95), Health.HEALTHY, "Deliveries arrive."),
+        (Figures(recent_attempts=100, recent_successes=94), Health.DEGRADED, "6 of the last 100 attempts failed."),
+        (Figures(consecutive_failures=1), Health.DEGRADED, "The last attempt failed."),
+        (Figures(consecutive_failures=2), Health.DEGRADED, "The last 2 attempts failed."),
+        (Figures(open_until=LATER), Health.DEGRADED, "The receiver asked to wait; deliveries go on afterwards."),
+        (Figures(open_until=NOW), Health.HEALTHY, "Nothing was sent recently."),
+        (Figures(consecutive_failures=3, open_until=LATER), Health.FAILING, "The last 3 attempts failed."),
+        (Figures(consecutive_failures=9, open_until=NOW), Health.FAILING, "The last 9 attempts failed."),
+        (
+            Figures(consecutive_failures=5, open_until=LATER),
+            Health.CIRCUIT_OPEN,
+            "Paused after 5 failures in a row; it will be tried again soon.",
+        ),
+        (
+            Figures(is_active=False, consecutive_failures=9, open_until=LATER),
+            Health.DISABLED,
+            "Disabled: new deliveries are held.",
+        ),
+        (Figures(is_active=False, disabled_reason="The receiver is gone."), Health.DISABLED, "The receiver is gone."),
+    ],
+)
+def test_the_worst_that_is_true_of_a_hook_is_its_health(figures: Figures, expected: Health, words: str) -> None:
+    answer = health(figures, now=NOW)
+
+    assert answer.health is expected
+    assert answer.words == words
+
+
+@pytest.mark.parametrize(
+    ("failing_for", "failures", "last_after", "is_disabled"),
+    [
+        (5 * DAY, 10, 12 * HOUR, True),
+        (5 * DAY - timedelta(seconds=1), 10, 12 * HOUR, False),
+        (5 * DAY, 9, 12 * HOUR, False),
+        (5 * DAY, 10, 12 * HOUR - timedelta(seconds=1), False),
+        (30 * DAY, 1000, 29 * DAY, True),
+    ],
+)
+def test_a_hook_is_disabled_after_five_days_ten_attempts_and_two_failures_half_a_day_apart(
+    failing_for: timedelta, failures: int, last_after: timedelta, *, is_disabled: bool
+) -> None:
+    since = NOW - failing_for
+
+    reason = disable_reason(failing_since=since, failures=failures, last_failure_at=since + last_after, now=NOW)
+
+    assert (reason is not None) == is_disabled
+
+
+def test_the_reason_says_since_when_and_how_often() -> None:
+    since = NOW - 6 * DAY
+
+    reason = disable_reason(failing_since=since, failures=12, last_failure_at=NOW, now=NOW)
+
+    assert reason == "Disabled by itself: 12 attempts since 2026-11-15 23:10 UTC, none succeeded."
+
+
+@pytest.mark.parametrize(("since", "last"), [(None, None), (NOW - 9 * DAY, None), (None, NOW)])
+def test_a_hook_that_does_not_fail_is_never_disabled(since: datetime | None, last: datetime | None) -> None:
+    assert disable_reason(failing_since=since, failures=99, last_failure_at=last, now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("hours", "warned", "expected"),
+    [
+        (59, 0, None),
+        (60, 0, 50),
+        (60, 50, None),
+        (83.9, 50, None),
+        (84, 50, 70),
+        (84, 0, 70),
+        (108, 70, 90),
+        (108, 90, None),
+        (500, 0, 90),
+        (500, 90, None),
+    ],
+)
+def test_warnings_come_at_50_70_and_90_percent_of_the_five_days_once_each(
+    hours: float, warned: int, expected: int | None
+) -> None:
+    assert warning_due(failing_since=NOW - hours * HOUR, warned_percent=warned, now=NOW) == expected
+
+
+def test_a_hook_that_does_not_fail_is_not_warned_of() -> None:
+    assert warning_due(failing_since=None, warned_percent=0, now=NOW) is None
+
+
+def test_the_circuit_opens_at_the_fifth_failure_in_a_row() -> None:
+    assert [opens_circuit(n) for n in range(7)] == [False] * 5 + [True] * 2
+
+
+@pytest.mark.parametrize(("openings", "nominal"), [(0, 30), (1, 60), (4, 480), (6, 1920), (7, 3000), (10**9, 3000)])
+def test_the_circuit_stays_open_twice_as_long_each_time(openings: int, nominal: float) -> None:
+    pauses = [circuit_pause_s(openings, random=Random(seed)) for seed in range(200)]
+
+    assert min(pauses) >= nominal * 0.8
+    assert max(pauses) <= min(nominal * 1.2, 3600)
+
+
+def test_hooks_whose_circuits_opened_together_are_not_probed_together() -> None:
+    random = Random(3)
+
+    pauses = [circuit_pause_s(0, random=random) for _ in range(10_000)]
+
+    assert Counter(map(int, pauses)).most_common(1)[0][1] <= 2 * len(pauses) / 12
+
+
+def test_a_hook_starts_with_one_request_and_gets_one_more_with_each_success() -> None:
+    steps = accumulate(
+        range(5), lambda current, _: next_concurrency(current, outcome=Outcome.OK, status=200, maximum=4), initial=1
+    )
+
+    assert list(steps) == [1, 2, 3, 4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [(Outcome.THROTTLED, 429), (Outcome.SERVER_ERROR, 503), *((outcome, None) for outcome in sorted(NETWORK))],
+)
+def test_concurrency_is_halved_on_network_failures_429_and_503(outcome: Outcome, status: int | None) -> None:
+    assert next_concurrency(9, outcome=outcome, status=status, maximum=16) == 4
+    assert next_concurrency(1, outcome=outcome, status=status, maximum=16) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (Outcome.SERVER_ERROR, 500),
+        (Outcome.CLIENT_ERROR, 404),
+        (Outcome.INTERRUPTED, None),
+        (Outcome.BLOCKED_URL, None),
+    ],
+)
+def test_other_failures_leave_concurrency_alone(outcome: Outcome, status: int | None) -> None:
+    assert next_concurrency(9, outcome=outcome, status=status, maximum=16) == 9
+
+
+@given(st.integers(-5, 1000), st.sampled_from(Outcome), st.integers(1, 128))
+def test_concurrency_stays_between_one_and_the_maximum(current: int, outcome: Outcome, maximum: int) -> None:
+    assert 1 <= next_concurrency(current, outcome=outcome, status=None, maximum=maximum) <= maximum
+
+
+@pytest.mark.parametrize(
+    ("outcome", "was_slow", "successes", "expected"),
+    [
+        (Outcome.TIMEOUT, False, 0, True),
+        (Outcome.CONNECTION_REFUSED, False, 0, True),
+        (Outcome.SERVER_ERROR, False, 0, False),
+        (Outcome.SERVER_ERROR, True, 0, True),
+        (Outcome.OK, True, 1, True),
+        (Outcome.OK, True, 2, False),
+        (Outcome.OK, False, 1, False),
+    ],
+)
+def test_a_timeout_sends_a_hook_to_the_slow_lane_and_two_successes_bring_it_back(
+    outcome: Outcome, successes: int, *, was_slow: bool, expected: bool
+) -> None:
+    assert is_slow_after(outcome, was_slow=was_slow, successes=successes) is expected
