@@ -1,0 +1,377 @@
+"""Deliveries: the log with its filters, resend, cancel, send now, and tests. Sending itself is the engine's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy.orm import joinedload, selectinload
+
+from console.core.envelopes import Body, json_text
+from console.core.errors import Conflict, Invalid, NotFound, Refused
+from console.core.patterns import check_event_type, check_pattern, is_pattern
+from console.core.retry import parse_retry
+from console.models import Delivery, DeliveryState, Event, Hook, Trigger
+from console.services import audit, bodies, catalogue
+from console.services.queries import starts_with
+from console.services.work import DELIVERIES, Work
+
+TEST_TYPE = "webhook.test"
+FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELED})
+STATUS_CLASSES = {"1xx": 100, "2xx": 200, "3xx": 300, "4xx": 400, "5xx": 500}
+NO_STATUS = "none"
+MOST_RESENDS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFilter:
+    """Which deliveries of the log are wanted; None and empty mean any.
+
+    *event_type* is a name or a wildcard; *status_class* is 1xx … 5xx or ``none`` (no answer came); *q* is the start of
+    a delivery's or an event's id, or an event's object.
+    """
+
+    hook_number: int | None = None
+    event_number: int | None = None
+    event_type: str | None = None
+    states: tuple[DeliveryState, ...] = ()
+    status_class: str | None = None
+    outcome: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    q: str | None = None
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def get(work: Work, *, organization_number: int, delivery_id: UUID) -> Delivery:
+    """Give a delivery with its event, hook and attempts; raise NotFound."""
+    query = (
+        select(Delivery)
+        .where(Delivery.organization_number == organization_number, Delivery.id == delivery_id)
+        .options(joinedload(Delivery.event), joinedload(Delivery.hook), selectinload(Delivery.attempts))
+        .execution_options(populate_existing=True)
+    )
+    delivery = work.session.scalar(query)
+    if delivery is None:
+        raise NotFound("delivery")
+    return delivery
+
+
+def find(
+    work: Work,
+    *,
+    organization_number: int,
+    wanted: DeliveryFilter,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int = 50,
+) -> list[Delivery]:
+    """List deliveries, newest first: those with a number below *before*, or the first above *after*."""
+    query = select(Delivery).options(
+        joinedload(Delivery.hook).load_only(Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at),
+        joinedload(Delivery.event).load_only(Event.id, Event.type, Event.source, Event.object_pk),
+    )
+    query = filtered(query, organization_number=organization_number, wanted=wanted)
+    if after is not None:
+        rows = work.session.scalars(query.where(Delivery.number > after).order_by(Delivery.number).limit(limit))
+        return list(rows)[::-1]
+    if before is not None:
+        query = query.where(Delivery.number < before)
+    return list(work.session.scalars(query.order_by(Delivery.number.desc()).limit(limit)))
+
+
+def filtered(query: Select[Any], *, organization_number: int, wanted: DeliveryFilter) -> Select[Any]:
+    """Add the conditions of a filter to a query over deliveries; raise Invalid for a value that cannot match."""
+    query = query.where(Delivery.organization_number == organization_number)
+    if wanted.hook_number is not None:
+        query = query.where(Delivery.hook_number == wanted.hook_number)
+    if wanted.event_number is not None:
+        query = query.where(Delivery.event_number == wanted.event_number)
+    if wanted.event_type:
+        query = query.where(_of_type(wanted.event_type))
+    if wanted.states:
+        query = query.where(_in_states(wanted.states))
+    if wanted.status_class:
+        query = query.where(_in_status_class(wanted.status_class))
+    if wanted.outcome:
+        query = query.where(Delivery.last_outcome == wanted.outcome)
+    if wanted.since:
+        query = query.where(Delivery.created_at >= wanted.since)
+    if wanted.until:
+        query = query.where(Delivery.created_at < wanted.until)
+    if wanted.q:
+        query = query.where(_mentioning(wanted.q, organization_number))
+    return query
+
+
+def _of_type(event_type: str) -> ColumnElement[bool]:
+    try:
+        check_pattern(event_type)
+    except Refused as error:
+        raise Invalid.field("event_type", error.message, code=error.code) from error
+    if not is_pattern(event_type):
+        return Delivery.event_type == event_type
+    if event_type == "*":
+        return Delivery.number.is_not(None)
+    head = event_type.removesuffix(".*")
+    if not event_type.endswith(".*") or is_pattern(head):
+        raise Invalid.field("event_type", "In a filter only the last part may be *, as in order.*.", code="pattern")
+    return starts_with(Delivery.event_type, f"{head}.")
+
+
+def _in_states(states: Sequence[DeliveryState]) -> ColumnElement[bool]:
+    # The partial index over unfinished rows serves only queries that repeat its condition.
+    wanted = Delivery.state.in_(states)
+    return wanted if DeliveryState.DELIVERED in states else and_(Delivery.state != DeliveryState.DELIVERED, wanted)
+
+
+def _in_status_class(status_class: str) -> ColumnElement[bool]:
+    if status_class == NO_STATUS:
+        return and_(Delivery.last_status.is_(None), Delivery.attempt_count > 0)
+    if status_class not in STATUS_CLASSES:
+        choices = ", ".join([*STATUS_CLASSES, NO_STATUS])
+        raise Invalid.field("status_class", f"Choose one of {choices}.", code="choice")
+    low = STATUS_CLASSES[status_class]
+    return and_(Delivery.last_status >= low, Delivery.last_status < low + 100)
+
+
+def _mentioning(words: str, organization_number: int) -> ColumnElement[bool]:
+    """Match an id or the start of one, or the object of the event."""
+    of_event = select(Event.number).where(Event.organization_number == organization_number)
+    span = id_span(words)
+    if span is None:
+        return Delivery.event_number.in_(of_event.where(Event.object_pk == words))
+    low, high = span
+    return or_(
+        Delivery.id.between(low, high),
+        Delivery.event_number.in_(of_event.where(or_(Event.id.between(low, high), Event.object_pk == words))),
+    )
+
+
+def id_span(words: str) -> tuple[UUID, UUID] | None:
+    """Give the smallest and largest UUID that start with *words*, dashes or not; None when nothing can."""
+    digits = words.strip().lower().replace("-", "")
+    if not 1 <= len(digits) <= 32 or any(digit not in "0123456789abcdef" for digit in digits):  # noqa: PLR2004 digits of a UUID
+        return None
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+
+
+def body_of(work: Work, delivery: Delivery) -> Body:
+    """Build the body that every attempt of a delivery sends."""
+    return bodies.build(delivery.event, delivery, organization_slug=delivery.hook.organization.slug)
+
+
+# --- changing -------------------------------------------------------------------------------------------------------
+
+
+def resend(work: Work, *, delivery: Delivery) -> Delivery:
+    """Begin a new attempt chain, due now: same body, same webhook-id, a fresh budget; earlier attempts stay.
+
+    Releases a held delivery, also one of a disabled hook. Raise Conflict while it is being sent or when its hook is
+    deleted.
+    """
+    if delivery.hook.deleted_at is not None:
+        raise Conflict("The hook of this delivery was deleted; there is nowhere to send it.", code="hook_deleted")
+    with work.transaction():
+        changed = _resend(work, [delivery.number], organization_number=delivery.organization_number)
+        if not changed:
+            raise Conflict("This delivery is being sent right now; wait for its outcome.", code="sending")
+        _audit(work, delivery, "delivery.resent")
+    work.ring.ring(DELIVERIES)
+    work.session.refresh(delivery)
+    return delivery
+
+
+def resend_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) -> int:
+    """Resend up to 1,000 deliveries; those being sent, foreign ones and those of deleted hooks are passed over."""
+    if len(ids) > MOST_RESENDS:
+        raise Invalid.field("ids", f"Choose at most {MOST_RESENDS} deliveries.", code="too_many")
+    with work.transaction():
+        numbers = list(
+            work.session.scalars(
+                select(Delivery.number)
+                .join(Hook, Hook.number == Delivery.hook_number)
+                .where(
+                    Delivery.organization_number == organization_number,
+                    Delivery.id.in_(ids),
+                    Hook.deleted_at.is_(None),
+                )
+            )
+        )
+        count = _resend(work, numbers, organization_number=organization_number)
+        audit.record(
+            work,
+            action="deliveries.resent",
+            organization_number=organization_number,
+            object_type="delivery",
+            object_id=None,
+            object_name=f"{count} deliveries",
+            changes={},
+        )
+    if count:
+        work.ring.ring(DELIVERIES)
+    return count
+
+
+def _resend(work: Work, numbers: Sequence[int], *, organization_number: int) -> int:
+    """Start new chains for the rows that are not being sent; give how many there were."""
+    now = work.now()
+    result = work.session.execute(
+        update(Delivery)
+        .where(
+            Delivery.organization_number == organization_number,
+            Delivery.number.in_(numbers),
+            Delivery.state != DeliveryState.SENDING,
+        )
+        .values(
+            state=DeliveryState.PENDING,
+            chain=Delivery.chain + 1,
+            chain_failures=0,
+            interrupted=0,
+            trigger=Trigger.RESEND,
+            triggered_by=work.actor.user_number,
+            next_attempt_at=now,
+            expires_at=None,
+            waiting_reason=None,
+            finished_at=None,
+            cancel_requested=False,
+            modified_at=now,
+        )
+    )
+    return int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
+
+
+def cancel(work: Work, *, delivery: Delivery) -> Delivery:
+    """Give up on a delivery that waits; one that is being sent ends delivered or canceled. Raise Conflict if final."""
+    now = work.now()
+    with work.transaction():
+        waiting = work.session.execute(
+            update(Delivery)
+            .where(
+                Delivery.number == delivery.number,
+                Delivery.state.in_([DeliveryState.PENDING, DeliveryState.HELD]),
+            )
+            .values(
+                state=DeliveryState.CANCELED,
+                next_attempt_at=None,
+                waiting_reason=None,
+                finished_at=now,
+                modified_at=now,
+            )
+        )
+        sending = work.session.execute(
+            update(Delivery)
+            .where(Delivery.number == delivery.number, Delivery.state == DeliveryState.SENDING)
+            .values(cancel_requested=True)
+        )
+        if not waiting.rowcount and not sending.rowcount:  # type: ignore[attr-defined]  # CursorResult
+            raise Conflict("This delivery has ended already; only a waiting one can be canceled.", code="final")
+        _audit(work, delivery, "delivery.canceled")
+    work.session.refresh(delivery)
+    return delivery
+
+
+def send_now(work: Work, *, delivery: Delivery) -> Delivery:
+    """Make a waiting delivery due now, within its present chain; raise Conflict unless it is pending."""
+    now = work.now()
+    with work.transaction():
+        result = work.session.execute(
+            update(Delivery)
+            .where(Delivery.number == delivery.number, Delivery.state == DeliveryState.PENDING)
+            .values(next_attempt_at=now, waiting_reason=None, modified_at=now)
+        )
+        if not result.rowcount:  # type: ignore[attr-defined]  # CursorResult
+            raise Conflict("Only a waiting delivery can be sent now.", code="not_waiting")
+        _audit(work, delivery, "delivery.hurried")
+    work.ring.ring(DELIVERIES)
+    work.session.refresh(delivery)
+    return delivery
+
+
+def send_test(work: Work, *, hook: Hook, event_type: str | None = None, payload: bytes | None = None) -> Delivery:
+    """Send one test to a hook, through queue, guard and log like any delivery: one attempt, never retried.
+
+    Without *payload* the catalogue's sample of *event_type* is sent; without either, a short ``webhook.test``.
+    """
+    name = event_type or TEST_TYPE
+    try:
+        check_event_type(name)
+    except Refused as error:
+        raise Invalid.field("event_type", error.message, code=error.code) from error
+    if payload is None:
+        payload = _sample(work, hook, name)
+    now = work.now()
+    event = Event(
+        id=work.new_id(),
+        organization_number=hook.organization_number,
+        type=name,
+        occurred_at=now,
+        created_at=now,
+        request_sha256=hashlib.sha256(payload).digest(),
+        payload=payload,
+        payload_sha256=hashlib.sha256(payload).digest(),
+        delivery_count=1,
+        is_test=True,
+    )
+    with work.transaction():
+        work.session.add(event)
+        work.session.flush()
+        delivery = Delivery(
+            id=work.new_id(),
+            organization_number=hook.organization_number,
+            event_number=event.number,
+            hook_number=hook.number,
+            event_type=name,
+            url=hook.url,
+            payload_format=hook.payload_format,
+            content_type=hook.content_type,
+            is_test=True,
+            trigger=Trigger.TEST,
+            triggered_by=work.actor.user_number,
+            state=DeliveryState.PENDING,
+            next_attempt_at=now,
+            created_at=now,
+            modified_at=now,
+        )
+        work.session.add(delivery)
+        work.session.flush()
+        _audit(work, delivery, "hook.tested")
+    work.ring.ring(DELIVERIES)
+    return delivery
+
+
+def _sample(work: Work, hook: Hook, event_type: str) -> bytes:
+    sample = catalogue.sample_of(work, organization_number=hook.organization_number, name=event_type)
+    return json_text(sample if sample is not None else {"message": f"Test of webhook {hook.id}"})
+
+
+def planned_attempts(work: Work, delivery: Delivery) -> list[datetime]:
+    """Say when the attempts that are still to come would be made, the next one first, if all of them failed."""
+    if delivery.state != DeliveryState.PENDING or delivery.next_attempt_at is None or delivery.is_test:
+        return [delivery.next_attempt_at] if delivery.next_attempt_at else []
+    policy = parse_retry(delivery.hook.retry, default=work.settings.default_retry)
+    moment = delivery.next_attempt_at
+    moments = [moment]
+    for delay in policy.planned()[delivery.chain_failures :]:
+        moment += timedelta(seconds=delay)
+        moments.append(moment)
+    return moments
+
+
+def _audit(work: Work, delivery: Delivery, action: str) -> None:
+    audit.record(
+        work,
+        action=action,
+        organization_number=delivery.organization_number,
+        object_type="delivery",
+        object_id=str(delivery.id),
+        object_name=delivery.event_type,
+        changes={},
+    )

@@ -1,0 +1,380 @@
+"""Hooks: create, change, switch, delete, rotate secrets. Rules of fields live in ``hook_fields``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, or_, select, update
+from sqlalchemy.orm import joinedload, selectinload
+
+from console.core.errors import Conflict, FieldError, Invalid, NotFound
+from console.core.health import Figures, Health, HookHealth, health
+from console.core.signing import new_secret
+from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Turn
+from console.services import audit, matching
+from console.services.hook_fields import UNSET, HookDraft, check, slots
+from console.services.queries import contains
+from console.services.work import DELIVERIES, Work
+
+__all__ = ["UNSET", "HookDraft", "HookFilter", "create", "delete", "disable", "enable", "find", "get", "rotate_secret"]
+
+DEFAULT_OVERLAP_S = 86_400
+LONGEST_OVERLAP_S = 30 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class HookFilter:
+    """Which hooks of a list are wanted; None means any."""
+
+    active: bool | None = None
+    q: str | None = None
+    event_type: str | None = None
+    health: Health | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new hook or a rotated secret: *secret* is shown this once."""
+
+    hook: Hook
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many deliveries of a hook wait, by state."""
+
+    pending: int
+    held: int
+
+
+def get(work: Work, *, organization_number: int, hook_id: UUID) -> Hook:
+    """Give a hook that is not deleted; raise NotFound."""
+    hook = work.session.scalar(
+        _living(organization_number).where(Hook.id == hook_id).options(joinedload(Hook.author))
+    )
+    if hook is None:
+        raise NotFound("hook")
+    return hook
+
+
+def find(
+    work: Work, *, organization_number: int, wanted: HookFilter, before: int | None = None, limit: int = 50
+) -> list[Hook]:
+    """List hooks, newest first, with a number below *before*."""
+    query = _living(organization_number).options(joinedload(Hook.author)).order_by(Hook.number.desc())
+    if before is not None:
+        query = query.where(Hook.number < before)
+    if wanted.active is not None:
+        query = query.where(Hook.is_active == wanted.active)
+    if wanted.q:
+        query = query.where(or_(*(contains(column, wanted.q) for column in (Hook.name, Hook.url, Hook.description))))
+    if wanted.health is not None:
+        query = query.where(_with_health(work, organization_number, wanted.health))
+    if wanted.event_type:
+        hears = matching.hooks_hearing(work, organization_number=organization_number, event_type=wanted.event_type)
+        query = query.where(Hook.number.in_(hears))
+    return list(work.session.scalars(query.limit(limit)))
+
+
+def _living(organization_number: int) -> Select[tuple[Hook]]:
+    return select(Hook).where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
+
+
+def _with_health(work: Work, organization_number: int, wanted: Health) -> ColumnElement[bool]:
+    rows = work.session.execute(
+        select(Hook, HookState)
+        .outerjoin(HookState, HookState.hook_number == Hook.number)
+        .where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
+    )
+    numbers = [hook.number for hook, state in rows if health_of(work, hook, state).health is wanted]
+    return Hook.number.in_(numbers)
+
+
+def health_of(work: Work, hook: Hook, state: HookState | None) -> HookHealth:
+    """Say how a hook is doing, from its switch and what the engine keeps of it."""
+    figures = Figures(
+        is_active=hook.is_active,
+        disabled_reason=hook.disabled_reason,
+        consecutive_failures=state.consecutive_failures if state else 0,
+        failing_since=state.failing_since if state else None,
+        open_until=state.open_until if state else None,
+    )
+    return health(figures, now=work.now())
+
+
+def states_of(work: Work, hooks: list[Hook]) -> dict[int, HookState]:
+    """Give the engine's state of each hook, by number."""
+    numbers = [hook.number for hook in hooks]
+    rows = work.session.scalars(select(HookState).where(HookState.hook_number.in_(numbers)))
+    return {row.hook_number: row for row in rows}
+
+
+def create(
+    work: Work,
+    *,
+    organization_number: int,
+    author_number: int | None,
+    draft: HookDraft,
+    dialect: str = "native",
+) -> Made:
+    """Make a hook with a secret of its own unless the draft has one; raise Invalid."""
+    if draft.url is UNSET:
+        raise Invalid.field("url", "Give the URL that deliveries are sent to.", code="required")
+    fields = check(work, organization_number=organization_number, draft=draft, hook=None)
+    secret = draft.secret if isinstance(draft.secret, str) else new_secret(work.token_bytes(32))
+    now = work.now()
+    with work.transaction():
+        hook = Hook(
+            id=work.new_id(),
+            organization_number=organization_number,
+            author_number=author_number,
+            dialect=dialect,
+            created_at=now,
+            modified_at=now,
+            **{"event_types": [], "event_groups": [], "sources": None, "dialect_data": {}, **fields},
+        )
+        hook.secrets.append(HookSecret(sealed=work.keys.seal(secret), created_at=now))
+        if hook.is_active is False:
+            hook.disabled_at, hook.disabled_reason = now, "Created disabled"
+        work.session.add(hook)
+        work.session.flush()
+        work.session.add(HookState(hook_number=hook.number))
+        _fit_slots(work, hook)
+        _audit(work, hook, "hook.created", {name: [None, value] for name, value in _shown(fields).items()})
+    return Made(hook, secret)
+
+
+def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = None) -> Hook:
+    """Change what the draft sets; raise Invalid, or Conflict when *version* is no longer the hook's."""
+    if version is not None and version != hook.version:
+        raise Conflict("Somebody else changed this hook meanwhile.", code="changed_meanwhile")
+    fields = check(work, organization_number=hook.organization_number, draft=draft, hook=hook)
+    with work.transaction():
+        was_active = hook.is_active
+        before = {name: getattr(hook, name) for name in fields}
+        for name, value in fields.items():
+            setattr(hook, name, value)
+        if isinstance(draft.secret, str):
+            _replace_secrets(work, hook, draft.secret)
+        hook.version += 1
+        hook.modified_at = work.now()
+        if "max_in_flight" in fields:
+            _fit_slots(work, hook)
+        if hook.is_active != was_active:
+            _switch(work, hook, reason=f"Disabled by {work.actor.name}")
+        changed = {name: [before[name], value] for name, value in fields.items() if before[name] != value}
+        _audit(work, hook, "hook.updated", _shown_changes(changed))
+    if hook.is_active and not was_active:
+        work.ring.ring(DELIVERIES)
+    return hook
+
+
+def enable(work: Work, *, hook: Hook, held: str = "release") -> Hook:
+    """Switch a hook on; *held* says what happens to held deliveries: release, keep or cancel."""
+    with work.transaction():
+        if not hook.is_active:
+            hook.is_active = True
+            _touch(work, hook)
+            _audit(work, hook, "hook.enabled", {"is_active": [False, True]})
+        _switch(work, hook, reason="", held=held)
+    work.ring.ring(DELIVERIES)
+    return hook
+
+
+def disable(work: Work, *, hook: Hook, reason: str | None = None) -> Hook:
+    """Switch a hook off: what is pending is held from now on, and what comes is held too."""
+    with work.transaction():
+        if hook.is_active:
+            hook.is_active = False
+            _touch(work, hook)
+            _audit(work, hook, "hook.disabled", {"is_active": [True, False]})
+            _switch(work, hook, reason=reason or f"Disabled by {work.actor.name}")
+    return hook
+
+
+def _touch(work: Work, hook: Hook) -> None:
+    hook.version += 1
+    hook.modified_at = work.now()
+
+
+def _switch(work: Work, hook: Hook, *, reason: str, held: str = "release") -> None:
+    """Bring the waiting deliveries in line with the switch, inside the caller's transaction."""
+    now = work.now()
+    if not hook.is_active:
+        hook.disabled_at, hook.disabled_reason = now, reason
+        hold_pending(work, hook.number)
+        return
+    hook.disabled_at = hook.disabled_reason = None
+    work.session.execute(
+        update(HookState)
+        .where(HookState.hook_number == hook.number)
+        .values(
+            consecutive_failures=0, failing_since=None, failed_attempts=0, warned_percent=0, open_until=None, openings=0
+        )
+    )
+    if held == "release":
+        release_held(work, hook.number)
+    elif held == "cancel":
+        cancel_waiting(work, hook.number, states=[DeliveryState.HELD])
+
+
+def hold_pending(work: Work, hook_number: int) -> None:
+    """Hold what waits for a hook, inside the caller's transaction."""
+    work.session.execute(
+        update(Delivery)
+        .where(Delivery.hook_number == hook_number, Delivery.state == DeliveryState.PENDING)
+        .values(
+            state=DeliveryState.HELD,
+            waiting_reason="The hook is disabled",
+            next_attempt_at=None,
+            modified_at=work.now(),
+        )
+    )
+
+
+def release_held(work: Work, hook_number: int) -> None:
+    """Make what is held for a hook due now, inside the caller's transaction."""
+    now = work.now()
+    work.session.execute(
+        update(Delivery)
+        .where(
+            Delivery.hook_number == hook_number,
+            Delivery.state == DeliveryState.HELD,
+        )
+        .values(state=DeliveryState.PENDING, waiting_reason=None, next_attempt_at=now, modified_at=now)
+    )
+
+
+def cancel_waiting(work: Work, hook_number: int, *, states: list[DeliveryState]) -> None:
+    """Cancel what waits for a hook, inside the caller's transaction; what is being sent is asked to stop."""
+    now = work.now()
+    work.session.execute(
+        update(Delivery)
+        .where(Delivery.hook_number == hook_number, Delivery.state.in_(states))
+        .values(
+            state=DeliveryState.CANCELED, waiting_reason=None, next_attempt_at=None, finished_at=now, modified_at=now
+        )
+    )
+    work.session.execute(
+        update(Delivery)
+        .where(Delivery.hook_number == hook_number, Delivery.state == DeliveryState.SENDING)
+        .values(cancel_requested=True)
+    )
+
+
+def delete(work: Work, *, hook: Hook) -> None:
+    """Delete a hook: what waits is canceled, the log stays, its secrets are gone."""
+    with work.transaction():
+        hook.deleted_at = work.now()
+        hook.is_active = False
+        hook.secrets.clear()
+        hook.sealed_headers = None
+        _touch(work, hook)
+        cancel_waiting(work, hook.number, states=[DeliveryState.PENDING, DeliveryState.HELD])
+        _audit(work, hook, "hook.deleted", {})
+
+
+def rotate_secret(work: Work, *, hook: Hook, overlap_s: int = DEFAULT_OVERLAP_S, secret: str | None = None) -> Made:
+    """Give a hook a new secret; the old ones sign beside it for *overlap_s* seconds."""
+    if not 0 <= overlap_s <= LONGEST_OVERLAP_S:
+        raise Invalid.field("overlap_seconds", f"Between 0 and {LONGEST_OVERLAP_S} seconds (30 days).", code="range")
+    made = secret or new_secret(work.token_bytes(32))
+    check(work, organization_number=hook.organization_number, draft=HookDraft(secret=made), hook=hook)
+    now = work.now()
+    with work.transaction():
+        until = now + timedelta(seconds=overlap_s)
+        for old in _living_secrets(hook, now):
+            old.expires_at = min(old.expires_at or until, until)
+        hook.secrets.insert(0, HookSecret(sealed=work.keys.seal(made), created_at=now))
+        _touch(work, hook)
+        _audit(work, hook, "hook.secret_rotated", {"overlap_seconds": [None, overlap_s]})
+    return Made(hook, made)
+
+
+def end_overlap(work: Work, *, hook: Hook) -> None:
+    """Let only the newest secret sign from now on."""
+    with work.transaction():
+        newest, *older = hook.secrets
+        for old in older:
+            work.session.delete(old)
+        _touch(work, hook)
+        _audit(work, hook, "hook.overlap_ended", {"secrets": [len(older) + 1, 1]})
+    work.session.refresh(hook, ["secrets"])
+    assert hook.secrets[0] is newest  # noqa: S101 the relationship is ordered newest first
+
+
+def _replace_secrets(work: Work, hook: Hook, secret: str) -> None:
+    hook.secrets.clear()
+    hook.secrets.append(HookSecret(sealed=work.keys.seal(secret), created_at=work.now()))
+
+
+def _living_secrets(hook: Hook, now: datetime) -> list[HookSecret]:
+    return [secret for secret in hook.secrets if secret.expires_at is None or secret.expires_at > now]
+
+
+def secrets_of(work: Work, hook: Hook) -> list[tuple[HookSecret, str]]:
+    """Give the secrets that sign now, newest first, in clear; raise KeyUnavailable."""
+    return [(row, work.keys.open(row.sealed)) for row in _living_secrets(hook, work.now())]
+
+
+def headers_of(work: Work, hook: Hook) -> dict[str, str]:
+    """Give the hook's own header fields in clear; raise KeyUnavailable."""
+    if hook.sealed_headers is None:
+        return {}
+    headers: dict[str, str] = json.loads(work.keys.open(hook.sealed_headers))
+    return headers
+
+
+def waiting_of(work: Work, hook: Hook) -> Waiting:
+    """Count what waits for a hook."""
+    from console.services.queries import count_capped  # noqa: PLC0415
+
+    def counted(state: DeliveryState) -> int:
+        return count_capped(
+            work.session,
+            select(Delivery.number).where(
+                Delivery.organization_number == hook.organization_number,
+                Delivery.state != DeliveryState.DELIVERED,
+                Delivery.state == state,
+                Delivery.hook_number == hook.number,
+            ),
+        )
+
+    return Waiting(pending=counted(DeliveryState.PENDING), held=counted(DeliveryState.HELD))
+
+
+def _fit_slots(work: Work, hook: Hook) -> None:
+    """Give the hook as many turns as its in-flight cap needs; surplus turns go when nobody holds them."""
+    have = {turn.slot: turn for turn in work.session.scalars(select(Turn).where(Turn.hook_number == hook.number))}
+    want = slots(hook.max_in_flight)
+    for slot in range(want):
+        if slot not in have:
+            work.session.add(Turn(hook_number=hook.number, slot=slot))
+    for slot, turn in have.items():
+        if slot >= want:
+            work.session.delete(turn)
+
+
+def _audit(work: Work, hook: Hook, action: str, changes: dict[str, Any]) -> None:
+    audit.record(
+        work,
+        action=action,
+        organization_number=hook.organization_number,
+        object_type="hook",
+        object_id=str(hook.id),
+        object_name=hook.name or hook.url,
+        changes=changes,
+    )
+
+
+def _shown(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: "…" if name == "sealed_headers" else value for name, value in fields.items()}
+
+
+def _shown_changes(changed: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {name: ["…", "…"] if name == "sealed_headers" else pair for name, pair in changed.items()}

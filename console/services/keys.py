@@ -1,0 +1,50 @@
+"""Encryption at rest of what must be given back: signing secrets and sensitive header values (Fernet).
+
+Several keys may be in force, newest first: the first encrypts, all decrypt, ``rotate`` re-encrypts with the first.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from console.core.errors import KeyUnavailable
+
+
+def derive(secret_key: str, *, purpose: str) -> bytes:
+    """Derive 32 bytes for one *purpose* from a secret key (HKDF-SHA256, RFC 5869)."""
+    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"hookyard {purpose}".encode()).derive(
+        secret_key.encode()
+    )
+
+
+class KeyRing:
+    """The encryption keys in force."""
+
+    def __init__(self, secret_keys: Sequence[str]) -> None:
+        keys = [base64.urlsafe_b64encode(derive(key, purpose="encryption")) for key in secret_keys]
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def seal(self, text: str) -> bytes:
+        """Encrypt *text*."""
+        return self._fernet.encrypt(text.encode())
+
+    def open(self, sealed: bytes) -> str:
+        """Decrypt; raise KeyUnavailable when no key in force made *sealed*."""
+        try:
+            return self._fernet.decrypt(sealed).decode()
+        except InvalidToken as error:
+            raise KeyUnavailable(
+                "A stored secret cannot be decrypted: HOOKYARD_SECRET_KEY no longer lists the key that encrypted it."
+            ) from error
+
+    def rotate(self, sealed: bytes) -> bytes:
+        """Encrypt again with the newest key; raise KeyUnavailable as ``open`` does."""
+        try:
+            return self._fernet.rotate(sealed)
+        except InvalidToken as error:
+            raise KeyUnavailable("A stored secret cannot be re-encrypted: its key is not in HOOKYARD_SECRET_KEY.") from error

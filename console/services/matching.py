@@ -1,0 +1,99 @@
+"""Which hooks want an event, and why the others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from console.core.patterns import Mismatch, Subscription
+from console.core.retry import parse_retry
+from console.models import Event, Hook
+from console.services import catalogue
+from console.services.work import Work
+
+_COLUMNS = (
+    Hook.number,
+    Hook.is_active,
+    Hook.url,
+    Hook.all_events,
+    Hook.event_types,
+    Hook.event_groups,
+    Hook.sources,
+    Hook.payload_format,
+    Hook.content_type,
+    Hook.retry,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A hook as fan-out sees it; *expires_after_s* comes from its retry policy."""
+
+    number: int
+    is_active: bool
+    url: str
+    subscription: Subscription
+    payload_format: str
+    content_type: str
+    expires_after_s: float | None
+
+
+def listeners(work: Work, *, organization_number: int) -> list[Listener]:
+    """Give every hook of an organization that is not deleted, disabled ones included, oldest first."""
+    rows = work.session.execute(
+        select(*_COLUMNS)
+        .where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
+        .order_by(Hook.number)
+    )
+    return [_listener(row) for row in rows]
+
+
+def _listener(row: Row[Any]) -> Listener:
+    return Listener(
+        number=row.number,
+        is_active=row.is_active,
+        url=row.url,
+        subscription=subscription_of(row),
+        payload_format=row.payload_format,
+        content_type=row.content_type,
+        expires_after_s=parse_retry(row.retry).expires_after_s if row.retry else None,
+    )
+
+
+def subscription_of(hook: Hook | Row[Any]) -> Subscription:
+    """Read what a hook subscribes to."""
+    return Subscription.of(
+        hook.event_types, all_events=hook.all_events, groups=hook.event_groups, sources=hook.sources
+    )
+
+
+def groups_by_type(work: Work, *, organization_number: int, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Give the groups of each event type; a type that is not in the catalogue is in none."""
+    return {
+        name: catalogue.groups_of(work, organization_number=organization_number, name=name) for name in set(names)
+    }
+
+
+def hooks_hearing(work: Work, *, organization_number: int, event_type: str) -> list[int]:
+    """Give the numbers of the hooks that hear *event_type* from one source at least."""
+    groups = catalogue.groups_of(work, organization_number=organization_number, name=event_type)
+    return [
+        listener.number
+        for listener in listeners(work, organization_number=organization_number)
+        if listener.subscription.reason_against(event_type=event_type, groups=groups, source=None) is None
+    ]
+
+
+def explain(work: Work, *, event: Event) -> list[tuple[Listener, Mismatch | None]]:
+    """Say of every hook why it did not want *event*; None: it did."""
+    groups = catalogue.groups_of(work, organization_number=event.organization_number, name=event.type)
+    return [
+        (
+            listener,
+            listener.subscription.reason_against(event_type=event.type, groups=groups, source=event.source),
+        )
+        for listener in listeners(work, organization_number=event.organization_number)
+    ]

@@ -1,0 +1,334 @@
+"""Publish events: one transaction writes the event and its deliveries (a transactional outbox), then the workers are rung.
+
+The same idempotency key with the same content gives the first answer again; with other content it is a conflict.
+The unique constraint decides that, so two publishers at the same moment cannot both win.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from console.core.envelopes import json_text
+from console.core.errors import Conflict, FieldError, Invalid, Refused
+from console.core.patterns import check_event_type
+from console.database import dialect_of
+from console.models import Delivery, DeliveryState, Event, Hook, Source, Trigger
+from console.services.matching import Listener, groups_by_type, listeners
+from console.services.work import DELIVERIES, Work
+
+INLINE_HOOKS = 1000
+MOST_IN_BATCH = 1000
+LONGEST_PAYLOAD = 256 * 1024
+LONGEST_KEY = 255
+LONGEST_TEXT = 100
+LONGEST_MESSAGE = 2000
+HELD_REASON = "The hook is disabled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDraft:
+    """An event to publish. *payload* and *context* are JSON texts, stored, signed and sent as these very bytes."""
+
+    type: str
+    payload: bytes
+    source: str | None = None
+    key: str | None = None
+    id: UUID | None = None
+    occurred_at: datetime | None = None
+    message: str | None = None
+    context: bytes | None = None
+    object_model: str | None = None
+    object_pk: str | None = None
+
+    def fingerprint(self) -> bytes:
+        """Give the SHA-256 of everything a publisher says, which a repeated key must repeat."""
+        digest = hashlib.sha256(self.payload)
+        moment = self.occurred_at.isoformat() if self.occurred_at else None
+        rest = [self.type, self.source, moment, self.message, self.object_model, self.object_pk]
+        digest.update(b"\x00" + (self.context or b"") + b"\x00" + json_text(rest))
+        return digest.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The answer to a publisher; *deliveries* counts held ones too."""
+
+    id: UUID
+    type: str
+    deliveries: int
+    number: int
+
+
+def publish(work: Work, *, organization_number: int, draft: EventDraft) -> Published:
+    """Publish one event; raise Invalid, Conflict (the key with other content) or Busy."""
+    return publish_batch(work, organization_number=organization_number, drafts=[draft])[0]
+
+
+def publish_batch(work: Work, *, organization_number: int, drafts: Sequence[EventDraft]) -> list[Published]:
+    """Publish up to 1,000 events, all of them or none; errors as ``publish``, with pointers under /events."""
+    _check(work, organization_number, drafts)
+    try:
+        with work.transaction():
+            answers = _store(work, organization_number, drafts)
+    except IntegrityError:
+        # Another publisher won the race for a key: its rows are committed now, so a second look answers from them.
+        try:
+            with work.transaction():
+                answers = _store(work, organization_number, drafts)
+        except IntegrityError as error:
+            raise Conflict("An event with this id was published before.", code="id_taken") from error
+    if any(answer.deliveries for answer in answers):
+        work.ring.ring(DELIVERIES)
+    return answers
+
+
+# --- checks ---------------------------------------------------------------------------------------------------------
+
+
+def _check(work: Work, organization_number: int, drafts: Sequence[EventDraft]) -> None:
+    if not 1 <= len(drafts) <= MOST_IN_BATCH:
+        raise Invalid.field("events", f"Give 1 to {MOST_IN_BATCH} events.", code="batch_size")
+    slugs = {draft.source for draft in drafts if draft.source is not None}
+    known = _known_sources(work, organization_number, slugs)
+    problems = [
+        FieldError(f"/events/{index}{error.pointer}" if len(drafts) > 1 else error.pointer, error.code, error.message)
+        for index, draft in enumerate(drafts)
+        for error in _problems(draft, known)
+    ]
+    if problems:
+        raise Invalid(*problems)
+
+
+def _known_sources(work: Work, organization_number: int, slugs: set[str]) -> set[str]:
+    if not slugs:
+        return set()
+    query = select(Source.slug).where(Source.organization_number == organization_number, Source.slug.in_(slugs))
+    return set(work.session.scalars(query))
+
+
+def _problems(draft: EventDraft, known_sources: set[str]) -> list[FieldError]:
+    problems = []
+    try:
+        check_event_type(draft.type)
+    except Refused as error:
+        problems.append(FieldError("/type", error.code, error.message))
+    if len(draft.payload) > LONGEST_PAYLOAD:
+        problems.append(FieldError("/payload", "too_large", f"A payload is at most {LONGEST_PAYLOAD // 1024} KiB."))
+    if draft.source is not None and draft.source not in known_sources:
+        problems.append(FieldError("/source", "unknown_source", f"There is no source {draft.source}; create it first."))
+    limits = (
+        ("/id", draft.key, LONGEST_KEY),
+        ("/message", draft.message, LONGEST_MESSAGE),
+        ("/object/model", draft.object_model, LONGEST_TEXT),
+        ("/object/pk", draft.object_pk, LONGEST_TEXT),
+    )
+    for pointer, text, limit in limits:
+        if text is not None and not 1 <= len(text) <= limit and pointer != "/message":
+            problems.append(FieldError(pointer, "length", f"Use 1 to {limit} characters."))
+    if draft.message is not None and len(draft.message) > LONGEST_MESSAGE:
+        problems.append(FieldError("/message", "length", f"Use at most {LONGEST_MESSAGE} characters."))
+    if draft.context is not None and len(draft.context) > LONGEST_PAYLOAD:
+        problems.append(FieldError("/context", "too_large", f"A context is at most {LONGEST_PAYLOAD // 1024} KiB."))
+    return problems
+
+
+# --- storing --------------------------------------------------------------------------------------------------------
+
+
+def _store(work: Work, organization_number: int, drafts: Sequence[EventDraft]) -> list[Published]:
+    """Write what is new and answer what is not, inside the caller's transaction."""
+    prints = [draft.fingerprint() for draft in drafts]
+    known = _published_before(work, organization_number, drafts, prints)
+    first_with: dict[str, int] = {}
+    repeats: dict[int, int] = {}  # a key that the batch itself repeats: index → index of its first use
+    for index, draft in enumerate(drafts):
+        if draft.key is None or draft.key in known:
+            continue
+        first = first_with.setdefault(draft.key, index)
+        if first != index:
+            _same_or_conflict(draft.key, prints[first], prints[index])
+            repeats[index] = first
+    new = [i for i, draft in enumerate(drafts) if (draft.key is None or draft.key not in known) and i not in repeats]
+    stored = dict(zip(new, _insert(work, organization_number, [drafts[i] for i in new], [prints[i] for i in new]), strict=True))
+    return [
+        stored[repeats.get(index, index)] if index in stored or index in repeats else known[draft.key or ""]
+        for index, draft in enumerate(drafts)
+    ]
+
+
+def _published_before(
+    work: Work, organization_number: int, drafts: Sequence[EventDraft], prints: Sequence[bytes]
+) -> dict[str, Published]:
+    keys = {draft.key for draft in drafts if draft.key is not None}
+    if not keys:
+        return {}
+    rows = {
+        row.idempotency_key: row
+        for row in work.session.execute(
+            select(Event.idempotency_key, Event.request_sha256, Event.id, Event.type, Event.delivery_count, Event.number)
+            .where(Event.organization_number == organization_number, Event.idempotency_key.in_(keys))
+        )
+    }
+    for draft, digest in zip(drafts, prints, strict=True):
+        if draft.key in rows:
+            _same_or_conflict(draft.key, rows[draft.key].request_sha256, digest)
+    return {key: Published(row.id, row.type, row.delivery_count, row.number) for key, row in rows.items()}
+
+
+def _same_or_conflict(key: str | None, first: bytes, second: bytes) -> None:
+    if first != second:
+        raise Conflict(
+            f"The idempotency key {key} was used before with other content; use a new key for a new event.",
+            code="idempotency_conflict",
+        )
+
+
+def _insert(
+    work: Work, organization_number: int, drafts: Sequence[EventDraft], prints: Sequence[bytes]
+) -> list[Published]:
+    if not drafts:
+        return []
+    now = work.now()
+    hooks = listeners(work, organization_number=organization_number)
+    hooks = _with_settled_switches(work, hooks)
+    groups = groups_by_type(work, organization_number=organization_number, names=[draft.type for draft in drafts])
+    wanted = [
+        [
+            hook
+            for hook in hooks
+            if hook.subscription.reason_against(event_type=draft.type, groups=groups[draft.type], source=draft.source)
+            is None
+        ]
+        for draft in drafts
+    ]
+    events = [
+        _event_row(work, organization_number, draft, digest, now=now, wanted=len(chosen))
+        for draft, digest, chosen in zip(drafts, prints, wanted, strict=True)
+    ]
+    numbers = _insert_events(work, events)
+    rows = [
+        delivery_row(work, event=event | {"number": number}, hook=hook, now=now)
+        for event, number, chosen in zip(events, numbers, wanted, strict=True)
+        if len(chosen) <= INLINE_HOOKS
+        for hook in chosen
+    ]
+    if rows:
+        work.session.execute(insert(Delivery), rows)
+    return [
+        Published(event["id"], event["type"], event["delivery_count"], number)
+        for event, number in zip(events, numbers, strict=True)
+    ]
+
+
+def _with_settled_switches(work: Work, hooks: list[Listener]) -> list[Listener]:
+    """Read the switch of disabled hooks again under a lock, so that a hook enabled right now gets no held delivery.
+
+    SQLite has one writer, so nothing can move there. The other way round (disabled right now) the engine notices.
+    """
+    disabled = [hook.number for hook in hooks if not hook.is_active]
+    if not disabled or dialect_of(work.session) == "sqlite":
+        return hooks
+    rows = work.session.execute(
+        select(Hook.number).where(Hook.number.in_(disabled), Hook.is_active).with_for_update(read=True)
+    )
+    active = {row.number for row in rows}
+    return [replace(hook, is_active=hook.is_active or hook.number in active) for hook in hooks]
+
+
+def _event_row(
+    work: Work, organization_number: int, draft: EventDraft, digest: bytes, *, now: datetime, wanted: int
+) -> dict[str, Any]:
+    return {
+        "id": draft.id or work.new_id(),
+        "organization_number": organization_number,
+        "type": draft.type,
+        "source": draft.source,
+        "message": draft.message,
+        "context": draft.context,
+        "object_model": draft.object_model,
+        "object_pk": draft.object_pk,
+        "occurred_at": draft.occurred_at or now,
+        "created_at": now,
+        "idempotency_key": draft.key,
+        "request_sha256": digest,
+        "fanout_pending": wanted > INLINE_HOOKS,
+        "delivery_count": wanted,
+        "is_test": False,
+        "payload": draft.payload,
+        "payload_sha256": hashlib.sha256(draft.payload).digest(),
+    }
+
+
+def _insert_events(work: Work, events: list[dict[str, Any]]) -> list[int]:
+    """Insert event rows and give their numbers in the same order; an id of another organization is a conflict."""
+    statement = insert(Event).returning(Event.number, sort_by_parameter_order=True)
+    given = {event["id"] for event in events}
+    if len(given) < len(events) or (
+        len(events) and work.session.scalar(select(Event.number).where(Event.id.in_(given)).limit(1)) is not None
+    ):
+        raise Conflict("An event with this id was published before.", code="id_taken")
+    return [int(number) for number in work.session.scalars(statement, events)]
+
+
+def delivery_row(work: Work, *, event: dict[str, Any], hook: Listener, now: datetime) -> dict[str, Any]:
+    """Make the row of a new delivery: due now, or held while the hook is disabled."""
+    return {
+        "id": work.new_id(),
+        "organization_number": event["organization_number"],
+        "event_number": event["number"],
+        "hook_number": hook.number,
+        "event_type": event["type"],
+        "url": hook.url,
+        "payload_format": hook.payload_format,
+        "content_type": hook.content_type,
+        "trigger": Trigger.AUTOMATIC.value,
+        "state": DeliveryState.PENDING.value if hook.is_active else DeliveryState.HELD.value,
+        "next_attempt_at": now if hook.is_active else None,
+        "waiting_reason": None if hook.is_active else HELD_REASON,
+        "expires_at": None if hook.expires_after_s is None else now + timedelta(seconds=hook.expires_after_s),
+        "created_at": now,
+        "modified_at": now,
+    }
+
+
+# --- large fan-outs -------------------------------------------------------------------------------------------------
+
+
+def finish_fanouts(work: Work, *, limit: int = 10) -> int:
+    """Make the deliveries of events that too many hooks wanted, each event in a transaction; give how many events.
+
+    The unique constraint on (event, hook) makes it repeatable: a crash halfway is finished by the next call.
+    """
+    pending = list(work.session.scalars(select(Event.number).where(Event.fanout_pending).order_by(Event.number).limit(limit)))
+    for number in pending:
+        with work.transaction():
+            _fan_out(work, number)
+    if pending:
+        work.ring.ring(DELIVERIES)
+    return len(pending)
+
+
+def _fan_out(work: Work, number: int) -> None:
+    event = work.session.get_one(Event, number)
+    groups = groups_by_type(work, organization_number=event.organization_number, names=[event.type])[event.type]
+    facts = {"number": event.number, "organization_number": event.organization_number, "type": event.type}
+    now = work.now()
+    rows = [
+        delivery_row(work, event=facts, hook=hook, now=now)
+        for hook in listeners(work, organization_number=event.organization_number)
+        if hook.subscription.reason_against(event_type=event.type, groups=groups, source=event.source) is None
+    ]
+    kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
+    work.session.execute(kind.insert(Delivery).on_conflict_do_nothing(), rows)
+    work.session.execute(
+        update(Event).where(Event.number == number).values(fanout_pending=False, delivery_count=len(rows))
+    )

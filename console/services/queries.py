@@ -1,0 +1,25 @@
+"""Small pieces of queries that several services share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+COUNT_CAP = 10_001  # what the console shows as "10,000+"
+
+
+def contains(column: InstrumentedAttribute[Any], words: str) -> ColumnElement[bool]:
+    """Match *words* anywhere in *column*, in any case; the wildcards of LIKE lose their meaning."""
+    return column.icontains(words, autoescape=True)
+
+
+def starts_with(column: InstrumentedAttribute[Any], words: str) -> ColumnElement[bool]:
+    """Match *words* at the start of *column*, case kept."""
+    return column.startswith(words, autoescape=True)
+
+
+def count_capped(session: Session, query: Select[Any], *, cap: int = COUNT_CAP) -> int:
+    """Count the rows of *query*, but no further than *cap*: a log of millions must not be walked for a number."""
+    return session.scalar(select(func.count()).select_from(query.limit(cap).subquery())) or 0

