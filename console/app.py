@@ -1,0 +1,139 @@
+"""The application factory: everything is put together here, and nowhere else."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from apiflask import APIFlask
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from console import api, database, health, web
+from console.core.errors import HookyardError
+from console.extensions import Collaborators, csrf, db, login
+from console.paths import STATIC, TEMPLATES
+from console.ring import RedisRing
+from console.services.keys import KeyRing, derive
+from console.services.work import Clock, Ring, SilentRing, SystemClock
+from console.settings import Settings, load_settings
+
+MIB = 1024 * 1024
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+IMMUTABLE = timedelta(days=365)
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock | None = None, ring: Ring | None = None) -> Flask:
+    """Build the app. *clock* and *ring* are for tests; the ring is Redis when a URL is set."""
+    settings = settings or load_settings()
+    app = APIFlask(
+        "console",
+        template_folder=str(TEMPLATES),
+        static_folder=str(STATIC),
+        json_errors=False,
+        docs_path=None,
+        spec_path=None,
+        title="Hookyard",
+        version="1",
+    )
+    _configure(app, settings)
+    Collaborators(
+        settings=settings,
+        keys=KeyRing(settings.secret_keys),
+        clock=clock or SystemClock(),
+        ring=ring or (RedisRing(settings.redis_url) if settings.redis_url else SilentRing()),
+    ).install(app)
+    db.init_app(app)
+    with app.app_context():
+        database.prepare(db.engine)
+    csrf.init_app(app)
+    login.init_app(app)
+    _keep_readers_reading(app)
+    web.install(app)
+    api.install(app)
+    health.install(app)
+    _answer_errors(app)
+    app.after_request(_add_security_headers)
+    if settings.proxy_hops:
+        hops = settings.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # as Flask's docs do
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    is_https = settings.base_url.startswith("https://")
+    app.config.update(
+        SECRET_KEY=derive(settings.secret_keys[0], purpose="cookies"),
+        SECRET_KEY_FALLBACKS=[derive(key, purpose="cookies") for key in settings.secret_keys[1:]],
+        SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
+        SQLALCHEMY_ENGINE_OPTIONS=database.engine_options(settings.sqlalchemy_url),
+        SESSION_COOKIE_NAME="__Host-hookyard" if is_https else "hookyard",
+        SESSION_COOKIE_SECURE=is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=timedelta(days=7),
+        SESSION_REFRESH_EACH_REQUEST=False,
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_CHECK_DEFAULT=False,  # web.access checks it on every route but the API's and the bins'
+        SEND_FILE_MAX_AGE_DEFAULT=IMMUTABLE,
+        MAX_CONTENT_LENGTH=MIB,
+        MAX_FORM_MEMORY_SIZE=MIB,
+        MAX_FORM_PARTS=2000,
+    )
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    if settings.base_url and settings.proxy_hops:
+        app.config["TRUSTED_HOSTS"] = [urlsplit(settings.base_url).netloc]
+
+
+def _keep_readers_reading(app: Flask) -> None:
+    """Let requests that only read take no write lock (and no chance to write) on SQLite."""
+
+    @app.before_request
+    def _enter() -> None:
+        g.readers = ExitStack()
+        if request.method in READING:
+            g.readers.enter_context(database.read_only())
+
+    @app.teardown_request
+    def _leave(_error: BaseException | None) -> None:
+        readers = g.pop("readers", None)
+        if readers is not None:
+            readers.close()
+
+
+def _answer_errors(app: Flask) -> None:
+    """Give every error to the room its path belongs to: routing errors belong to no blueprint."""
+
+    def answer(error: HTTPException | HookyardError) -> Response:
+        db.session.rollback()
+        return api.answer_error(error) if api.owns(request.path) else web.answer_error(error)
+
+    def answer_crash(error: Exception) -> Response:
+        app.logger.exception("request failed", exc_info=error)
+        db.session.rollback()
+        return api.answer_crash(error) if api.owns(request.path) else web.answer_crash(error)
+
+    app.register_error_handler(HTTPException, answer)
+    app.register_error_handler(HookyardError, answer)
+    app.register_error_handler(Exception, answer_crash)
+
+
+def _add_security_headers(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+    if request.is_secure:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return response

@@ -1,0 +1,49 @@
+"""The console: HTML pages, one module per page family. A view parses, calls one service, renders."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from console.web import access, filters, hx
+from console.web.errors import answer_crash, answer_error
+
+__all__ = ["answer_crash", "answer_error", "install"]
+
+
+def install(app: Flask) -> None:
+    """Register every page, the template filters and who may see what."""
+    from console.web import (  # noqa: PLC0415  the pages need this package's modules
+        account,
+        bins,
+        catch,
+        dashboard,
+        deliveries,
+        docs,
+        events,
+        hooks,
+        home,
+        search,
+        sessions,
+        settings,
+        setup,
+    )
+
+    hx.install(app)
+    filters.install(app)
+    access.install(app)
+    for module in (
+        home,
+        sessions,
+        setup,
+        account,
+        dashboard,
+        hooks,
+        deliveries,
+        events,
+        bins,
+        catch,
+        search,
+        settings,
+        docs,
+    ):
+        app.register_blueprint(module.pages)

@@ -1,0 +1,180 @@
+"""Who is asking, in which organization, and whether they may: sign-in state for every page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
+
+from flask import Flask, g, request, session, url_for
+from flask_login import UserMixin, current_user, login_user, logout_user
+from flask_login import login_required as login_required  # re-exported for pages outside an organization
+from werkzeug.wrappers import Response
+
+from console import database
+from console.core.errors import Forbidden, NotFound
+from console.core.permissions import Permission, grants
+from console.extensions import csrf, current_work, db, login
+from console.models import BrowserSession, Organization, User
+from console.services import accounts, sign_in
+from console.services.work import Actor
+from console.web import hx
+
+P = ParamSpec("P")
+R = TypeVar("R")
+OPEN_BLUEPRINTS = frozenset({"health", "catch"})  # neither sign-in nor CSRF: probes, and the bins' addresses
+
+
+class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login ships no types
+    """The person behind a request, as Flask-Login wants it; the identity is the secret of the browser session."""
+
+    def __init__(self, secret: str, row: BrowserSession) -> None:
+        self.secret = secret
+        self.session = row
+        self.user: User = row.user
+
+    def get_id(self) -> str:
+        """Give what the cookie keeps."""
+        return self.secret
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The organization of the address, and what the person may do in it."""
+
+    organization: Organization
+    permissions: frozenset[Permission]
+
+
+def install(app: Flask) -> None:
+    """Load the person and the organization before every page, check CSRF, and tell templates about both."""
+    login.user_loader(_load)
+    login.unauthorized_handler(_ask_to_sign_in)
+    app.before_request(_check_csrf)
+    app.before_request(_enter_organization)
+    app.url_value_preprocessor(_take_organization)
+    app.url_defaults(_add_organization)
+    app.context_processor(_facts)
+
+
+def sign_in_person(secret: str, row: BrowserSession) -> None:
+    """Sign the person in: a fresh cookie, nothing of an older session kept."""
+    session.clear()
+    session.permanent = True
+    login_user(SignedIn(secret, row))
+
+
+def sign_out_person() -> None:
+    """Forget the person in this browser."""
+    logout_user()
+    session.clear()
+
+
+def person() -> SignedIn | None:
+    """Give who is signed in."""
+    return cast("SignedIn", current_user) if current_user.is_authenticated else None
+
+
+def place() -> Place:
+    """Give the organization of this page; only on pages inside one."""
+    return cast("Place", g.place)
+
+
+def requires(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let only people with *permission* in this organization through; raise Forbidden for others."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            if not grants(place().permissions, permission):
+                raise Forbidden(permission)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def _load(secret: str) -> SignedIn | None:
+    row = sign_in.load_session(current_work(), secret)
+    return SignedIn(secret, row) if row is not None else None
+
+
+def _ask_to_sign_in() -> Response:
+    target = request.full_path.rstrip("?") if request.method == "GET" and not hx.is_htmx() else None
+    return hx.sign_in_again(url_for("sessions.new", next=target))
+
+
+def _check_csrf() -> None:
+    if request.blueprint in OPEN_BLUEPRINTS or (request.blueprint or "").startswith("api"):
+        return
+    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+        with database.read_only():
+            csrf.protect()
+
+
+def _take_organization(_endpoint: str | None, values: dict[str, object] | None) -> None:
+    g.organization_slug = (values or {}).pop("organization", None) if request.path.startswith("/o/") else None
+
+
+def _add_organization(endpoint: str, values: dict[str, object]) -> None:
+    slug = g.get("organization_slug")
+    if slug and "organization" not in values and _expects_organization(endpoint):
+        values["organization"] = slug
+
+
+def _expects_organization(endpoint: str) -> bool:
+    from flask import current_app  # noqa: PLC0415 only here
+
+    return bool(current_app.url_map.is_endpoint_expecting(endpoint, "organization"))
+
+
+def _enter_organization() -> Response | None:
+    if (request.blueprint or "").startswith("api") or request.blueprint in OPEN_BLUEPRINTS or request.endpoint == "static":
+        return None
+    with database.read_only():
+        someone = person()
+        if someone is not None:
+            user = someone.user
+            g.actor = Actor(name=user.full_name or user.username, user_number=user.number, ip=request.remote_addr)
+        slug = g.get("organization_slug")
+        if slug is None:
+            _end_reading()
+            return None
+        if someone is None:
+            return _ask_to_sign_in()
+        g.place = _place_of(someone.user, str(slug))
+        _end_reading()
+    return None
+
+
+def _end_reading() -> None:
+    """End the transaction that looked the person up, so that a view that writes begins one of its own kind."""
+    if request.method not in {"GET", "HEAD", "OPTIONS"}:
+        db.session.commit()
+
+
+def _place_of(user: User, slug: str) -> Place:
+    work = current_work()
+    organization = accounts.get_organization(work, slug=slug)
+    permissions = accounts.permissions_of(work, user=user, organization_number=organization.number)
+    if not permissions:
+        raise NotFound("organization")
+    return Place(organization, permissions)
+
+
+def _facts() -> dict[str, object]:
+    someone = person() if request.blueprint not in OPEN_BLUEPRINTS else None
+    here: Place | None = g.get("place")
+    return {
+        "person": someone.user if someone else None,
+        "organization": here.organization if here else None,
+        "organizations": _organizations(someone) if someone else [],
+        "can": lambda permission: here is not None and grants(here.permissions, Permission(permission)),
+    }
+
+
+def _organizations(someone: SignedIn) -> list[Organization]:
+    """Give the organizations a person may switch between."""
+    return [row.organization for row in accounts.memberships_of(current_work(), user=someone.user)]
