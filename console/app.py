@@ -116,7 +116,7 @@ def _answer_errors(app: Flask) -> None:
         return api.answer_error(error) if api.owns(request.path) else web.answer_error(error)
 
     def answer_crash(error: Exception) -> Response:
-        app.logger.exception("request failed", exc_info=error)
+        app.logger.error("request failed", exc_info=error)
         db.session.rollback()
         return api.answer_crash(error) if api.owns(request.path) else web.answer_crash(error)
 

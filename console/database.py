@@ -19,7 +19,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 BUSY_TIMEOUT_S = 10
-POSTGRES_OPTIONS = "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s -c statement_timeout=15s -c timezone=UTC"
+POSTGRES_OPTIONS = (
+    "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s -c statement_timeout=15s -c timezone=UTC"
+)
 
 _BUSY_STATES = frozenset({"55P03", "57014", "40001", "40P01", "25006"})
 _BUSY_CLASSES = frozenset({"08", "53"})
@@ -39,17 +41,7 @@ def read_only() -> Iterator[None]:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Open transactions inside this block as writers, although the caller reads: for notes such as a token's last use."""
-    token = _read_only.set(False)
-    try:
-        yield
-    finally:
-        _read_only.reset(token)
-
-
-@contextmanager
-def writing() -> Iterator[None]:
-    """Open transactions inside this block as writers, also within a request that otherwise reads."""
+    """Open transactions inside this block as writers, although the caller reads: to note a token's last use."""
     token = _read_only.set(False)
     try:
         yield

@@ -17,7 +17,7 @@ from console.core.errors import HookyardError, Refused
 from console.core.retry import RetryPolicy, parse_schedule
 from console.core.targets import TargetPolicy
 
-SECRET_KEY_FILE = "secret-key"
+SECRET_KEY_FILE = "secret-key"  # noqa: S105 a file name
 MIB = 1024 * 1024
 
 
@@ -37,7 +37,9 @@ def _without_slash(url: str) -> str:
 class Settings(BaseSettings):
     """Everything an operator can set. Durations are in seconds, sizes in bytes, unless the name says otherwise."""
 
-    model_config = SettingsConfigDict(env_prefix="HOOKYARD_", frozen=True, extra="ignore", ignored_types=(cached_property,))
+    model_config = SettingsConfigDict(
+        env_prefix="HOOKYARD_", frozen=True, extra="ignore", ignored_types=(cached_property,)
+    )
 
     data: Path = Field(
         default_factory=lambda: Path.home() / ".local" / "share" / "hookyard",
@@ -73,8 +75,12 @@ class Settings(BaseSettings):
         description="Delays between attempts in seconds, comma-separated: 10,60,300. When given it is exact: "
         "no jitter, no minimum, not put off by a circuit.",
     )
-    timeout: int = Field(default=15, ge=1, le=30, description="Seconds one attempt may take, for hooks without their own.")
-    retention_days: int = Field(default=30, ge=1, le=3650, description="Days that finished deliveries and events are kept.")
+    timeout: int = Field(
+        default=15, ge=1, le=30, description="Seconds one attempt may take, for hooks without their own."
+    )
+    retention_days: int = Field(
+        default=30, ge=1, le=3650, description="Days that finished deliveries and events are kept."
+    )
     workers: int = Field(default=2, ge=1, le=64, description="Worker processes of `hookyard up` for healthy hooks.")
     sender_threads: int = Field(default=16, ge=1, le=256, description="Requests one worker process sends at a time.")
     proxy_hops: int = Field(

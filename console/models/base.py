@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import JSON, BigInteger, DateTime, Integer, LargeBinary, MetaData, String, Uuid
@@ -76,7 +76,7 @@ class Base(DeclarativeBase):
     """The declarative base; plain SQLAlchemy, so that nothing here knows Flask."""
 
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {
+    type_annotation_map: ClassVar = {
         datetime: Moment(),
         UUID: Identifier(),
         int: Number,

@@ -163,7 +163,7 @@ def id_span(words: str) -> tuple[UUID, UUID] | None:
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
 
-def body_of(work: Work, delivery: Delivery) -> Body:
+def body_of(delivery: Delivery) -> Body:
     """Build the body that every attempt of a delivery sends."""
     return bodies.build(delivery.event, delivery, organization_slug=delivery.hook.organization.slug)
 

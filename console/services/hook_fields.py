@@ -1,4 +1,4 @@
-"""The fields of a hook: what may be set, and the rules each must pass. One place for forms, the API and the dialects."""
+"""The fields of a hook and the rules that each must pass: one place for forms, the API and the dialects."""
 
 from __future__ import annotations
 
@@ -194,7 +194,9 @@ def _retry(_context: _Context, value: Any) -> dict[str, Any]:
     return {"retry": value}
 
 
-def _integer(name: str, column: str, *, low: int, high: int, nullable: bool) -> Callable[[_Context, Any], dict[str, Any]]:
+def _integer(
+    name: str, column: str, *, low: int, high: int, nullable: bool
+) -> Callable[[_Context, Any], dict[str, Any]]:
     def rule(_context: _Context, value: Any) -> dict[str, Any]:
         if value is None and nullable:
             return {column: None}

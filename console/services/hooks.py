@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, or_, select, update
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload
 
-from console.core.errors import Conflict, FieldError, Invalid, NotFound
+from console.core.errors import Conflict, Invalid, NotFound
 from console.core.health import Figures, Health, HookHealth, health
 from console.core.signing import new_secret
 from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Turn
 from console.services import audit, matching
 from console.services.hook_fields import UNSET, HookDraft, check, slots
-from console.services.queries import contains
+from console.services.queries import contains, count_capped
 from console.services.work import DELIVERIES, Work
 
 __all__ = ["UNSET", "HookDraft", "HookFilter", "create", "delete", "disable", "enable", "find", "get", "rotate_secret"]
@@ -54,9 +54,7 @@ class Waiting:
 
 def get(work: Work, *, organization_number: int, hook_id: UUID) -> Hook:
     """Give a hook that is not deleted; raise NotFound."""
-    hook = work.session.scalar(
-        _living(organization_number).where(Hook.id == hook_id).options(joinedload(Hook.author))
-    )
+    hook = work.session.scalar(_living(organization_number).where(Hook.id == hook_id).options(joinedload(Hook.author)))
     if hook is None:
         raise NotFound("hook")
     return hook
@@ -81,7 +79,7 @@ def find(
     return list(work.session.scalars(query.limit(limit)))
 
 
-def _living(organization_number: int) -> Select[tuple[Hook]]:
+def _living(organization_number: int) -> Select[Hook]:
     return select(Hook).where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
 
 
@@ -332,7 +330,6 @@ def headers_of(work: Work, hook: Hook) -> dict[str, str]:
 
 def waiting_of(work: Work, hook: Hook) -> Waiting:
     """Count what waits for a hook."""
-    from console.services.queries import count_capped  # noqa: PLC0415
 
     def counted(state: DeliveryState) -> int:
         return count_capped(

@@ -47,4 +47,6 @@ class KeyRing:
         try:
             return self._fernet.rotate(sealed)
         except InvalidToken as error:
-            raise KeyUnavailable("A stored secret cannot be re-encrypted: its key is not in HOOKYARD_SECRET_KEY.") from error
+            raise KeyUnavailable(
+                "A stored secret cannot be re-encrypted: its key is not in HOOKYARD_SECRET_KEY."
+            ) from error

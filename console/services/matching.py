@@ -65,16 +65,12 @@ def _listener(row: Row[Any]) -> Listener:
 
 def subscription_of(hook: Hook | Row[Any]) -> Subscription:
     """Read what a hook subscribes to."""
-    return Subscription.of(
-        hook.event_types, all_events=hook.all_events, groups=hook.event_groups, sources=hook.sources
-    )
+    return Subscription.of(hook.event_types, all_events=hook.all_events, groups=hook.event_groups, sources=hook.sources)
 
 
 def groups_by_type(work: Work, *, organization_number: int, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Give the groups of each event type; a type that is not in the catalogue is in none."""
-    return {
-        name: catalogue.groups_of(work, organization_number=organization_number, name=name) for name in set(names)
-    }
+    return {name: catalogue.groups_of(work, organization_number=organization_number, name=name) for name in set(names)}
 
 
 def hooks_hearing(work: Work, *, organization_number: int, event_type: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""Publish events: one transaction writes the event and its deliveries (a transactional outbox), then the workers are rung.
+"""Publish events: one transaction writes the event and its deliveries (an outbox), then the workers are rung.
 
 The same idempotency key with the same content gives the first answer again; with other content it is a conflict.
 The unique constraint decides that, so two publishers at the same moment cannot both win.
@@ -158,7 +158,9 @@ def _store(work: Work, organization_number: int, drafts: Sequence[EventDraft]) -
             _same_or_conflict(draft.key, prints[first], prints[index])
             repeats[index] = first
     new = [i for i, draft in enumerate(drafts) if (draft.key is None or draft.key not in known) and i not in repeats]
-    stored = dict(zip(new, _insert(work, organization_number, [drafts[i] for i in new], [prints[i] for i in new]), strict=True))
+    stored = dict(
+        zip(new, _insert(work, organization_number, [drafts[i] for i in new], [prints[i] for i in new]), strict=True)
+    )
     return [
         stored[repeats.get(index, index)] if index in stored or index in repeats else known[draft.key or ""]
         for index, draft in enumerate(drafts)
@@ -174,8 +176,9 @@ def _published_before(
     rows = {
         row.idempotency_key: row
         for row in work.session.execute(
-            select(Event.idempotency_key, Event.request_sha256, Event.id, Event.type, Event.delivery_count, Event.number)
-            .where(Event.organization_number == organization_number, Event.idempotency_key.in_(keys))
+            select(
+                Event.idempotency_key, Event.request_sha256, Event.id, Event.type, Event.delivery_count, Event.number
+            ).where(Event.organization_number == organization_number, Event.idempotency_key.in_(keys))
         )
     }
     for draft, digest in zip(drafts, prints, strict=True):
@@ -308,7 +311,9 @@ def finish_fanouts(work: Work, *, limit: int = 10) -> int:
 
     The unique constraint on (event, hook) makes it repeatable: a crash halfway is finished by the next call.
     """
-    pending = list(work.session.scalars(select(Event.number).where(Event.fanout_pending).order_by(Event.number).limit(limit)))
+    pending = list(
+        work.session.scalars(select(Event.number).where(Event.fanout_pending).order_by(Event.number).limit(limit))
+    )
     for number in pending:
         with work.transaction():
             _fan_out(work, number)

@@ -8,8 +8,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 
 from flask import Flask, g, request, session, url_for
-from flask_login import UserMixin, current_user, login_user, logout_user
-from flask_login import login_required as login_required  # re-exported for pages outside an organization
+from flask_login import UserMixin, current_user, login_required, login_user, logout_user
 from werkzeug.wrappers import Response
 
 from console import database
@@ -20,6 +19,18 @@ from console.models import BrowserSession, Organization, User
 from console.services import accounts, sign_in
 from console.services.work import Actor
 from console.web import hx
+
+__all__ = [
+    "Place",
+    "SignedIn",
+    "install",
+    "login_required",  # Flask-Login's, for pages outside an organization
+    "person",
+    "place",
+    "requires",
+    "sign_in_person",
+    "sign_out_person",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -131,7 +142,11 @@ def _expects_organization(endpoint: str) -> bool:
 
 
 def _enter_organization() -> Response | None:
-    if (request.blueprint or "").startswith("api") or request.blueprint in OPEN_BLUEPRINTS or request.endpoint == "static":
+    if (
+        (request.blueprint or "").startswith("api")
+        or request.blueprint in OPEN_BLUEPRINTS
+        or request.endpoint == "static"
+    ):
         return None
     with database.read_only():
         someone = person()

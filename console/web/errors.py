@@ -60,7 +60,9 @@ LEAST_FORM_ERROR = 400
 def answer_error(error: HTTPException | HookyardError) -> Response:
     """Answer a known error."""
     if isinstance(error, CSRFError):
-        return _answer(400, "The form had expired or came from elsewhere; your entries are kept. Send it again.", retry=True)
+        return _answer(
+            400, "The form had expired or came from elsewhere; your entries are kept. Send it again.", retry=True
+        )
     if isinstance(error, HookyardError):
         status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
         return _answer(status, error.message, error=error)

@@ -42,17 +42,13 @@ def put(work: Work, delivery: Delivery, **values: object) -> Delivery:
 
 
 def listed(work: Work, person, **wanted: object) -> list[int]:
-    rows = deliveries.find(
-        work, organization_number=person.organization.number, wanted=DeliveryFilter(**wanted)
-    )
+    rows = deliveries.find(work, organization_number=person.organization.number, wanted=DeliveryFilter(**wanted))
     return [row.number for row in rows]
 
 
 @pytest.mark.parametrize("state", ["pending", "delivered", "failed", "canceled", "held"])
 def test_resend_begins_a_new_chain_that_is_due_now(work: Work, ada, hook, ring, clock, state) -> None:
-    delivery = put(
-        work, publish(work, ada), state=state, chain_failures=4, attempt_count=4, finished_at=work.now()
-    )
+    delivery = put(work, publish(work, ada), state=state, chain_failures=4, attempt_count=4, finished_at=work.now())
     clock.advance(hours=1)
     ring.lanes.clear()
 

@@ -239,6 +239,6 @@ def test_a_test_send_is_one_delivery_to_that_hook_only(work: Work, ada, ring) ->
 
     assert states(work) == [DeliveryState.PENDING]
     assert (delivery.is_test, delivery.trigger, delivery.event_type) == (True, "test", "order.paid")
-    assert deliveries.body_of(work, delivery).data.endswith(b'"data":{"n": 1.10}}')
+    assert deliveries.body_of(delivery).data.endswith(b'"data":{"n": 1.10}}')
     assert ring.lanes == ["deliveries"]
     assert delivery.next_attempt_at - work.now() == timedelta(0)
