@@ -1,0 +1,106 @@
+"""Answers to browsers and to htmx: pages or their blocks, toasts, redirects. The only importer of htmx_flask.
+
+htmx-flask 0.1.0 sets no ``Vary`` and refuses half of the swap values, so headers are set here by hand.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from flask import Flask, Response, after_this_request, flash, g, make_response, redirect, render_template, request
+from htmx_flask import Htmx
+from jinja2_fragments.flask import render_block
+
+Tone = Literal["good", "info", "warn", "bad"]
+
+
+def install(app: Flask) -> None:
+    """Give the requests of *app* the attribute ``htmx``."""
+    Htmx(app)
+
+
+def wants_fragment() -> bool:
+    """Say whether htmx asks for a part of a page: not on boost, not when it restores a page from history."""
+    htmx = request.htmx  # type: ignore[attr-defined] # htmx-flask puts it on the request class
+    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+
+
+def is_htmx() -> bool:
+    """Say whether the request comes from htmx at all."""
+    return bool(request.htmx)  # type: ignore[attr-defined] # htmx-flask puts it on the request class
+
+
+def page(template: str, *, block: str | None = None, status: int = 200, **context: object) -> Response:
+    """Render the whole *template*, or only its *block* when htmx asks for a part of the page; it sees *status* too."""
+    context["status"] = status
+    if block is not None and wants_fragment():
+        body = render_block(template, block, **context)
+    else:
+        body = render_template(template, **context)
+    response = make_response(body, status)
+    response.vary.add("HX-Request")  # page and fragment share a URL
+    return response
+
+
+def nothing_new() -> Response:
+    """Answer a poll that has nothing to swap: 204."""
+    response = make_response("", 204)
+    response.vary.add("HX-Request")
+    return response
+
+
+def toast(message: str, *, tone: Tone = "good") -> None:
+    """Tell the person what happened: a toast with htmx, else a flash message above the heading.
+
+    When the answer sends htmx to another page, the message is flashed there instead of being lost on the way.
+    """
+    if not is_htmx():
+        flash(message, tone)
+        return
+    if "toasts" not in g:
+        g.toasts = []
+        after_this_request(_send_toasts)
+    g.toasts.append({"message": message, "tone": tone})
+
+
+def _send_toasts(response: Response) -> Response:
+    """Put the toasts of this request into the HX-Trigger header, or flash them when the browser moves on."""
+    if "HX-Redirect" in response.headers or "HX-Location" in response.headers or "HX-Refresh" in response.headers:
+        for item in g.toasts:
+            flash(item["message"], item["tone"])
+        return response
+    events = json.loads(response.headers.get("HX-Trigger") or "{}")
+    response.headers["HX-Trigger"] = json.dumps(events | {"toasts": {"items": g.toasts}})
+    return response
+
+
+def redirect_to(url: str, *, message: str | None = None, tone: Tone = "good") -> Response:
+    """Send the browser to *url*: 303 for a plain form, ``HX-Redirect`` for htmx; *message* is shown there."""
+    if message is not None:
+        flash(message, tone)
+    if is_htmx():
+        response = make_response("", 200)
+        response.headers["HX-Redirect"] = url
+    else:
+        response = make_response(redirect(url, code=303))
+    response.vary.add("HX-Request")
+    return response
+
+
+def sign_in_again(url: str) -> Response:
+    """Answer an expired session: htmx gets 401 and leaves for *url* (never a form inside a table), a browser 303."""
+    if not is_htmx():
+        return redirect_to(url)
+    response = make_response("", 401)
+    response.headers["HX-Redirect"] = url
+    response.vary.add("HX-Request")
+    return response
+
+
+def refuse(message: str, *, status: int) -> Response:
+    """Answer an htmx request that failed with one sentence as a toast; nothing is swapped."""
+    toast(message, tone="bad")
+    response = make_response("", status)
+    response.vary.add("HX-Request")
+    return response

@@ -1,0 +1,149 @@
+/* What htmx and HTML do not do by themselves. Every page works without this file.
+
+   data-copy="text"           copies it            data-dialog="id"   opens that dialog      data-close  closes the one around
+   data-set="theme|density"   keeps the choice     data-poll          pauses while nobody looks (see macros/lists.html)
+   data-bulk (a form)         counts its ticked rows into [data-count]; data-select-all ticks them all
+   data-filter="#list"        hides the children of .picker-children that do not contain the text
+   data-add-row="#template"   puts a copy of the template before the button          data-remove=".pair"  removes the row
+   data-ctrl-enter (a form)   is sent by Ctrl+Enter */
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  root.classList.add("js");
+
+  /* -- toasts: sent by the server as the event "toasts" ------------------------------------------------------------ */
+  const toast = ({ message, tone = "good" }) => {
+    const box = document.createElement("div");
+    const text = document.createElement("p");
+    const close = document.createElement("button");
+    box.className = `toast tone-${tone}`;
+    text.textContent = message;
+    close.type = "button";
+    close.textContent = "×";
+    close.setAttribute("aria-label", "Dismiss");
+    close.addEventListener("click", () => box.remove());
+    box.append(text, close);
+    document.getElementById("toasts").append(box);
+    if (tone === "bad") return; // an error stays until it is read
+    let timer = setTimeout(() => box.remove(), 6000);
+    box.addEventListener("pointerenter", () => clearTimeout(timer));
+    box.addEventListener("pointerleave", () => (timer = setTimeout(() => box.remove(), 3000)));
+  };
+  document.addEventListener("toasts", (event) => event.detail.items.forEach(toast));
+
+  /* -- polling: not while hidden, slower after 2 quiet minutes, no more after 20 ----------------------------------- */
+  let lastNews = Date.now();
+  let lastPoll = 0;
+  let unreachable = false;
+  const news = () => { lastNews = Date.now(); };
+  const resume = () => {
+    news();
+    delete root.dataset.paused;
+    all("[data-poll]").forEach((element) => htmx.trigger(element, "resume"));
+  };
+  const mayPoll = () => {
+    const quiet = Date.now() - lastNews;
+    if (document.hidden || quiet > 20 * 60_000) return false;
+    return quiet < 2 * 60_000 || Date.now() - lastPoll > 15_000;
+  };
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) resume(); });
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt, target, requestConfig } = event.detail;
+    if (elt.hasAttribute("data-poll")) {
+      const asked = requestConfig.triggeringEvent?.type === "resume";
+      if (!asked && !mayPoll()) {
+        event.preventDefault();
+        if (!document.hidden && Date.now() - lastNews > 20 * 60_000) root.dataset.paused = "";
+      } else lastPoll = Date.now();
+    } else {
+      news();
+      target?.setAttribute("aria-busy", "true");
+    }
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    event.detail.target?.removeAttribute("aria-busy");
+    if (event.detail.successful) unreachable = false;
+  });
+  document.addEventListener("htmx:afterSwap", news);
+
+  /* -- errors ------------------------------------------------------------------------------------------------------ */
+  document.addEventListener("htmx:responseError", ({ detail: { xhr, elt } }) => {
+    if (xhr.getResponseHeader("HX-Trigger") || elt.hasAttribute("data-poll")) return;
+    toast({ tone: "bad", message: `The server could not do that (${xhr.status}). Reload the page and try again.` });
+  });
+  document.addEventListener("htmx:sendError", () => {
+    if (!unreachable) toast({ tone: "bad", message: "Hookyard cannot be reached. What you see may be out of date." });
+    unreachable = true;
+  });
+  document.addEventListener("htmx:afterSettle", ({ detail: { xhr } }) => {
+    if (xhr?.status === 422) document.querySelector("[data-error-summary]")?.focus();
+  });
+
+  /* -- clicks ------------------------------------------------------------------------------------------------------ */
+  const copy = async (button) => {
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+    } catch { // plain http has no clipboard: select the text for the person instead
+      return toast({ tone: "bad", message: "The browser only copies over https or localhost. Select the text instead." });
+    }
+    button.classList.add("copied");
+    setTimeout(() => button.classList.remove("copied"), 1500);
+    toast({ message: "Copied" });
+  };
+  const keepChoice = (button) => {
+    const { set } = button.dataset;
+    root.dataset[set] = button.value;
+    document.cookie = `${set}=${button.value}; path=/; max-age=31536000; samesite=lax`;
+    all(`[data-set="${set}"]`).forEach((one) => one.setAttribute("aria-pressed", String(one === button)));
+  };
+  document.addEventListener("click", (event) => {
+    const on = (selector) => event.target.closest(selector);
+    let found;
+    if ((found = on("[data-copy]"))) copy(found);
+    else if ((found = on("[data-set]"))) keepChoice(found);
+    else if (on("[data-resume]")) resume();
+    else if (on("[data-close]")) on("dialog").close();
+    else if (event.target.matches("dialog")) event.target.close(); // the backdrop
+    else if ((found = on("[data-remove]"))) found.closest(found.dataset.remove).remove();
+    else if ((found = on("[data-add-row]"))) {
+      found.before(document.querySelector(found.dataset.addRow).content.cloneNode(true));
+      found.previousElementSibling.querySelector("input")?.focus();
+    } else if ((found = on("[data-dialog]")) && document.getElementById(found.dataset.dialog)) {
+      event.preventDefault();
+      document.getElementById(found.dataset.dialog).showModal();
+    }
+    all("details.menu[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") all("details.menu[open]").forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); });
+    const form = event.target.closest?.("form[data-ctrl-enter]");
+    if (form && event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+
+  /* -- forms ------------------------------------------------------------------------------------------------------- */
+  const countTicked = (form) => {
+    const boxes = all("tbody [type=checkbox]", form);
+    const ticked = boxes.filter((box) => box.checked).length;
+    form.toggleAttribute("data-selected", ticked > 0);
+    all("[data-count]", form).forEach((place) => { place.textContent = ticked; });
+    all("[data-select-all]", form).forEach((box) => {
+      box.checked = ticked > 0 && ticked === boxes.length;
+      box.indeterminate = ticked > 0 && ticked < boxes.length;
+    });
+  };
+  document.addEventListener("change", ({ target }) => {
+    const form = target.closest("form[data-bulk]");
+    if (!form) return;
+    if (target.matches("[data-select-all]")) all("tbody [type=checkbox]", form).forEach((box) => { box.checked = target.checked; });
+    countTicked(form);
+  });
+  addEventListener("pageshow", () => all("form[data-bulk]").forEach(countTicked)); // the Back button keeps ticks
+  document.addEventListener("input", ({ target }) => {
+    if (!target.dataset.filter) return;
+    const wanted = target.value.trim().toLowerCase();
+    const list = document.querySelector(target.dataset.filter);
+    all(".picker-children > *", list).forEach((row) => { row.hidden = !row.textContent.toLowerCase().includes(wanted); });
+    all("fieldset", list).forEach((group) => { group.hidden = !group.querySelector(".picker-children > :not([hidden])"); });
+  });
+})();
