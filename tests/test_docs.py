@@ -1,0 +1,61 @@
+"""The documents stay true: settings, commands, links and error codes that exist are described, and the other way round."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from console.cli import cli
+from console.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_every_setting_is_described(name: str) -> None:
+    assert f"| `HOOKYARD_{name.upper()}` |" in OPERATIONS
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"HOOKYARD_([A-Z_]+)", OPERATIONS))))
+def test_every_variable_in_operations_is_a_setting(name: str) -> None:
+    assert name.lower() in Settings.model_fields
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands(cli)), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_command_and_option_is_described(path: str, command: click.Command) -> None:
+    family, _, verb = path.partition(" ")
+    line = next((line for line in OPERATIONS.splitlines() if line.startswith(f"| `hookyard {family}")), "")
+
+    assert verb in line
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.hidden:
+            longest = max(option.opts, key=len)
+            assert f"`{longest}`" in "\n".join(
+                line for line in OPERATIONS.splitlines() if line.startswith(f"| `hookyard {family}")
+            ), longest
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text()):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+def test_no_document_speaks_of_this_machine() -> None:
+    for document in DOCUMENTS:
+        assert not re.search(r"(?<![A-Za-z0-9_.])/(work|root|tmp)/", document.read_text()), document.name
