@@ -1,0 +1,72 @@
+"""Passwords: how they are hashed and compared, and what one must be.
+
+A hash (scrypt, N 2^15, r 8, p 1) takes about 0.1 s and 32 MiB on purpose, so only a few are computed at a time in
+one process: a flood of sign-ins must not take the machine's memory.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from werkzeug.security import check_password_hash, generate_password_hash
+
+from console.core.errors import Busy, Refused
+
+SHORTEST = 12
+LONGEST = 1024
+METHOD = "scrypt:32768:8:1"
+HASHES_AT_A_TIME = 4
+LONGEST_WAIT_S = 10
+
+_slots = threading.BoundedSemaphore(HASHES_AT_A_TIME)
+
+
+def check_rules(password: str) -> None:
+    """Raise Refused unless *password* may be somebody's: 12 to 1024 characters, any of them."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise Refused(f"A password has {SHORTEST} to {LONGEST} characters.", code="password_length")
+
+
+def hash_password(password: str) -> str:
+    """Hash *password* with a fresh salt; raise Refused when it breaks the rules, Busy when too many are under way."""
+    check_rules(password)
+    with _slot():
+        return generate_password_hash(password, METHOD)
+
+
+def is_password(password: str, *, password_hash: str | None) -> bool:
+    """Say whether *password* is the one that was hashed; raise Busy when too many are being compared.
+
+    With None, for a user who does not exist, the answer is False after the same work.
+    """
+    if len(password) > LONGEST:
+        return False
+    with _slot():
+        matches = check_password_hash(password_hash or _nobodys_hash(METHOD), password)
+    return matches and password_hash is not None
+
+
+def rehash(password: str, *, password_hash: str) -> str | None:
+    """Hash *password* again when its hash was made with other parameters than those in force; else None."""
+    if password_hash.startswith(f"{METHOD}$"):
+        return None
+    with _slot():
+        return generate_password_hash(password, METHOD)
+
+
+@cache
+def _nobodys_hash(method: str) -> str:
+    return generate_password_hash("nobody's password", method)
+
+
+@contextmanager
+def _slot() -> Iterator[None]:
+    if not _slots.acquire(timeout=LONGEST_WAIT_S):
+        raise Busy("Too many people are signing in at this moment. Try again.")
+    try:
+        yield
+    finally:
+        _slots.release()
