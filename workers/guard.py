@@ -43,6 +43,10 @@ class Guard:
         A bin of the built-in receiver may be anywhere: its host is our own base URL's, which the operator set.
         """
         found = self._resolver.resolve(target.host, target.port, deadline=deadline)
+        if _is_loopback_name(target.host):
+            # It means this machine by definition (RFC 6761 section 6.3), so no answer can be planted: an operator who
+            # allows 127.0.0.0/8 but not ::1 gets the allowed ones.
+            found = tuple(one for one in found if self._denial(one[1][0]) is None) or found
         if not target.is_bin:
             for _, address in found:
                 self._check(address)
@@ -53,6 +57,10 @@ class Guard:
         reason = "tied to one network interface (a zone)" if has_zone else self._denial(address[0])
         if reason:
             raise Failure(Outcome.BLOCKED_ADDRESS, _BLOCKED, blocked=f"{address[0]} is {reason}")
+
+
+def _is_loopback_name(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost")
 
 
 def dial(addresses: tuple[Address, ...], *, host: str, deadline: float) -> socket:

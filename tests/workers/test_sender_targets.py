@@ -209,3 +209,15 @@ def test_a_name_without_any_address_was_not_found(attempt: Any, fake_dns: Any) -
     fake_dns.names["empty.example.com"] = []
 
     assert attempt("http://empty.example.com/").outcome == "dns_not_found"
+
+
+def test_localhost_goes_to_the_loopback_address_that_is_allowed(
+    play_fault: Play, make_attempts: Any, fake_dns: Any
+) -> None:
+    server = play_fault("ok")
+    fake_dns.names["localhost"] = ["::1", "127.0.0.1"]
+    send = make_attempts(policy=TargetPolicy(addresses=AddressPolicy(allow_nets=(ip_network("127.0.0.0/8"),))))
+
+    result = send(f"http://localhost:{server.port}/")
+
+    assert (result.outcome, result.peer) == ("ok", f"127.0.0.1:{server.port}")
