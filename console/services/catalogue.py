@@ -72,6 +72,12 @@ def all_of(work: Work, *, organization_number: int) -> list[EventType]:
     return list(work.session.scalars(query.order_by(EventType.name)))
 
 
+def names_of(work: Work, *, organization_number: int) -> list[str]:
+    """List the names of every event type of an organization, for suggestions."""
+    query = select(EventType.name).where(EventType.organization_number == organization_number)
+    return list(work.session.scalars(query.order_by(EventType.name)))
+
+
 def get(work: Work, *, organization_number: int, name: str) -> EventType:
     """Give the event type of exactly that name; raise NotFound."""
     query = select(EventType).where(EventType.organization_number == organization_number, EventType.name == name)

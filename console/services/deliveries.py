@@ -18,7 +18,7 @@ from console.core.patterns import check_event_type, check_pattern, is_pattern
 from console.core.retry import parse_retry
 from console.models import Delivery, DeliveryState, Event, Hook, Trigger
 from console.services import audit, bodies, catalogue
-from console.services.queries import starts_with
+from console.services.queries import count_capped, starts_with
 from console.services.work import DELIVERIES, Work
 
 TEST_TYPE = "webhook.test"
@@ -85,6 +85,12 @@ def find(
     if before is not None:
         query = query.where(Delivery.number < before)
     return list(work.session.scalars(query.order_by(Delivery.number.desc()).limit(limit)))
+
+
+def count(work: Work, *, organization_number: int, wanted: DeliveryFilter) -> int:
+    """Count the deliveries that a filter lets through, but no further than ``queries.COUNT_CAP``."""
+    query = filtered(select(Delivery.number), organization_number=organization_number, wanted=wanted)
+    return count_capped(work.session, query)
 
 
 def filtered(query: Select[Any], *, organization_number: int, wanted: DeliveryFilter) -> Select[Any]:
@@ -306,7 +312,7 @@ def send_test(work: Work, *, hook: Hook, event_type: str | None = None, payload:
     except Refused as error:
         raise Invalid.field("event_type", error.message, code=error.code) from error
     if payload is None:
-        payload = _sample(work, hook, name)
+        payload = sample(work, hook=hook, event_type=name)
     now = work.now()
     event = Event(
         id=work.new_id(),
@@ -347,9 +353,10 @@ def send_test(work: Work, *, hook: Hook, event_type: str | None = None, payload:
     return delivery
 
 
-def _sample(work: Work, hook: Hook, event_type: str) -> bytes:
-    sample = catalogue.sample_of(work, organization_number=hook.organization_number, name=event_type)
-    return json_text(sample if sample is not None else {"message": f"Test of webhook {hook.id}"})
+def sample(work: Work, *, hook: Hook, event_type: str) -> bytes:
+    """Write what a test of *event_type* sends to a hook when nothing else is given."""
+    known = catalogue.sample_of(work, organization_number=hook.organization_number, name=event_type)
+    return json_text(known if known is not None else {"message": f"Test of webhook {hook.id}"})
 
 
 def planned_attempts(work: Work, delivery: Delivery) -> list[datetime]:

@@ -33,7 +33,7 @@ class HookFilter:
     active: bool | None = None
     q: str | None = None
     event_type: str | None = None
-    health: Health | None = None
+    health: Health | frozenset[Health] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,11 @@ class Waiting:
     held: int
 
 
-def get(work: Work, *, organization_number: int, hook_id: UUID) -> Hook:
-    """Give a hook that is not deleted; raise NotFound."""
-    hook = work.session.scalar(_living(organization_number).where(Hook.id == hook_id).options(joinedload(Hook.author)))
+def get(work: Work, *, organization_number: int, hook_id: UUID, with_deleted: bool = False) -> Hook:
+    """Give a hook that is not deleted (its log outlives it: *with_deleted* finds it still); raise NotFound."""
+    query = select(Hook) if with_deleted else select(Hook).where(Hook.deleted_at.is_(None))
+    query = query.where(Hook.organization_number == organization_number, Hook.id == hook_id)
+    hook = work.session.scalar(query.options(joinedload(Hook.author)))
     if hook is None:
         raise NotFound("hook")
     return hook
@@ -83,13 +85,14 @@ def _living(organization_number: int) -> Select[Hook]:
     return select(Hook).where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
 
 
-def _with_health(work: Work, organization_number: int, wanted: Health) -> ColumnElement[bool]:
+def _with_health(work: Work, organization_number: int, wanted: Health | frozenset[Health]) -> ColumnElement[bool]:
+    choice = wanted if isinstance(wanted, frozenset) else {wanted}
     rows = work.session.execute(
         select(Hook, HookState)
         .outerjoin(HookState, HookState.hook_number == Hook.number)
         .where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
     )
-    numbers = [hook.number for hook, state in rows if health_of(work, hook, state).health is wanted]
+    numbers = [hook.number for hook, state in rows if health_of(work, hook, state).health in choice]
     return Hook.number.in_(numbers)
 
 

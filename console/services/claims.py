@@ -1,0 +1,357 @@
+"""Claims: free turns of hooks with due work become rows to send, each with an attempt row, in one short transaction.
+
+Nothing is sent without a committed attempt row, so a full disk is met before the request. A claim is no parking place:
+what is not begun soon is given back, and its attempt row goes, so that the numbers of attempts stay without gaps.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, text
+from sqlalchemy.sql.selectable import TextualSelect
+
+from console.core.verdicts import REASONS, Reason
+from console.database import dialect_of
+from console.models import Delivery, Event, HookState
+from console.models.base import Moment
+from console.services.due import ASKED, NOT_AUTOMATIC, ORDINARY, SUSPECT, candidates, default_is_exact
+from console.services.hook_fields import SLOT_SIZE
+from console.services.work import Work
+
+MOST_TURNS = 32
+MOST_ROWS = 200
+ROOM_FACTOR = 4
+"""A turn may hold so many rows for each request it may have in flight."""
+CATCH_UP = timedelta(milliseconds=250)
+"""How far a rate limit's schedule may lag behind and be caught up at once."""
+
+Key = tuple[int, int]
+"""A turn: number of the hook, slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventFacts:
+    """What of an event goes into a body; deliveries of one event share it."""
+
+    number: int
+    type: str
+    payload: bytes
+    occurred_at: datetime
+    source: str | None
+    message: str | None
+    context: bytes | None
+    object_model: str | None
+    object_pk: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery that a worker holds; *attempt* is the number of the attempt row that waits for its outcome."""
+
+    number: int
+    id: UUID
+    claim_no: int
+    attempt: int
+    chain: int
+    chain_failures: int
+    interrupted: int
+    trigger: str
+    is_test: bool
+    created_at: datetime
+    expires_at: datetime | None
+    payload_format: str
+    content_type: str
+    hook_number: int
+    worker: int
+    hook_version: int
+    event: EventFacts
+
+
+_DELIVERY_COLUMNS = 14
+"""How many fields of a claimed row, from the first, are columns of the delivery; the event's follow in the query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A turn with rows to send: at most *cap* in flight now, which may grow to *limit* with every 2xx."""
+
+    hook_number: int
+    slot: int
+    cap: int
+    limit: int
+    rows: tuple[Claimed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What a worker holds of a turn already: rows that wait and requests in flight."""
+
+    waiting: int
+    in_flight: int
+
+
+# --- claim ----------------------------------------------------------------------------------------------------------
+
+
+def claim(
+    work: Work,
+    *,
+    worker: int,
+    lane: str,
+    held: Mapping[Key, Seat],
+    idle: Collection[Key] = (),
+    without: Collection[int] = (),
+    alone: bool = False,
+) -> list[Grant]:
+    """Take due rows of up to 32 turns for *worker* and write their attempt rows; an empty list: nothing can be served.
+
+    *held* are the turns that the worker works on, *idle* those it needs no more: they are freed in the same
+    transaction. *without* names hooks that are to be left alone. *alone* takes a single suspect instead, for a worker
+    that has nothing else in hand.
+    """
+    with work.transaction():
+        if idle:
+            free_turns(work, worker=worker, turns=idle)
+        wants = _wants(work, worker=worker, lane=lane, held=held, without=without, alone=alone)
+        return _take(work, worker=worker, wants=wants, alone=alone) if wants else []
+
+
+@dataclass(frozen=True, slots=True)
+class _Want:
+    """How many rows of a hook fit into its turns; *turns* are (slot, cap, limit, rows)."""
+
+    hook: Row[Any]
+    turns: tuple[tuple[int, int, int, int], ...]
+    rows: int
+    restriction: str
+    interval: timedelta | None
+
+
+def _wants(
+    work: Work, *, worker: int, lane: str, held: Mapping[Key, Seat], without: Collection[int], alone: bool
+) -> list[_Want]:
+    now = work.now()
+    statement = candidates(dialect_of(work.session), SUSPECT if alone else ORDINARY)
+    rows = work.session.execute(
+        statement,
+        {
+            "now": now,
+            "lane": lane,
+            "worker": worker,
+            "turns": 1 if alone else MOST_TURNS + len(held) + SLOT_SIZE * len(without),
+            "is_exact": default_is_exact(work),
+        },
+    ).all()
+    by_hook: dict[int, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        if row.number not in without:
+            by_hook[row.number].append(row)
+    wants: list[_Want] = []
+    left = 1 if alone else MOST_ROWS
+    for turns in by_hook.values():
+        want = _want(turns, held=held, now=now, left=left, alone=alone)
+        if want is not None:
+            wants.append(want)
+            left -= want.rows
+        if left <= 0:
+            break
+    return wants
+
+
+def _want(turns: list[Row[Any]], *, held: Mapping[Key, Seat], now: datetime, left: int, alone: bool) -> _Want | None:
+    hook = turns[0]
+    one_by_one = alone or hook.is_open or hook.openings > 0
+    chosen: list[tuple[int, int, int, int]] = []
+    for turn in turns[:1] if one_by_one else turns:
+        limit = min(SLOT_SIZE, hook.max_in_flight - turn.slot * SLOT_SIZE)
+        cap = 1 if one_by_one else min(limit, hook.concurrency - turn.slot * SLOT_SIZE)
+        seat = held.get((hook.number, turn.slot), Seat(0, 0))
+        if one_by_one or hook.max_in_flight == 1:
+            room = 1 - seat.waiting - seat.in_flight
+        else:
+            room = ROOM_FACTOR * cap - seat.waiting
+        room = min(room, left - sum(rows for *_, rows in chosen))
+        if room > 0:
+            chosen.append((turn.slot, cap, 1 if one_by_one else limit, room))
+    rows = sum(rows for *_, rows in chosen)
+    interval = None
+    if hook.rate_limit:
+        interval = timedelta(seconds=hook.rate_limit["seconds"] / hook.rate_limit["count"])
+        start = _schedule_start(hook.next_send_at, now)
+        rows = min(rows, 1 + int((now - start) / interval))
+    if not rows:
+        return None
+    return _Want(hook, tuple(chosen), rows, _restriction(hook), interval)
+
+
+def _restriction(hook: Row[Any]) -> str:
+    """Say in SQL which rows of a hook may go while the others wait."""
+    parts = [] if hook.is_active else [NOT_AUTOMATIC]
+    if hook.is_open and not hook.is_exact:
+        parts.append(ASKED)
+    return "".join(f" AND {part}" for part in parts)
+
+
+def _schedule_start(next_send_at: datetime | None, now: datetime) -> datetime:
+    return now if next_send_at is None else max(next_send_at, now - CATCH_UP)
+
+
+@lru_cache(maxsize=256)
+def _pick(dialect: str, restrictions: tuple[str, ...], which: str) -> TextualSelect:
+    """Select the due rows of several hooks, each with a limit of its own (a lateral join is for PostgreSQL alone)."""
+    lock = "FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
+    parts = [
+        f"""SELECT * FROM (
+            SELECT d.number, d.hook_number, d.expires_at FROM deliveries AS d
+            WHERE d.hook_number = :hook{index} AND d.state = 'pending' AND d.next_attempt_at <= :now AND {which}
+            {restriction}
+            ORDER BY d.next_attempt_at, d.number LIMIT :rows{index} {lock}) AS part{index}"""  # noqa: S608 as above
+        for index, restriction in enumerate(restrictions)
+    ]
+    return text(" UNION ALL ".join(parts)).bindparams(bindparam("now", type_=Moment())).columns(expires_at=Moment())
+
+
+_MARK = text("""
+UPDATE deliveries SET state = 'sending', claimed_by = :worker, claim_no = claim_no + 1,
+       attempt_count = attempt_count + 1, waiting_reason = NULL
+WHERE number IN :numbers""").bindparams(bindparam("numbers", expanding=True))
+
+_ATTEMPTS = text("""
+INSERT INTO attempts (delivery_number, number, chain, trigger, worker_number, started_at, url, method,
+                      charged, is_resent, is_reused, is_truncated)
+SELECT d.number, d.attempt_count, d.chain, d.trigger, :worker, :now, h.url, 'POST', false, false, false, false
+FROM deliveries AS d JOIN hooks AS h ON h.number = d.hook_number
+WHERE d.number IN :numbers""").bindparams(bindparam("numbers", expanding=True), bindparam("now", type_=Moment()))
+
+_ROWS = (
+    text("""
+SELECT d.number, d.id, d.claim_no, d.attempt_count, d.chain, d.chain_failures, d.interrupted, d.trigger, d.is_test,
+       d.created_at, d.expires_at, d.payload_format, d.content_type, d.hook_number,
+       e.number AS event_number, e.type, e.payload, e.occurred_at, e.source, e.message, e.context,
+       e.object_model, e.object_pk
+FROM deliveries AS d JOIN events AS e ON e.number = d.event_number
+WHERE d.number IN :numbers ORDER BY d.next_attempt_at, d.number""")
+    .bindparams(bindparam("numbers", expanding=True))
+    .columns(
+        id=Delivery.id.type,
+        is_test=Delivery.is_test.type,
+        created_at=Moment(),
+        expires_at=Moment(),
+        occurred_at=Moment(),
+        payload=Event.payload.type,
+        context=Event.context.type,
+    )
+)
+
+
+def _take(work: Work, *, worker: int, wants: Sequence[_Want], alone: bool) -> list[Grant]:
+    now = work.now()
+    which = SUSPECT if alone else ORDINARY
+    statement = _pick(dialect_of(work.session), tuple(want.restriction for want in wants), which)
+    parameters: dict[str, Any] = {"now": now}
+    for index, want in enumerate(wants):
+        parameters[f"hook{index}"], parameters[f"rows{index}"] = want.hook.number, want.rows
+    picked = work.session.execute(statement, parameters).all()
+    expired = [row.number for row in picked if row.expires_at is not None and row.expires_at <= now]
+    if expired:
+        expire(work, numbers=expired)
+    numbers = [row.number for row in picked if row.expires_at is None or row.expires_at > now]
+    if not numbers:
+        return []
+    work.session.execute(_MARK, {"worker": worker, "numbers": numbers})
+    work.session.execute(_ATTEMPTS, {"worker": worker, "now": now, "numbers": numbers})
+    versions = {want.hook.number: want.hook.version for want in wants}
+    rows = _claimed(work.session.execute(_ROWS, {"numbers": numbers}), worker=worker, versions=versions)
+    grants = _seated(wants, rows)
+    _hold_turns(work, worker=worker, grants=grants)
+    _advance_schedules(work, wants, rows, now=now)
+    return grants
+
+
+def _claimed(rows: Iterable[Row[Any]], *, worker: int, versions: Mapping[int, int]) -> dict[int, list[Claimed]]:
+    """Build the claimed rows, by hook."""
+    events: dict[int, EventFacts] = {}
+    found: dict[int, list[Claimed]] = defaultdict(list)
+    for row in rows:
+        columns: tuple[Any, ...] = tuple(row)
+        delivery, facts = columns[:_DELIVERY_COLUMNS], columns[_DELIVERY_COLUMNS:]
+        event = events.setdefault(facts[0], EventFacts(*facts))
+        hook = row.hook_number
+        found[hook].append(Claimed(*(*delivery, worker, versions[hook], event)))
+    return found
+
+
+def _seated(wants: Sequence[_Want], rows: Mapping[int, list[Claimed]]) -> list[Grant]:
+    """Deal the rows of each hook out to its turns."""
+    grants = []
+    for want in wants:
+        mine = rows.get(want.hook.number, [])
+        for slot, cap, limit, room in want.turns:
+            dealt, mine = mine[:room], mine[room:]
+            if dealt:
+                grants.append(Grant(want.hook.number, slot, cap, limit, tuple(dealt)))
+    return grants
+
+
+_HOLD = text("""
+UPDATE turns SET worker_number = :worker, served_at = :now WHERE slot = :slot AND hook_number IN :hooks""").bindparams(
+    bindparam("hooks", expanding=True), bindparam("now", type_=Moment())
+)
+
+
+def _hold_turns(work: Work, *, worker: int, grants: Sequence[Grant]) -> None:
+    by_slot: dict[int, list[int]] = defaultdict(list)
+    for grant in grants:
+        by_slot[grant.slot].append(grant.hook_number)
+    for slot, hooks in by_slot.items():
+        work.session.execute(_HOLD, {"worker": worker, "now": work.now(), "slot": slot, "hooks": hooks})
+
+
+def _advance_schedules(work: Work, wants: Sequence[_Want], rows: Mapping[int, list[Claimed]], *, now: datetime) -> None:
+    for want in wants:
+        count = len(rows.get(want.hook.number, ()))
+        if want.interval is not None and count:
+            start = _schedule_start(want.hook.next_send_at, now)
+            work.session.execute(
+                HookState.__table__.update()  # type: ignore[attr-defined]  # a Table, as of every mapped class
+                .where(HookState.hook_number == want.hook.number)
+                .values(next_send_at=start + count * want.interval)
+            )
+
+
+# --- letting go -------------------------------------------------------------------------------------------------------
+
+_FREE = text("""
+UPDATE turns SET worker_number = NULL
+WHERE worker_number = :worker AND slot = :slot AND hook_number IN :hooks""").bindparams(
+    bindparam("hooks", expanding=True)
+)
+
+
+def free_turns(work: Work, *, worker: int, turns: Iterable[Key]) -> None:
+    """Let go of turns, inside the caller's transaction."""
+    by_slot: dict[int, list[int]] = defaultdict(list)
+    for hook, slot in turns:
+        by_slot[slot].append(hook)
+    for slot, hooks in by_slot.items():
+        work.session.execute(_FREE, {"worker": worker, "slot": slot, "hooks": hooks})
+
+
+_EXPIRE = text("""
+UPDATE deliveries SET state = 'failed', claimed_by = NULL, next_attempt_at = NULL, waiting_reason = :reason,
+       finished_at = :now, modified_at = :now
+WHERE number IN :numbers AND state = 'pending'""").bindparams(
+    bindparam("numbers", expanding=True), bindparam("now", type_=Moment())
+)
+
+
+def expire(work: Work, *, numbers: Collection[int]) -> None:
+    """Fail pending deliveries whose time is over, inside the caller's transaction."""
+    work.session.execute(_EXPIRE, {"numbers": numbers, "now": work.now(), "reason": REASONS[Reason.EXPIRED]})

@@ -1,0 +1,128 @@
+"""Due work: which hooks can be served now, found by a loose index scan over what is pending."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.sql.selectable import TextualSelect
+
+from console.database import dialect_of
+from console.models import Hook
+from console.models.base import Moment
+from console.services.hook_fields import SLOT_SIZE
+from console.services.work import Work
+
+SUSPECT_AFTER = 2
+"""A delivery whose worker died so often in a row is claimed alone."""
+
+# A loose index scan: the partial index is entered once per hook, however many rows a hook has due. Ordering all hooks
+# by when they were served would walk the idle ones first.
+WAITING = """
+WITH RECURSIVE waiting (hook) AS (
+    SELECT (SELECT hook_number FROM deliveries WHERE state = 'pending' ORDER BY hook_number LIMIT 1)
+    UNION ALL
+    SELECT (SELECT d.hook_number FROM deliveries AS d
+            WHERE d.state = 'pending' AND d.hook_number > waiting.hook ORDER BY d.hook_number LIMIT 1)
+    FROM waiting WHERE waiting.hook IS NOT NULL
+)
+"""
+
+_DUE = """EXISTS (
+    SELECT 1 FROM deliveries AS d
+    WHERE d.hook_number = h.number AND d.state = 'pending' AND d.next_attempt_at <= :now AND {which})"""
+
+ORDINARY = f"d.interrupted < {SUSPECT_AFTER}"
+SUSPECT = f"d.interrupted >= {SUSPECT_AFTER}"
+_ANY = "d.interrupted >= 0"
+NOT_AUTOMATIC = "d.trigger <> 'automatic'"
+ASKED = "d.trigger IN ('test', 'resend')"
+
+# An open circuit and a Retry-After hold everything back but explicit schedules and what a person asked for just now;
+# a disabled hook gets what was sent again on purpose.
+_OPEN = "(s.open_until IS NOT NULL AND s.open_until > :now)"
+_EXACT = "((h.retry IS NULL AND :is_exact) OR (h.retry IS NOT NULL AND {kind} <> 'schedule'))"
+_KIND = {"sqlite": "json_extract(h.retry, '$.kind')", "postgresql": "(h.retry ->> 'kind')"}
+_LIMITED = "(h.rate_limit IS NOT NULL AND s.next_send_at IS NOT NULL AND s.next_send_at > :now)"
+_SERVABLE = f"""
+    h.deleted_at IS NULL
+    AND (h.is_active OR {_DUE.format(which=NOT_AUTOMATIC)})
+    AND (NOT {_OPEN} OR {_EXACT} OR {_DUE.format(which=ASKED)})
+    AND NOT {_LIMITED}
+    AND {_DUE}
+"""
+
+
+@lru_cache
+def candidates(dialect: str, which: str) -> TextualSelect:
+    """Select free turns, and those of the asking worker, of hooks with servable work, longest unserved first."""
+    servable = _SERVABLE.format(kind=_KIND[dialect], which=which)
+    lock = "FOR UPDATE OF t SKIP LOCKED" if dialect == "postgresql" else ""
+    return (
+        text(f"""{WAITING}
+        SELECT h.number, h.version, h.is_active, h.max_in_flight, h.rate_limit,
+               t.slot, s.concurrency, s.openings, s.next_send_at,
+               {_OPEN} AS is_open, {_EXACT.format(kind=_KIND[dialect])} AS is_exact
+        FROM waiting
+        JOIN hooks AS h ON h.number = waiting.hook
+        JOIN hook_states AS s ON s.hook_number = h.number
+        JOIN turns AS t ON t.hook_number = h.number
+        WHERE s.lane = :lane
+          AND (t.worker_number IS NULL OR t.worker_number = :worker)
+          AND t.slot * {SLOT_SIZE} < s.concurrency AND t.slot * {SLOT_SIZE} < h.max_in_flight
+          AND {servable}
+        ORDER BY t.served_at IS NOT NULL, t.served_at
+        LIMIT :turns {lock}""")  # noqa: S608 constants of this module
+        .bindparams(bindparam("now", type_=Moment()))
+        .columns(is_active=Hook.is_active.type, rate_limit=Hook.rate_limit.type, next_send_at=Moment())
+    )
+
+
+@lru_cache
+def _due_lanes(dialect: str) -> TextualSelect:
+    servable = _SERVABLE.format(kind=_KIND[dialect], which=_ANY)
+    return (
+        text(f"""{WAITING}
+        SELECT s.lane, min((SELECT d.next_attempt_at FROM deliveries AS d
+                            WHERE d.hook_number = h.number AND d.state = 'pending'
+                            ORDER BY d.next_attempt_at LIMIT 1)) AS oldest
+        FROM waiting
+        JOIN hooks AS h ON h.number = waiting.hook
+        JOIN hook_states AS s ON s.hook_number = h.number
+        WHERE EXISTS (SELECT 1 FROM turns AS t WHERE t.hook_number = h.number AND t.worker_number IS NULL
+                      AND t.slot * {SLOT_SIZE} < s.concurrency AND t.slot * {SLOT_SIZE} < h.max_in_flight)
+          AND {servable}
+        GROUP BY s.lane""")  # noqa: S608 constants of this module
+        .bindparams(bindparam("now", type_=Moment()))
+        .columns(oldest=Moment())
+    )
+
+
+def due_lanes(work: Work) -> dict[str, datetime]:
+    """Say which lanes have work that a free turn could serve now, each with the moment its oldest row fell due."""
+    rows = work.session.execute(
+        _due_lanes(dialect_of(work.session)), {"now": work.now(), "is_exact": default_is_exact(work)}
+    )
+    return {row.lane: row.oldest for row in rows}
+
+
+def default_is_exact(work: Work) -> bool:
+    """Say whether hooks without a policy of their own have an exact one, which no circuit puts off."""
+    default = work.settings.default_retry
+    return default is not None and default.is_exact
+
+
+_NEXT_LIMITED = (
+    text(f"""
+SELECT min(s.next_send_at) AS moment FROM hook_states AS s JOIN hooks AS h ON h.number = s.hook_number
+WHERE s.lane = :lane AND {_LIMITED} AND {_DUE.format(which=ORDINARY)}""")  # noqa: S608 constants of this module
+    .bindparams(bindparam("now", type_=Moment()))
+    .columns(moment=Moment())
+)
+
+
+def next_limited(work: Work, *, lane: str) -> datetime | None:
+    """Say when the first hook of *lane* that only its rate limit holds back may go on; None: there is none."""
+    moment: datetime | None = work.session.scalar(_NEXT_LIMITED, {"now": work.now(), "lane": lane})
+    return moment

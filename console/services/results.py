@@ -1,0 +1,394 @@
+"""Results: a batch of ended attempts becomes attempt rows, delivery states, standings of hooks and roll-ups, at once.
+
+A 2xx is accepted even when the claim was lost meanwhile, for it says what is true: the receiver has it. A failure
+counts only while the claim is still ours.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Row, Table, bindparam, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.dml import Insert as PostgresInsert
+from sqlalchemy.dialects.sqlite.dml import Insert as SqliteInsert
+
+from console.core.outcomes import Outcome
+from console.core.rollups import bucket_of, hour_of, status_class
+from console.core.verdicts import REASONS, Reason, Verdict, judge
+from console.database import dialect_of
+from console.models import Attempt, Delivery, DeliveryState, Hook, HookHour, Trigger
+from console.models.base import Moment
+from console.services import audit, hooks, standing
+from console.services.claims import Claimed
+from console.services.publishing import HELD_REASON
+from console.services.recipients import Recipient
+from console.services.standing import Served
+from console.services.work import Work
+
+BATCH = 64
+_SILENT_REASONS = frozenset({Reason.DELIVERED, Reason.SCHEDULE})
+"""What needs no words beside the state and the time of the next attempt."""
+
+_attempts: Table = Attempt.__table__  # type: ignore[assignment]  # a Table, as of every mapped class
+_deliveries: Table = Delivery.__table__  # type: ignore[assignment]
+_hours: Table = HookHour.__table__  # type: ignore[assignment]
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """An attempt that came to its end; *request_headers* have their secrets masked, *timings* are milliseconds."""
+
+    row: Claimed
+    recipient: Recipient
+    outcome: Outcome
+    started_at: datetime
+    duration_ms: float
+    status: int | None = None
+    error: str | None = None
+    retry_after: str | None = None
+    peer: str | None = None
+    is_resent: bool = False
+    is_reused: bool = False
+    is_truncated: bool = False
+    is_own_fault: bool = False
+    body_note: str | None = None
+    timings: dict[str, float] | None = None
+    request_headers: Headers = ()
+    response_headers: Headers | None = None
+    response_body: bytes | None = None
+
+    @property
+    def ended_at(self) -> datetime:
+        """The moment that delays are counted from."""
+        return self.started_at + timedelta(milliseconds=self.duration_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a batch changed beyond its own rows: hooks whose unsent rows are to be given back now."""
+
+    withdrawn: frozenset[int] = frozenset()
+    discarded: int = 0
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is to be written, collected while the results are judged."""
+
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    late_attempts: list[dict[str, Any]] = field(default_factory=list)
+    delivered: list[int] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    hours: Counter[tuple[int, datetime, str, int]] = field(default_factory=Counter)
+    disable: dict[int, str] = field(default_factory=dict)
+
+
+def record(work: Work, *, ended: Sequence[Ended]) -> Recorded:
+    """Write what came of a batch of attempts, in one transaction; raise Busy to try again."""
+    with work.transaction():
+        served = standing.load(work, numbers={one.recipient.number for one in ended})
+        lanes = {number: hook.standing.lane for number, hook in served.items()}
+        openings = {number: hook.standing.openings for number, hook in served.items()}
+        now_rows = _current(work, ended)
+        batch = _Batch()
+        for one in ended:
+            row = now_rows.get(one.row.number)
+            hook = served.get(one.recipient.number)
+            if row is not None and hook is not None:
+                _settle(work, batch, one, row=row, hook=hook)
+        _write(work, batch)
+        for number in batch.disable:
+            _disable(work, served[number], reason=batch.disable[number])
+        standing.store(work, [hook.standing for hook in served.values()])
+        _count(work, batch, served)
+    moved = {number for number, hook in served.items() if hook.standing.lane != lanes[number]}
+    for lane in {served[number].standing.lane for number in moved}:
+        work.ring.ring(lane)
+    opened = {number for number, hook in served.items() if hook.standing.openings > openings[number]}
+    return Recorded(frozenset(moved | opened | set(batch.disable)), len(batch.late_attempts))
+
+
+# --- judging --------------------------------------------------------------------------------------------------------
+
+
+@lru_cache
+def _current_rows(dialect: str) -> Any:
+    lock = "FOR UPDATE" if dialect == "postgresql" else ""
+    return text(f"""
+    SELECT number, state, claimed_by, claim_no, cancel_requested, chain, interrupted, trigger FROM deliveries
+    WHERE number IN :numbers ORDER BY number {lock}""").bindparams(bindparam("numbers", expanding=True))  # noqa: S608
+
+
+def _current(work: Work, ended: Sequence[Ended]) -> dict[int, Row[Any]]:
+    statement = _current_rows(dialect_of(work.session))
+    rows = work.session.execute(statement, {"numbers": [one.row.number for one in ended]})
+    return {row.number: row for row in rows}
+
+
+def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Served) -> None:
+    """Decide what one result changes."""
+    is_ours = row.state == DeliveryState.SENDING and (row.claimed_by, row.claim_no) == (
+        one.row.worker,
+        one.row.claim_no,
+    )
+    if one.outcome is Outcome.OK:
+        is_news = is_ours or (row.chain == one.row.chain and row.state != DeliveryState.DELIVERED)
+        batch.attempts.append(_attempt(one, charged=False))
+        if is_ours:
+            batch.delivered.append(one.row.number)
+        elif is_news:
+            batch.changes.append(_change(one, state=DeliveryState.DELIVERED, now=work.now()))
+        hook.standing.succeed(now=one.ended_at, maximum=one.recipient.max_in_flight)
+        _tally(batch, one)
+        return
+    if not is_ours:
+        batch.late_attempts.append(_attempt(one, charged=False))
+        return
+    verdict = _judge(work, one, interrupted=row.interrupted)
+    batch.attempts.append(_attempt(one, charged=verdict.charged))
+    batch.changes.append(_failure(work, one, verdict, row=row, hook=hook))
+    _tally(batch, one)
+    if verdict.charged and not one.row.is_test:
+        hook.standing.fail(
+            one.outcome,
+            verdict=verdict,
+            status=one.status,
+            now=one.ended_at,
+            maximum=one.recipient.max_in_flight,
+            random=work.random,
+        )
+        _consider_disabling(work, batch, one, verdict, hook=hook)
+
+
+def _judge(work: Work, one: Ended, *, interrupted: int) -> Verdict:
+    row = one.row
+    uncharged = row.attempt - 1 - row.chain_failures if row.chain == 1 else 0
+    return judge(
+        one.outcome,
+        status=one.status,
+        retry_after=one.retry_after,
+        now=one.ended_at,
+        policy=one.recipient.policy,
+        failures=row.chain_failures,
+        interruptions=max(interrupted, uncharged),
+        random=work.random,
+        age_s=(one.ended_at - row.created_at).total_seconds() if row.chain == 1 else 0.0,
+        is_test=row.is_test,
+        is_own_fault=one.is_own_fault,
+    )
+
+
+def _failure(work: Work, one: Ended, verdict: Verdict, *, row: Row[Any], hook: Served) -> dict[str, Any]:
+    """Say what becomes of a delivery whose attempt failed."""
+    now = work.now()
+    failures = one.row.chain_failures + verdict.charged
+    if row.cancel_requested or (hook.is_deleted and verdict.state == "pending"):
+        return _change(one, state=DeliveryState.CANCELED, now=now, failures=failures)
+    reason = None if verdict.reason in _SILENT_REASONS else REASONS[verdict.reason]
+    if verdict.state == "failed":
+        return _change(one, state=DeliveryState.FAILED, now=now, failures=failures, reason=reason)
+    if not hook.is_active and row.trigger == Trigger.AUTOMATIC:
+        return _change(one, state=DeliveryState.HELD, now=now, failures=failures, reason=HELD_REASON)
+    moment = one.ended_at + timedelta(seconds=verdict.delay_s or 0)
+    return _change(one, state=DeliveryState.PENDING, now=now, failures=failures, reason=reason, next_attempt_at=moment)
+
+
+def _change(
+    one: Ended,
+    *,
+    state: DeliveryState,
+    now: datetime,
+    failures: int | None = None,
+    reason: str | None = None,
+    next_attempt_at: datetime | None = None,
+) -> dict[str, Any]:
+    is_final = state in {DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELED}
+    return {
+        "delivery": one.row.number,
+        "state": state.value,
+        "chain_failures": one.row.chain_failures if failures is None else failures,
+        "next_attempt_at": next_attempt_at,
+        "waiting_reason": reason,
+        "finished_at": now if is_final else None,
+        "modified_at": now,
+        "last_status": one.status,
+        "last_outcome": one.outcome.value,
+        "last_duration_ms": one.duration_ms,
+        "url": one.recipient.url,
+    }
+
+
+def _attempt(one: Ended, *, charged: bool) -> dict[str, Any]:
+    return {
+        "delivery_number": one.row.number,
+        "number": one.row.attempt,
+        "chain": one.row.chain,
+        "trigger": one.row.trigger,
+        "worker_number": one.row.worker,
+        "started_at": one.started_at,
+        "duration_ms": one.duration_ms,
+        "outcome": one.outcome.value,
+        "charged": charged,
+        "error": one.error,
+        "status": one.status,
+        "peer": one.peer,
+        "is_resent": one.is_resent,
+        "is_reused": one.is_reused,
+        "is_truncated": one.is_truncated,
+        "body_note": one.body_note,
+        "timings": one.timings,
+        "url": one.recipient.url,
+        "method": "POST",
+        "request_headers": one.request_headers,
+        "response_headers": one.response_headers,
+        "response_body": one.response_body,
+    }
+
+
+def _tally(batch: _Batch, one: Ended) -> None:
+    key = (one.recipient.number, hour_of(one.started_at), status_class(one.status), bucket_of(one.duration_ms))
+    batch.hours[key] += 1
+
+
+def _consider_disabling(work: Work, batch: _Batch, one: Ended, verdict: Verdict, *, hook: Served) -> None:
+    if not hook.is_active or hook.number in batch.disable:
+        return
+    if verdict.disable_hook:
+        batch.disable[hook.number] = "The receiver answered 410 Gone"
+        return
+    reason = hook.standing.disable_reason(one.ended_at)
+    if reason is not None:
+        batch.disable[hook.number] = reason
+        return
+    percent = hook.standing.warn(one.ended_at)
+    if percent is not None:
+        _audit(work, hook, "hook.failing", {"percent_of_5_days": [None, percent]})
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+def _insert(dialect: str, table: Table) -> SqliteInsert | PostgresInsert:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+@lru_cache
+def _complete(dialect: str) -> Any:
+    """Build the statement that completes attempts: their rows are there since the claim, so it always updates.
+
+    RETURNING makes SQLAlchemy send all rows as one statement. Row by row, each would give the interpreter's lock away
+    and queue behind all sender threads to get it back, with the database locked meanwhile.
+    """
+    insert = _insert(dialect, _attempts)
+    return insert.on_conflict_do_update(
+        index_elements=[_attempts.c.delivery_number, _attempts.c.number],
+        set_={column.name: insert.excluded[column.name] for column in _COMPLETED},
+    ).returning(_attempts.c.number)
+
+
+@lru_cache
+def _add_up(dialect: str) -> Any:
+    insert = _insert(dialect, _hours)
+    return insert.on_conflict_do_update(
+        index_elements=list(_hours.primary_key.columns), set_={"count": _hours.c.count + insert.excluded["count"]}
+    ).returning(_hours.c.count)
+
+
+_COMPLETED = [column for column in _attempts.c if not column.primary_key]
+_OVERDUE = (
+    update(_attempts)
+    .where(
+        _attempts.c.delivery_number == bindparam("the_delivery"),
+        _attempts.c.number == bindparam("the_number"),
+        _attempts.c.outcome.is_(None),
+    )
+    .values({column.name: bindparam(column.name) for column in _COMPLETED})
+)
+_CHANGED = (
+    "state",
+    "chain_failures",
+    "next_attempt_at",
+    "waiting_reason",
+    "finished_at",
+    "modified_at",
+    "last_status",
+    "last_outcome",
+    "last_duration_ms",
+    "url",
+)
+_CHANGE = (
+    update(_deliveries)
+    .where(_deliveries.c.number == bindparam("delivery"))
+    .values({name: bindparam(name) for name in _CHANGED})
+    .values(claimed_by=None, interrupted=0, cancel_requested=False)
+)
+_DELIVERED = text("""
+UPDATE deliveries SET state = 'delivered', claimed_by = NULL, next_attempt_at = NULL, waiting_reason = NULL,
+       interrupted = 0, cancel_requested = false, finished_at = :now, modified_at = :now, last_outcome = 'ok',
+       (last_status, last_duration_ms, url) = (
+           SELECT a.status, a.duration_ms, a.url FROM attempts AS a
+           WHERE a.delivery_number = deliveries.number AND a.number = deliveries.attempt_count)
+WHERE number IN :numbers""").bindparams(bindparam("numbers", expanding=True), bindparam("now", type_=Moment()))
+
+
+def _write(work: Work, batch: _Batch) -> None:
+    connection = work.session.connection()
+    if batch.attempts:
+        connection.execute(_complete(dialect_of(work.session)), batch.attempts)
+    if batch.late_attempts:
+        rows = [
+            {**row, "the_delivery": row["delivery_number"], "the_number": row["number"]} for row in batch.late_attempts
+        ]
+        connection.execute(_OVERDUE, rows)
+    if batch.delivered:
+        connection.execute(_DELIVERED, {"numbers": batch.delivered, "now": work.now()})
+    if batch.changes:
+        connection.execute(_CHANGE, batch.changes)
+
+
+def _count(work: Work, batch: _Batch, served: dict[int, Served]) -> None:
+    rows = [
+        {
+            "hook_number": hook,
+            "hour": hour,
+            "status_class": status,
+            "bucket": bucket,
+            "organization_number": served[hook].organization_number,
+            "count": count,
+        }
+        for (hook, hour, status, bucket), count in sorted(batch.hours.items())
+    ]
+    if rows:
+        work.session.connection().execute(_add_up(dialect_of(work.session)), rows)
+
+
+def _disable(work: Work, hook: Served, *, reason: str) -> None:
+    """Switch a hook off and hold what waits for it, inside the caller's transaction."""
+    now = work.now()
+    work.session.execute(
+        update(Hook)
+        .where(Hook.number == hook.number)
+        .values(is_active=False, disabled_at=now, disabled_reason=reason, version=Hook.version + 1, modified_at=now)
+    )
+    hooks.hold_pending(work, hook.number)
+    _audit(work, hook, "hook.disabled", {"is_active": [True, False], "reason": [None, reason]})
+
+
+def _audit(work: Work, hook: Served, action: str, changes: dict[str, Any]) -> None:
+    audit.record(
+        work,
+        action=action,
+        organization_number=hook.organization_number,
+        object_type="hook",
+        object_id=str(hook.id),
+        object_name=hook.name,
+        changes=changes,
+    )

@@ -1,0 +1,27 @@
+"""Looking at the signing secrets of a hook: only after the password was given again, and never unnoticed."""
+
+from __future__ import annotations
+
+from console.models import Hook, HookSecret, User
+from console.services import audit, hooks, sign_in
+from console.services.work import Work
+
+
+def reveal(work: Work, *, hook: Hook, user: User, password: str) -> list[tuple[HookSecret, str]]:
+    """Give the secrets that sign now, newest first, in clear, and note who looked.
+
+    Raise Invalid for a wrong password, TooMany while throttled, KeyUnavailable.
+    """
+    sign_in.confirm_password(work, user=user, password=password)
+    secrets = hooks.secrets_of(work, hook)
+    with work.transaction():
+        audit.record(
+            work,
+            action="hook.secret_revealed",
+            organization_number=hook.organization_number,
+            object_type="hook",
+            object_id=str(hook.id),
+            object_name=hook.name or hook.url,
+            changes={},
+        )
+    return secrets

@@ -1,0 +1,148 @@
+"""How a hook stands with its receiver: what each attempt makes of its counters, lane, circuit and concurrency."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, select, update
+
+from console.core import health
+from console.core.outcomes import Outcome
+from console.core.verdicts import Verdict
+from console.models import Hook, HookState
+from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
+
+
+@dataclass(slots=True)
+class Standing:
+    """The engine's columns of a hook, while a batch of results is folded into them."""
+
+    hook_number: int
+    lane: str
+    consecutive_failures: int
+    consecutive_successes: int
+    failing_since: datetime | None
+    failed_attempts: int
+    last_failure_at: datetime | None
+    last_success_at: datetime | None
+    last_delivery_at: datetime | None
+    warned_percent: int
+    open_until: datetime | None
+    openings: int
+    concurrency: int
+
+    def succeed(self, *, now: datetime, maximum: int) -> None:
+        """Note a 2xx: nothing that failed before counts any more."""
+        self.consecutive_failures = self.failed_attempts = self.warned_percent = self.openings = 0
+        self.failing_since = self.open_until = None
+        self.consecutive_successes += 1
+        self.last_success_at = self.last_delivery_at = now
+        self.concurrency = health.next_concurrency(self.concurrency, outcome=Outcome.OK, status=None, maximum=maximum)
+        self._choose_lane(Outcome.OK)
+
+    def fail(
+        self,
+        outcome: Outcome,
+        *,
+        verdict: Verdict,
+        status: int | None,
+        now: datetime,
+        maximum: int,
+        random: Random,
+    ) -> None:
+        """Note a failure that the receiver is to blame for; several in a row open the circuit."""
+        self.consecutive_failures += 1
+        self.failed_attempts += 1
+        self.consecutive_successes = 0
+        self.failing_since = self.failing_since or now
+        self.last_failure_at = self.last_delivery_at = now
+        self.concurrency = health.next_concurrency(self.concurrency, outcome=outcome, status=status, maximum=maximum)
+        self._choose_lane(outcome)
+        is_open = self.open_until is not None and self.open_until > now
+        if verdict.opens_circuit and health.opens_circuit(self.consecutive_failures) and not is_open:
+            self.open_until = now + timedelta(seconds=health.circuit_pause_s(self.openings, random=random))
+            self.openings += 1
+            self.lane = DELIVERIES_SLOW
+        if verdict.hold_hook_s is not None:
+            self.open_until = max(self.open_until or now, now + timedelta(seconds=verdict.hold_hook_s))
+
+    def _choose_lane(self, outcome: Outcome) -> None:
+        slow = health.is_slow_after(
+            outcome, was_slow=self.lane == DELIVERIES_SLOW, successes=self.consecutive_successes
+        )
+        self.lane = DELIVERIES_SLOW if slow else DELIVERIES
+
+    def disable_reason(self, now: datetime) -> str | None:
+        """Give the sentence to disable the hook with; None while it may go on."""
+        return health.disable_reason(
+            failing_since=self.failing_since,
+            failures=self.failed_attempts,
+            last_failure_at=self.last_failure_at,
+            now=now,
+        )
+
+    def warn(self, now: datetime) -> int | None:
+        """Give the percentage of the way to being disabled that is to be warned of now, once; else None."""
+        percent = health.warning_due(failing_since=self.failing_since, warned_percent=self.warned_percent, now=now)
+        self.warned_percent = percent or self.warned_percent
+        return percent
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A hook whose results are being recorded, and what it may be told."""
+
+    number: int
+    id: UUID
+    organization_number: int
+    name: str
+    is_active: bool
+    is_deleted: bool
+    standing: Standing
+
+
+_STATE_COLUMNS = tuple(getattr(HookState, name) for name in Standing.__dataclass_fields__)
+_HOOK_COLUMNS = (Hook.id, Hook.organization_number, Hook.name, Hook.url, Hook.is_active, Hook.deleted_at)
+_LOAD = (
+    select(*_STATE_COLUMNS, *_HOOK_COLUMNS)
+    .join(Hook, Hook.number == HookState.hook_number)
+    .where(HookState.hook_number.in_(bindparam("numbers", expanding=True)))
+    .order_by(HookState.hook_number)  # always in this order, else two workers could wait for each other
+    .with_for_update(of=HookState)
+)
+
+
+def load(work: Work, *, numbers: Collection[int]) -> dict[int, Served]:
+    """Read and lock the standing of hooks, by number, inside the caller's transaction."""
+    found = {}
+    for row in work.session.execute(_LOAD, {"numbers": list(numbers)}):
+        columns = tuple(row)
+        standing = Standing(*columns[: len(_STATE_COLUMNS)])
+        id_, organization, name, url, is_active, deleted_at = columns[len(_STATE_COLUMNS) :]
+        found[standing.hook_number] = Served(
+            standing.hook_number, id_, organization, name or url, is_active, deleted_at is not None, standing
+        )
+    return found
+
+
+_STORE = (
+    update(HookState.__table__)  # type: ignore[arg-type]  # a Table, as of every mapped class
+    .where(HookState.__table__.c.hook_number == bindparam("hook"))
+    .values({name: bindparam(name) for name in Standing.__dataclass_fields__ if name != "hook_number"})
+)
+
+
+def store(work: Work, standings: Collection[Standing]) -> None:
+    """Write standings back, inside the caller's transaction."""
+    rows: list[dict[str, Any]] = []
+    for standing in standings:
+        row = asdict(standing)
+        row["hook"] = row.pop("hook_number")
+        rows.append(row)
+    if rows:
+        work.session.connection().execute(_STORE, rows)

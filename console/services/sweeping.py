@@ -1,0 +1,315 @@
+"""Sweeping: what died with a worker is freed, what a stepped clock misplaced is moved back, what is over is ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, bindparam, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from console.core.outcomes import Outcome
+from console.core.retry import RetryPolicy
+from console.core.verdicts import LONGEST_RETRY_AFTER_S, REASONS, Reason, judge
+from console.models import Delivery, DeliveryState, Hook, Leader, Trigger
+from console.models.base import Moment
+from console.services import claims, due
+from console.services.beating import DEAD_AFTER
+from console.services.publishing import HELD_REASON
+from console.services.recipients import policy_of
+from console.services.work import Work
+
+DISPATCHER = "dispatcher"
+BATCH = 500
+PARKED_AFTER = 5
+"""A delivery whose worker died so often in a row is given up."""
+LOST_AFTER = timedelta(seconds=120)
+"""What a living worker has not recorded after so long it has lost: more than the longest attempt and time to write."""
+LEAD_EVERY = timedelta(seconds=2)
+_log = structlog.get_logger(__name__)
+
+
+# --- the leader -----------------------------------------------------------------------------------------------------
+
+
+def lead(work: Work, *, worker: int) -> bool:
+    """Be, or become, the leader: one worker at a time, replaced when it stops beating."""
+    now = work.now()
+    leader = work.session.execute(select(Leader.worker_number, Leader.beat_at).where(Leader.name == DISPATCHER)).first()
+    work.session.rollback()
+    if leader is not None and leader.worker_number == worker and now - leader.beat_at < LEAD_EVERY:
+        return True
+    if leader is not None and leader.worker_number != worker and now - leader.beat_at < DEAD_AFTER:
+        return False
+    with work.transaction():
+        if leader is None:
+            return _first(work, worker=worker, now=now)
+        result = work.session.execute(
+            update(Leader)
+            .where(Leader.name == DISPATCHER, Leader.beat_at == leader.beat_at)
+            .values(worker_number=worker, beat_at=now)
+        )
+    return bool(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
+
+
+def _first(work: Work, *, worker: int, now: datetime) -> bool:
+    try:
+        with work.session.begin_nested():
+            work.session.add(Leader(name=DISPATCHER, worker_number=worker, beat_at=now))
+    except IntegrityError:
+        return False
+    return True
+
+
+def resign(work: Work, *, worker: int) -> None:
+    """Leave the lead to whoever asks next."""
+    with work.transaction():
+        work.session.execute(
+            update(Leader)
+            .where(Leader.name == DISPATCHER, Leader.worker_number == worker)
+            .values(worker_number=None, beat_at=work.now() - DEAD_AFTER)
+        )
+
+
+# --- what died with a worker ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep did; *parked* deliveries were given up because their worker died each time."""
+
+    workers: int = 0
+    freed: int = 0
+    parked: int = 0
+
+
+_LIVING = "SELECT w.number FROM workers AS w WHERE w.stopped_at IS NULL"
+
+_DIE = text("""
+UPDATE workers SET stopped_at = :now, in_flight = 0 WHERE stopped_at IS NULL AND beat_at < :latest""").bindparams(
+    bindparam("now", type_=Moment()), bindparam("latest", type_=Moment())
+)
+
+_ORPHANS = (
+    text(f"""
+SELECT d.number, d.attempt_count, d.interrupted, d.chain, d.chain_failures, d.trigger, d.is_test, d.cancel_requested,
+       h.is_active, h.deleted_at IS NOT NULL AS is_deleted, h.retry, a.started_at, d.created_at
+FROM deliveries AS d
+JOIN hooks AS h ON h.number = d.hook_number
+LEFT JOIN attempts AS a ON a.delivery_number = d.number AND a.number = d.attempt_count
+WHERE d.state = 'sending'
+  AND (d.claimed_by IS NULL OR d.claimed_by NOT IN ({_LIVING}) OR a.started_at < :lost)
+ORDER BY d.number LIMIT {BATCH}""")  # noqa: S608 constants of this module
+    .bindparams(bindparam("lost", type_=Moment()))
+    .columns(
+        is_test=Delivery.is_test.type,
+        cancel_requested=Delivery.cancel_requested.type,
+        is_active=Hook.is_active.type,
+        retry=Hook.retry.type,
+        created_at=Moment(),
+    )
+)
+
+_INTERRUPT = text("""
+UPDATE attempts SET outcome = 'interrupted', charged = false, error = :error
+WHERE delivery_number = :delivery AND number = :attempt AND outcome IS NULL""")
+
+_FREE_ROW = text("""
+UPDATE deliveries SET state = :state, claimed_by = NULL, interrupted = :interrupted, next_attempt_at = :next_attempt_at,
+       waiting_reason = :reason, finished_at = :finished_at, modified_at = :now, last_outcome = 'interrupted',
+       last_status = NULL, last_duration_ms = NULL
+WHERE number = :delivery AND state = 'sending' AND attempt_count = :attempt""").bindparams(
+    *(bindparam(name, type_=Moment()) for name in ("next_attempt_at", "finished_at", "now"))
+)
+
+_FREE_TURNS = text(f"""
+UPDATE turns SET worker_number = NULL
+WHERE worker_number IS NOT NULL AND worker_number NOT IN ({_LIVING})""")  # noqa: S608 as above
+
+INTERRUPTED_WORDS = "The worker stopped before the outcome was recorded; the receiver may have got the request."
+
+
+def sweep(work: Work) -> Swept:
+    """Declare silent workers dead and free what dead workers held: each attempt ends as interrupted, uncharged."""
+    now = work.now()
+    with work.transaction():
+        dead = work.session.execute(_DIE, {"now": now, "latest": now - DEAD_AFTER}).rowcount  # type: ignore[attr-defined]
+        work.session.execute(_FREE_TURNS)
+        orphans = work.session.execute(_ORPHANS, {"lost": now - LOST_AFTER}).all()
+        changes = [_freed(work, row, now=now) for row in orphans]
+        if changes:
+            work.session.connection().execute(_INTERRUPT, changes)
+            work.session.connection().execute(_FREE_ROW, changes)
+    parked = [change["delivery"] for change in changes if change["state"] == DeliveryState.FAILED]
+    if dead or changes:
+        _log.warning("freed what dead workers held", workers=dead, deliveries=len(changes), parked=parked)
+    return Swept(dead, len(changes), len(parked))
+
+
+def _freed(work: Work, row: Row[Any], *, now: datetime) -> dict[str, Any]:
+    """Say what becomes of a delivery whose attempt was interrupted."""
+    interrupted = row.interrupted + 1
+    verdict = judge(
+        Outcome.INTERRUPTED,
+        now=now,
+        policy=policy_of(work, row.retry),
+        failures=row.chain_failures,
+        interruptions=row.interrupted,
+        random=work.random,
+        age_s=(now - row.created_at).total_seconds() if row.chain == 1 else 0.0,
+        is_test=row.is_test,
+    )
+    state, moment = DeliveryState.PENDING, None
+    reason: str | None = REASONS[verdict.reason]
+    if row.cancel_requested or row.is_deleted:
+        state, reason = DeliveryState.CANCELED, None
+    elif interrupted >= PARKED_AFTER:
+        state, reason = DeliveryState.FAILED, REASONS[Reason.CRASHES_WORKER]
+    elif verdict.state == "failed":
+        state = DeliveryState.FAILED
+    elif not row.is_active and row.trigger == Trigger.AUTOMATIC:
+        state, reason = DeliveryState.HELD, HELD_REASON
+    else:
+        moment = now + timedelta(seconds=verdict.delay_s or 0)
+    return {
+        "delivery": row.number,
+        "attempt": row.attempt_count,
+        "error": INTERRUPTED_WORDS,
+        "state": state.value,
+        "interrupted": interrupted,
+        "next_attempt_at": moment,
+        "reason": reason,
+        "finished_at": now if state in {DeliveryState.CANCELED, DeliveryState.FAILED} else None,
+        "now": now,
+    }
+
+
+# --- time -----------------------------------------------------------------------------------------------------------
+
+_LATEST = text(f"""{due.WAITING}
+SELECT waiting.hook, h.retry, (SELECT d.next_attempt_at FROM deliveries AS d
+                               WHERE d.hook_number = waiting.hook AND d.state = 'pending'
+                               ORDER BY d.next_attempt_at DESC LIMIT 1) AS latest
+FROM waiting JOIN hooks AS h ON h.number = waiting.hook""").columns(retry=Hook.retry.type, latest=Moment())  # noqa: S608
+
+
+def clamp(work: Work) -> int:
+    """Move attempts that lie beyond any delay their policy knows to where it would put them; give how many.
+
+    They come from a clock that was ahead and has been set back since.
+    """
+    now = work.now()
+    moved = 0
+    with work.transaction():
+        for row in work.session.execute(_LATEST).all():
+            bound = now + timedelta(seconds=longest_delay_s(policy_of(work, row.retry)))
+            if row.latest is not None and row.latest > bound:
+                result = work.session.execute(
+                    update(Delivery)
+                    .where(
+                        Delivery.hook_number == row.hook,
+                        Delivery.state == DeliveryState.PENDING,
+                        Delivery.next_attempt_at > bound,
+                    )
+                    .values(next_attempt_at=bound, modified_at=now)
+                )
+                moved += int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult
+    if moved:
+        _log.warning("attempts were planned too far ahead and are moved back", deliveries=moved)
+    return moved
+
+
+def longest_delay_s(policy: RetryPolicy) -> float:
+    """Give the longest time, in seconds, that may lie between two attempts under *policy*, Retry-After included."""
+    longest = max(policy.planned(), default=0.0)
+    return max(longest * (1 + policy.jitter), LONGEST_RETRY_AFTER_S)
+
+
+_EXPIRED = text(f"""
+SELECT number FROM deliveries WHERE state = 'pending' AND expires_at IS NOT NULL AND expires_at <= :now
+LIMIT {BATCH}""").bindparams(bindparam("now", type_=Moment()))  # noqa: S608 as above
+
+
+def expire(work: Work) -> int:
+    """Fail pending deliveries whose time is over; give how many. Claims do the same for what they meet."""
+    with work.transaction():
+        numbers = list(work.session.scalars(_EXPIRED, {"now": work.now()}))
+        if numbers:
+            claims.expire(work, numbers=numbers)
+    return len(numbers)
+
+
+# --- repairs --------------------------------------------------------------------------------------------------------
+
+_REPAIRS = (
+    text("""
+INSERT INTO hook_states (hook_number, lane, consecutive_failures, consecutive_successes, failed_attempts,
+                         warned_percent, openings, concurrency)
+SELECT h.number, 'deliveries', 0, 0, 0, 0, 0, 1 FROM hooks AS h
+WHERE NOT EXISTS (SELECT 1 FROM hook_states AS s WHERE s.hook_number = h.number)"""),
+    text("""
+INSERT INTO turns (hook_number, slot) SELECT h.number, 0 FROM hooks AS h
+WHERE NOT EXISTS (SELECT 1 FROM turns AS t WHERE t.hook_number = h.number AND t.slot = 0)"""),
+)
+_SETTLE = (
+    text("""
+UPDATE deliveries SET state = 'held', next_attempt_at = NULL, waiting_reason = :reason, modified_at = :now
+WHERE state = 'pending' AND trigger = 'automatic'
+  AND hook_number IN (SELECT number FROM hooks WHERE NOT is_active AND deleted_at IS NULL)""").bindparams(
+        bindparam("now", type_=Moment())
+    ),
+    text("""
+UPDATE deliveries SET state = 'canceled', next_attempt_at = NULL, waiting_reason = NULL, finished_at = :now,
+       modified_at = :now
+WHERE state = 'pending' AND hook_number IN (SELECT number FROM hooks WHERE deleted_at IS NOT NULL)""").bindparams(
+        bindparam("now", type_=Moment())
+    ),
+)
+
+
+def repair(work: Work) -> None:
+    """Give hooks the engine's rows that they lack; a hook without them would never be served."""
+    with work.transaction():
+        for statement in _REPAIRS:
+            work.session.execute(statement)
+
+
+def settle(work: Work) -> int:
+    """Hold or cancel what became pending at the moment its hook was disabled or deleted; give how many."""
+    settled = 0
+    with work.transaction():
+        for statement in _SETTLE:
+            result = work.session.execute(statement, {"now": work.now(), "reason": HELD_REASON})
+            settled += int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult
+    return settled
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The engine in figures, for readiness and metrics: *oldest_due* by lane, and who is alive."""
+
+    leader_beat_at: datetime | None
+    living_workers: int
+    oldest_due: dict[str, datetime]
+    ownerless: int
+
+
+_OWNERLESS = text(f"""
+SELECT count(*) FROM deliveries AS d
+WHERE d.state = 'sending' AND (d.claimed_by IS NULL OR d.claimed_by NOT IN ({_LIVING}))""")  # noqa: S608 as above
+
+
+def pulse(work: Work) -> Pulse:
+    """Say how the engine is doing."""
+    leader = work.session.get(Leader, DISPATCHER, populate_existing=True)
+    living = text("SELECT count(*) FROM workers WHERE stopped_at IS NULL AND beat_at >= :oldest").bindparams(
+        bindparam("oldest", type_=Moment())
+    )
+    return Pulse(
+        leader_beat_at=leader.beat_at if leader is not None and leader.worker_number is not None else None,
+        living_workers=int(work.session.scalar(living, {"oldest": work.now() - DEAD_AFTER}) or 0),
+        oldest_due=due.due_lanes(work),
+        ownerless=int(work.session.scalar(_OWNERLESS) or 0),
+    )

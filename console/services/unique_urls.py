@@ -1,0 +1,27 @@
+"""URLs that only one hook of an organization may have: a rule that some dialects make and the rest of us do not."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from console.core.errors import Conflict
+from console.models import Hook, Organization
+from console.services.work import Work
+
+
+def refuse_taken(work: Work, *, organization_number: int, url: str, hook_number: int | None = None) -> None:
+    """Raise Conflict (``url_taken``) when another hook than *hook_number* has *url*, disabled ones included.
+
+    Compared as text. Call it inside the transaction that writes the hook: it lets no second caller of the organization
+    in before that one ends, so two at the same moment cannot both pass. (SQLite has one writer anyway.)
+    """
+    work.session.execute(
+        select(Organization.number).where(Organization.number == organization_number).with_for_update(key_share=True)
+    )
+    others = select(Hook.number).where(
+        Hook.organization_number == organization_number, Hook.deleted_at.is_(None), Hook.url == url
+    )
+    if hook_number is not None:
+        others = others.where(Hook.number != hook_number)
+    if work.session.scalar(others.limit(1)) is not None:
+        raise Conflict("Another hook of this organization has this URL.", code="url_taken")

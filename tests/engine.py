@@ -1,0 +1,99 @@
+"""What tests of the engine arrange: hooks, due deliveries, claims, results.
+
+Everything here ends its transaction: on SQLite an open one keeps the workers of a test out of the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import select, update
+
+from console.core.outcomes import Outcome
+from console.models import Attempt, Delivery, Hook, HookState
+from console.services import beating, claims, hooks, publishing, recipients, results
+from console.services.claims import Claimed, Grant
+from console.services.hook_fields import HookDraft
+from console.services.publishing import EventDraft
+from console.services.results import Ended, Recorded
+from console.services.work import DELIVERIES, Work
+
+URL = "https://example.com/hook"
+
+
+def make_hook(work: Work, person: Any, **fields: object) -> Hook:
+    draft = HookDraft(**{"url": URL, "all_events": True, **fields})
+    return hooks.create(work, organization_number=person.organization.number, author_number=None, draft=draft).hook
+
+
+def publish(work: Work, person: Any, count: int = 1, *, type: str = "order.paid") -> list[int]:  # noqa: A002
+    """Publish events; give the numbers of the deliveries they made."""
+    drafts = [EventDraft(type=type, payload=b'{"n":%d}' % index) for index in range(count)]
+    published = publishing.publish_batch(work, organization_number=person.organization.number, drafts=drafts)
+    events = [event.number for event in published]
+    query = select(Delivery.number).where(Delivery.event_number.in_(events)).order_by(Delivery.number)
+    numbers = list(work.session.scalars(query))
+    work.session.commit()
+    return numbers
+
+
+def hire(work: Work, *, lane: str = DELIVERIES, pid: int = 1) -> int:
+    return beating.register(work, lane=lane, host="test", pid=pid, version="0")
+
+
+def claim(work: Work, worker: int, *, lane: str = DELIVERIES, **options: Any) -> list[Grant]:
+    return claims.claim(work, worker=worker, lane=lane, **{"held": {}, **options})
+
+
+def rows_of(grants: Iterable[Grant]) -> list[Claimed]:
+    return [row for grant in grants for row in grant.rows]
+
+
+def end(work: Work, row: Claimed, outcome: Outcome = Outcome.OK, **fields: Any) -> Ended:
+    """Make the result of an attempt: it began and ended now."""
+    recipient = recipients.load(work, numbers=[row.hook_number])[row.hook_number]
+    work.session.commit()
+    defaults = {"status": 200 if outcome is Outcome.OK else None, "started_at": work.now(), "duration_ms": 0.0}
+    return Ended(row=row, recipient=recipient, outcome=outcome, **{**defaults, **fields})
+
+
+def record(work: Work, row: Claimed, outcome: Outcome = Outcome.OK, **fields: Any) -> Recorded:
+    return results.record(work, ended=[end(work, row, outcome, **fields)])
+
+
+def delivery(work: Work, number: int) -> Delivery:
+    found = work.session.get(Delivery, number, populate_existing=True)
+    work.session.commit()
+    assert found is not None
+    return found
+
+
+def attempts(work: Work, number: int) -> list[Attempt]:
+    query = select(Attempt).where(Attempt.delivery_number == number).order_by(Attempt.number)
+    found = list(work.session.scalars(query, execution_options={"populate_existing": True}))
+    work.session.commit()
+    return found
+
+
+def state_of(work: Work, hook: Hook) -> HookState:
+    found = work.session.get(HookState, hook.number, populate_existing=True)
+    work.session.commit()
+    assert found is not None
+    return found
+
+
+def set_state(work: Work, hook: Hook, **values: object) -> None:
+    work.session.execute(update(HookState).where(HookState.hook_number == hook.number).values(**values))
+    work.session.commit()
+
+
+def put(work: Work, number: int, **values: object) -> None:
+    work.session.execute(update(Delivery).where(Delivery.number == number).values(**values))
+    work.session.commit()
+
+
+def scalars(work: Work, query: Any) -> list[Any]:
+    found = list(work.session.scalars(query))
+    work.session.commit()
+    return found

@@ -1,0 +1,101 @@
+"""What is deleted when it is old, and what stays."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import func, select
+
+from console.models import Attempt, Delivery, Event, HookHour, Worker
+from console.services import beating, deliveries, retention
+from console.services.work import Work
+from tests.engine import claim, delivery, hire, make_hook, publish, put, record, rows_of
+
+pytestmark = pytest.mark.both_databases
+
+
+def count(work: Work, model: type) -> int:
+    return work.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def deliver(work: Work, ada) -> int:
+    make_hook(work, ada)
+    [number] = publish(work, ada)
+    [row] = rows_of(claim(work, hire(work)))
+    record(work, row)
+    return number
+
+
+def test_old_finished_events_go_with_their_deliveries_and_attempts(work: Work, ada, clock) -> None:
+    deliver(work, ada)
+    clock.advance(days=31)
+
+    pruned = retention.prune(work)
+
+    assert (pruned.events, pruned.is_complete) == (1, True)
+    assert [count(work, model) for model in (Event, Delivery, Attempt)] == [0, 0, 0]
+
+
+def test_what_is_young_stays(work: Work, ada, clock) -> None:
+    deliver(work, ada)
+    clock.advance(days=29)
+
+    assert retention.prune(work).events == 0
+
+
+def test_an_event_stays_while_one_of_its_deliveries_waits(work: Work, ada, clock) -> None:
+    make_hook(work, ada)
+    publish(work, ada)
+    clock.advance(days=31)
+
+    assert retention.prune(work).events == 0
+
+
+def test_a_delivery_that_was_resent_lately_keeps_its_event(work: Work, ada, clock) -> None:
+    number = deliver(work, ada)
+    clock.advance(days=31)
+    deliveries.resend(work, delivery=delivery(work, number))
+    put(work, number, state="delivered", finished_at=work.now())
+
+    assert retention.prune(work).events == 0
+
+
+def test_a_shorter_time_can_be_asked_for(work: Work, ada, clock) -> None:
+    deliver(work, ada)
+    clock.advance(days=2)
+
+    assert retention.prune(work, days=1).events == 1
+
+
+def test_it_goes_in_small_transactions_and_says_when_more_is_left(work: Work, ada, clock, monkeypatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    make_hook(work, ada)
+    for number in publish(work, ada, 5):
+        put(work, number, state="delivered", finished_at=work.now())
+    clock.advance(days=31)
+
+    first = retention.prune(work, most_batches=1)
+    rest = retention.prune(work)
+
+    assert (first.events, first.is_complete) == (2, False)
+    assert (rest.events, rest.is_complete) == (3, True)
+
+
+def test_old_rollups_and_workers_go_too(work: Work, ada, clock) -> None:
+    deliver(work, ada)
+    gone = hire(work)
+    beating.retire(work, worker=gone)
+    clock.advance(days=401)
+
+    retention.prune(work)
+
+    assert count(work, HookHour) == 0
+    assert work.session.get(Worker, gone, populate_existing=True) is None
+
+
+def test_the_rollups_outlive_the_attempts_they_count(work: Work, ada, clock) -> None:
+    deliver(work, ada)
+    clock.advance(days=399)
+
+    retention.prune(work)
+
+    assert (count(work, Attempt), count(work, HookHour)) == (0, 1)

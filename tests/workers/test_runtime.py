@@ -1,0 +1,276 @@
+"""Worker processes as they are started in production: what they run, how they end, what survives their death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+import pytest
+import redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+from sqlalchemy import func, select
+
+from console.models import Attempt, Delivery, Worker
+from console.ring import RedisRing
+from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
+from console.settings import Settings
+from tests.engine import attempts, delivery, make_hook, publish, scalars, set_state
+from tests.receiver import Receiver
+from workers.failpoints import Failpoints
+from workers.runtime import remove_unreadable, sender_threads
+
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def work(work: Work, valkey: str) -> Work:
+    return replace(work, clock=SystemClock(), ring=RedisRing(valkey))
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def start(work: Work, valkey: str, wait_until) -> Iterator[Start]:
+    """Start a worker process and wait until it is registered."""
+    with ExitStack() as stack:
+
+        def start(*, lane: str = DELIVERIES, redis_url: str = valkey, **settings: object) -> subprocess.Popen[bytes]:
+            environment = os.environ | {
+                "HOOKYARD_DATA": str(work.settings.data),
+                "HOOKYARD_DATABASE_URL": work.settings.database_url,
+                "HOOKYARD_SECRET_KEY": work.settings.secret_key,
+                "HOOKYARD_ALLOW_NETS": "127.0.0.0/8",
+                "HOOKYARD_REDIS_URL": redis_url,
+                **{f"HOOKYARD_{name.upper()}": str(value) for name, value in settings.items()},
+            }
+            before = living(work)
+            process = subprocess.Popen([sys.executable, "-m", "workers", "--lane", lane], env=environment)
+            stack.callback(end, process)
+            wait_until(lambda: process.poll() is not None or living(work) > before, seconds=20)
+            return process
+
+        yield start
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.kill()
+    process.wait(10)
+
+
+def living(work: Work) -> int:
+    return len(scalars(work, select(Worker.number).where(Worker.stopped_at.is_(None))))
+
+
+def states(work: Work) -> dict[str, int]:
+    rows = work.session.execute(select(Delivery.state, func.count()).group_by(Delivery.state)).all()
+    work.session.commit()
+    return {row[0]: row[1] for row in rows}
+
+
+# --- ordinary life --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.both_databases
+def test_a_published_event_reaches_the_receiver(work: Work, ada, receiver, start, wait_until) -> None:
+    make_hook(work, ada, url=receiver.url)
+    start()
+
+    begun = monotonic()
+    publish(work, ada)
+    wait_until(lambda: states(work) == {"delivered": 1})
+
+    assert len(receiver.receipts) == 1
+    assert monotonic() - begun < 2
+
+
+def test_sigterm_finishes_what_is_in_flight_and_exits_with_zero(work: Work, ada, receiver, start, wait_until) -> None:
+    make_hook(work, ada, url=receiver.url)
+    receiver.gate.clear()
+    process = start()
+    publish(work, ada, 3)
+    wait_until(lambda: receiver.receipts)
+
+    process.terminate()
+    wait_until(lambda: states(work) == {"sending": 1, "pending": 2})
+    receiver.gate.set()
+
+    assert process.wait(10) == 0
+    assert states(work) == {"delivered": 1, "pending": 2}
+    assert living(work) == 0
+
+
+def test_sigterm_ends_an_idle_worker_at_once(work: Work, start) -> None:
+    process = start()
+
+    process.terminate()
+
+    assert process.wait(5) == 0
+
+
+def test_a_second_sigterm_does_not_wait_and_another_worker_sends_it_again(
+    work: Work, ada, receiver, start, wait_until
+) -> None:
+    make_hook(work, ada, url=receiver.url)
+    receiver.gate.clear()
+    process = start()
+    [number] = publish(work, ada)
+    wait_until(lambda: receiver.receipts)
+
+    process.terminate()
+    wait_until(lambda: states(work) == {"sending": 1})
+    process.terminate()
+    assert process.wait(5) == 0
+    receiver.gate.set()
+    start()
+    wait_until(lambda: states(work) == {"delivered": 1}, seconds=20)
+
+    assert receiver.ids == [str(delivery(work, number).id)] * 2
+    assert [attempt.outcome for attempt in attempts(work, number)] == ["interrupted", "ok"]
+
+
+def test_without_redis_a_worker_delivers_by_polling(work: Work, ada, receiver, start, wait_until) -> None:
+    make_hook(work, ada, url=receiver.url)
+    process = start(redis_url="unix:///nowhere/valkey.sock")
+
+    publish(work, ada, 3)
+    wait_until(lambda: states(work) == {"delivered": 3})
+
+    process.terminate()
+    assert process.wait(10) == 0
+
+
+def test_slow_hooks_are_served_by_their_own_process(work: Work, ada, receiver, start, wait_until) -> None:
+    hook = make_hook(work, ada, url=receiver.url)
+    set_state(work, hook, lane=DELIVERIES_SLOW)
+    start(lane=DELIVERIES_SLOW)
+
+    publish(work, ada)
+    wait_until(lambda: states(work) == {"delivered": 1})
+
+
+@pytest.mark.parametrize(("workers", "threads", "slow"), [(2, 16, 10), (1, 16, 5), (1, 1, 1), (4, 16, 16)])
+def test_slow_hooks_get_at_most_a_quarter_of_all_senders(workers: int, threads: int, slow: int, tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, workers=workers, sender_threads=threads)
+
+    assert sender_threads(settings, lane=DELIVERIES) == threads
+    assert sender_threads(settings, lane=DELIVERIES_SLOW) == slow
+
+
+def test_a_wrong_setting_is_said_in_a_sentence(tmp_path: Path) -> None:
+    environment = os.environ | {"HOOKYARD_DATA": str(tmp_path), "HOOKYARD_SENDER_THREADS": "many"}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "workers"], env=environment, capture_output=True, text=True, timeout=30
+    )
+
+    assert ended.returncode == 2
+    assert "HOOKYARD_SENDER_THREADS" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+# --- jobs -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_that_is_not_ours_is_refused_and_the_worker_lives(
+    work: Work, ada, receiver, start, valkey, wait_until, tmp_path
+) -> None:
+    make_hook(work, ada, url=receiver.url)
+    process = start()
+    with redis.Redis.from_url(valkey) as client:
+        queue = Queue(DELIVERIES, connection=client, serializer=JSONSerializer)
+        queue.enqueue("os.mkdir", str(tmp_path / "made"))
+        wait_until(lambda: queue.failed_job_registry.get_job_count() == 1)
+
+    publish(work, ada)
+    wait_until(lambda: states(work) == {"delivered": 1})
+
+    assert not (tmp_path / "made").exists()
+    assert process.poll() is None
+
+
+def test_jobs_that_cannot_be_read_are_removed_before_rq_meets_them(valkey: str) -> None:
+    with redis.Redis.from_url(valkey) as client:
+        queue = Queue(DELIVERIES, connection=client, serializer=JSONSerializer)
+        RedisRing(valkey).ring(DELIVERIES)
+        [good] = queue.get_job_ids()
+        client.hset("rq:job:bad", mapping={"data": b"\x80no pickle here", "created_at": "yesterday"})
+        client.rpush(queue.key, "bad", "gone")
+        client.rpush(queue.intermediate_queue_key, "bad")
+        client.zadd(f"rq:wip:{DELIVERIES}", {"bad:execution": 1})
+
+        assert remove_unreadable(queue) == 2
+
+        assert queue.get_job_ids() == [good]
+        assert client.lrange(queue.intermediate_queue_key, 0, -1) == []
+        assert client.zrange(f"rq:wip:{DELIVERIES}", 0, -1) == []
+        assert not client.exists("rq:job:bad")
+
+
+# --- sudden deaths --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("point", "receipts"), [("claimed", 1), ("sending", 1), ("sent", 2), ("recorded", 1)])
+def test_kill_9_anywhere_loses_nothing(work: Work, ada, receiver, start, wait_until, point, receipts) -> None:
+    make_hook(work, ada, url=receiver.url)
+    doomed = start(failpoints=f"{point}=kill9")
+    [number] = publish(work, ada)
+    assert doomed.wait(15) == -signal.SIGKILL
+
+    start()
+    wait_until(lambda: states(work) == {"delivered": 1}, seconds=30)
+
+    assert receiver.ids == [str(delivery(work, number).id)] * receipts
+    numbers = [attempt.number for attempt in attempts(work, number)]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.slow
+def test_a_redis_that_forgets_everything_loses_nothing(work: Work, ada, receiver, start, valkey, wait_until) -> None:
+    for _ in range(4):
+        make_hook(work, ada, url=receiver.url)
+    start()
+    with redis.Redis.from_url(valkey) as client:
+        for _ in range(10):
+            publish(work, ada, 20)
+            client.flushall()
+
+    wait_until(lambda: states(work) == {"delivered": 800}, seconds=30)
+
+    assert len(receiver.ids) == len(set(receiver.ids)) == 800
+    assert scalars(work, select(func.count()).select_from(Attempt)) == [800]
+
+
+@pytest.mark.parametrize("spec", ["sent", "sent=kill9@0", "sent=stop", "SENT=kill9"])
+def test_a_malformed_failpoint_stops_the_start(spec: str) -> None:
+    with pytest.raises(ValueError, match="HOOKYARD_FAILPOINTS"):
+        Failpoints(spec)
+
+
+def test_a_failpoint_counts_what_it_is_told_to(tmp_path: Path) -> None:
+    id_ = "01a200db-9959-7349-ae3a-c5649fccd44b"
+    program = f"""
+from workers.failpoints import Failpoints
+points = Failpoints("sent=kill9@3,sending:{id_}=kill9")
+points.hit("sent"); points.hit("sent"); points.hit("sending", "another")
+print("alive", flush=True)
+points.hit("sending", "{id_}")
+print("never")
+"""
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "alive\n")

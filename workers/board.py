@@ -1,0 +1,198 @@
+"""The board: the turns that this worker holds, the rows that wait in them, and who may begin one now.
+
+A turn gives out as many tokens as it may have requests in flight; a sender thread takes a token, begins the next row of
+that turn, and puts the token back when the answer is there. Tokens queue up, so all turns are served in rotation.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from threading import Lock
+from time import monotonic
+
+from console.core.health import next_concurrency
+from console.core.outcomes import Outcome
+from console.services.claims import Claimed, Grant, Key, Seat
+from console.services.recipients import Recipient
+
+FRESH_S = 0.05
+"""A row begins only when a look at the database, not older than this, found it wanted."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A claimed row that has not begun; moments are monotonic seconds."""
+
+    row: Claimed
+    recipient: Recipient
+    claimed_at: float
+    checked_at: float
+
+
+@dataclass(slots=True)
+class Table:
+    """A turn that this worker holds."""
+
+    key: Key
+    cap: int
+    limit: int
+    waiting: deque[Waiting] = field(default_factory=deque)
+    tokens: int = 0
+    in_flight: int = 0
+
+
+@dataclass(slots=True)
+class Begun:
+    """A row that a sender thread is to send now."""
+
+    table: Table
+    waiting: Waiting
+
+
+class Board:
+    """Shared by the claiming thread and the sender threads; *wake* is called when rows run low or must be looked at."""
+
+    def __init__(self, *, wake: Callable[[], None], clock: Callable[[], float] = monotonic) -> None:
+        self._wake = wake
+        self._clock = clock
+        self._lock = Lock()
+        self._tables: dict[Key, Table] = {}
+        self._tokens: SimpleQueue[Table | None] = SimpleQueue()
+        self._refused: list[Claimed] = []
+        self._is_stale = False
+        self._waiting = 0
+        self._in_flight = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many rows have not begun."""
+        return self._waiting
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are being made."""
+        return self._in_flight
+
+    def add(self, grants: Iterable[Grant], recipients: dict[int, Recipient]) -> None:
+        """Take in what was claimed just now."""
+        now = self._clock()
+        with self._lock:
+            for grant in grants:
+                key = (grant.hook_number, grant.slot)
+                table = self._tables.setdefault(key, Table(key, grant.cap, grant.limit))
+                table.cap, table.limit = grant.cap, grant.limit
+                recipient = recipients[grant.hook_number]
+                table.waiting.extend(Waiting(row, recipient, now, now) for row in grant.rows)
+                self._waiting += len(grant.rows)
+                self._issue(table)
+
+    def _issue(self, table: Table) -> None:
+        """Put as many tokens in circulation as the turn may use, under the lock."""
+        for _ in range(min(table.cap - table.tokens, len(table.waiting) + table.in_flight - table.tokens)):
+            table.tokens += 1
+            self._tokens.put(table)
+
+    def begin(self) -> Begun | None:
+        """Wait for a row that may begin; None tells the thread to end."""
+        while True:
+            table = self._tokens.get()
+            if table is None:
+                return None
+            with self._lock:
+                is_open = bool(table.waiting) and table.tokens <= table.cap
+                is_stale = is_open and self._clock() - table.waiting[0].checked_at > FRESH_S
+                if is_open and not is_stale:
+                    waiting = table.waiting.popleft()
+                    table.in_flight += 1
+                    self._waiting -= 1
+                    self._in_flight += 1
+                    runs_low = len(table.waiting) == table.cap
+                else:
+                    table.tokens -= 1  # issued again with the next rows, or once these were looked at
+                    self._is_stale = self._is_stale or is_stale
+                    waiting = None
+            if is_stale or (waiting is not None and runs_low):
+                self._wake()
+            if waiting is not None:
+                return Begun(table, waiting)
+
+    def end(self, begun: Begun, *, outcome: Outcome | None, status: int | None) -> None:
+        """Note that a request is over; *outcome* None: it was not made after all."""
+        table = begun.table
+        with self._lock:
+            table.in_flight -= 1
+            self._in_flight -= 1
+            if outcome is not None:
+                table.cap = table.cap and next_concurrency(
+                    table.cap, outcome=outcome, status=status, maximum=table.limit
+                )
+            table.tokens -= 1
+            self._issue(table)
+            is_idle = not table.waiting and not table.in_flight
+        if is_idle:
+            self._wake()
+
+    def refuse(self, begun: Begun) -> None:
+        """Put a row aside that may not be sent after all; ``withdraw`` gives it out."""
+        with self._lock:
+            self._refused.append(begun.waiting.row)
+        self._wake()
+
+    def pause(self, hook_number: int) -> None:
+        """Begin nothing more for a hook until rows of it are added again."""
+        with self._lock:
+            for key, table in self._tables.items():
+                if key[0] == hook_number:
+                    table.cap = 0
+
+    def seats(self) -> dict[Key, Seat]:
+        """Say what each held turn has in hand."""
+        with self._lock:
+            return {key: Seat(len(table.waiting), table.in_flight) for key, table in self._tables.items()}
+
+    def leave_idle(self) -> list[Key]:
+        """Let go of the turns that have nothing in hand, and name them."""
+        with self._lock:
+            idle = [key for key, table in self._tables.items() if not table.waiting and not table.in_flight]
+            for key in idle:
+                del self._tables[key]
+        return idle
+
+    def to_look_at(self) -> list[Waiting]:
+        """Give all rows when one that could begin has not been looked at lately, else none."""
+        with self._lock:
+            if not self._is_stale:
+                return []
+            self._is_stale = False
+            return [one for table in self._tables.values() for one in table.waiting]
+
+    def checked(self, rows: Iterable[Waiting]) -> None:
+        """Note that *rows* were looked at just now and are wanted."""
+        now = self._clock()
+        with self._lock:
+            for one in rows:
+                one.checked_at = now
+            for table in self._tables.values():
+                self._issue(table)
+
+    def withdraw(self, unwanted: Callable[[Waiting], bool]) -> list[Claimed]:
+        """Take rows off the board that have not begun; they are no longer this worker's to send."""
+        with self._lock:
+            refused, self._refused = self._refused, []
+            taken: list[Claimed] = []
+            for table in self._tables.values():
+                stay = [one for one in table.waiting if not unwanted(one)]
+                if len(stay) < len(table.waiting):
+                    kept = {id(one) for one in stay}
+                    taken += [one.row for one in table.waiting if id(one) not in kept]
+                    table.waiting = deque(stay)
+            self._waiting -= len(taken)
+        return refused + taken
+
+    def dismiss(self, threads: int) -> None:
+        """Tell so many sender threads to end."""
+        for _ in range(threads):
+            self._tokens.put(None)

@@ -1,0 +1,126 @@
+"""The dispatcher: a thread in every worker process. One of them leads: it rings lanes with due work and sweeps.
+
+All of them see to it that a ring which was lost costs seconds: when Redis cannot be reached, or work has been due for
+longer than a ring takes, they drain by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from threading import Event, Thread
+from time import monotonic
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from console.core.errors import Busy
+from console.database import is_busy
+from console.ring import RedisRing
+from console.services import due, publishing, retention, sweeping
+from console.services.work import Work
+from workers.beat import Beat
+from workers.drain import Drain
+from workers.equipment import Equipment
+
+TICK_S = 1.0
+OVERDUE = timedelta(seconds=5)
+OWN_SLICE_S = 10.0
+PRUNE_BATCHES = 5
+_log = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """Ticks once a second until it is stopped."""
+
+    def __init__(self, equipment: Equipment, *, lane: str, beat: Beat, drain: Drain) -> None:
+        self._equipment = equipment
+        self._lane = lane
+        self._beat = beat
+        self._drain = drain
+        self._ending = Event()
+        self._thread = Thread(target=self._run, name="dispatcher", daemon=True)
+        self._own_drain: Thread | None = None
+        self._duties = (
+            Duty(1.0, sweeping.sweep),
+            Duty(2.0, publishing.finish_fanouts),
+            Duty(5.0, sweeping.clamp),
+            Duty(15.0, sweeping.expire),
+            Duty(15.0, sweeping.settle),
+            Duty(60.0, sweeping.repair),
+            Duty(60.0, lambda work: retention.prune(work, most_batches=PRUNE_BATCHES)),
+        )
+
+    def start(self) -> None:
+        """Begin to tick."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; the lead is free at once."""
+        self._ending.set()
+        self._thread.join(TICK_S + 5)
+        with self._equipment.work() as work:
+            sweeping.resign(work, worker=self._beat.worker)
+
+    def _run(self) -> None:
+        while not self._ending.wait(TICK_S):
+            try:
+                self.tick()
+            except Exception as error:  # noqa: BLE001 the one thread that repairs everything else must go on
+                expected = isinstance(error, Busy) or is_busy(error)
+                _log.warning("dispatcher failed", error=type(error).__name__, exc_info=not expected)
+
+    def tick(self) -> None:
+        """Do what is to be done now."""
+        with self._equipment.look() as work:
+            lanes = due.due_lanes(work)
+            now = work.now()
+        is_redis_there = self._is_redis_there()
+        with self._equipment.work() as work:
+            if not self._beat.is_fenced() and sweeping.lead(work, worker=self._beat.worker):
+                self._lead(work, lanes)
+        oldest = lanes.get(self._lane)
+        if oldest is not None and (not is_redis_there or now - oldest > OVERDUE):
+            self._drain_alone()
+
+    def _lead(self, work: Work, lanes: dict[str, datetime]) -> None:
+        for lane in lanes:
+            work.ring.ring(lane)
+        for duty in self._duties:
+            try:
+                duty.see_to(work)
+            except (Busy, SQLAlchemyError) as error:
+                work.session.rollback()
+                _log.warning("a duty failed and is tried again", duty=duty.name, error=type(error).__name__)
+
+    def _is_redis_there(self) -> bool:
+        ring = self._equipment.ring
+        return isinstance(ring, RedisRing) and ring.is_reachable()
+
+    def _drain_alone(self) -> None:
+        """Drain in a thread of its own: the dispatcher's other duties must not wait for receivers."""
+        if self._own_drain is None or not self._own_drain.is_alive():
+            self._own_drain = Thread(target=self._run_own_drain, name="own-drain", daemon=True)
+            self._own_drain.start()
+
+    def _run_own_drain(self) -> None:
+        try:
+            self._drain.run(slice_s=OWN_SLICE_S)
+        except Exception:  # noqa: BLE001 as in _run
+            _log.exception("draining without a ring failed")
+
+
+class Duty:
+    """Something the leader does every so many seconds."""
+
+    def __init__(self, every_s: float, do: Callable[[Work], object]) -> None:
+        self._every_s = every_s
+        self._do = do
+        self._next_at = 0.0
+        self.name = getattr(do, "__name__", "prune").strip("<>")
+
+    def see_to(self, work: Work) -> None:
+        """Do it if it is time."""
+        if monotonic() >= self._next_at:
+            self._next_at = monotonic() + self._every_s
+            self._do(work)

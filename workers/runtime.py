@@ -1,0 +1,259 @@
+"""A worker process: set up after it has started, run by RQ, ended by SIGTERM in good order."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from dataclasses import replace
+from importlib.metadata import version
+from threading import Event
+from types import FrameType
+from typing import Any
+
+import redis
+import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
+from rq.job import Job
+from rq.registry import BaseRegistry, FailedJobRegistry, StartedJobRegistry
+from rq.serializers import JSONSerializer
+from rq.utils import now as rq_now
+from rq.worker import WorkerStatus
+
+from console import logs
+from console.ring import CONNECT_TIMEOUT_S, RedisRing
+from console.services.work import DELIVERIES_SLOW
+from console.settings import Settings, load_settings
+from workers.beat import Beat
+from workers.dispatcher import Dispatcher
+from workers.drain import Drain
+from workers.equipment import Equipment, equip, open_engine
+from workers.jobs import JOBS, attach
+from workers.sender import Sender
+
+WORKER_TTL_S = 60
+MAINTENANCE_S = 60
+MONITORING_S = 10
+HEALTH_CHECK_S = 30
+LONGEST_WAIT_S = 2.0
+_log = structlog.get_logger(__name__)
+
+
+class UnknownJob(Exception):
+    """A job names a function that is not ours to run; nothing was imported."""
+
+
+class RegisteredJob(Job):
+    """A job that runs one of ``JOBS`` and nothing else, calls nobody back and notifies nobody.
+
+    RQ imports whatever dotted path a job names (3.0.0, with JSON too): who can write to Redis could run anything.
+    """
+
+    @property
+    def func(self) -> Any:
+        """Give the function of that name; raise UnknownJob."""
+        name = self.func_name
+        if name not in JOBS or self.instance is not None:
+            raise UnknownJob(f"{name!r} is no job of Hookyard.")
+        return JOBS[name]
+
+    success_callback = failure_callback = stopped_callback = property(lambda _self: None)
+
+    def send_webhooks(self, *_: Any, **__: Any) -> None:
+        """Send none: RQ's are unguarded requests that follow redirects."""
+
+
+class LaneWorker(SimpleWorker):
+    """RQ's worker for one lane: runs jobs in this process, stops gracefully, takes no commands through Redis."""
+
+    job_class = RegisteredJob
+    max_connection_wait_time = LONGEST_WAIT_S
+
+    def __init__(self, lane: str, *, connection: redis.Redis, drain: Drain, ending: Event) -> None:
+        self._drain = drain
+        self._ending = ending
+        super().__init__(
+            [lane],
+            connection=connection,
+            serializer=JSONSerializer,
+            worker_ttl=WORKER_TTL_S,
+            maintenance_interval=MAINTENANCE_S,
+            job_monitoring_interval=MONITORING_S,
+            log_job_description=False,
+        )
+
+    def subscribe(self) -> None:
+        """Listen to no commands: who reaches Redis could stop workers, and the thread outlives a lost connection."""
+
+    def _install_signal_handlers(self) -> None:
+        super()._install_signal_handlers()  # type: ignore[no-untyped-call]  # RQ annotates little
+        if self._ending.is_set():  # a signal came while the process was being set up
+            self._stop_requested = True
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 a signal handler's signature
+        """Finish what is in flight; a second signal does not even wait for that."""
+        self._shutdown_requested_date = rq_now()
+        self._stop_requested = True
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.request_force_stop)
+        self._drain.stop()
+        if self.get_state() != WorkerStatus.BUSY:
+            raise StopRequested
+
+    def request_force_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 as above
+        """Leave what is in flight to be sent again."""
+        self._drain.hurry()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a signal asked it to end."""
+        return bool(self._stop_requested)
+
+
+class Process:
+    """Everything that runs in a worker process of *lane*."""
+
+    def __init__(self, settings: Settings, *, lane: str) -> None:
+        self._lane = lane
+        self._settings = settings
+        self._equipment: Equipment = equip(settings)
+        threads = sender_threads(settings, lane=lane)
+        self._beat = Beat(
+            replace(self._equipment, engine=open_engine(settings, pool_size=1)),  # so that nobody can hold it up
+            lane=lane,
+            in_flight=lambda: self._drain.board.in_flight,
+        )
+        self._sender = Sender(
+            settings.target_policy, user_agent=f"Hookyard/{version('hookyard')}", pool_size=threads * 4
+        )
+        self._drain = Drain(self._equipment, lane=lane, beat=self._beat, sender=self._sender, threads=threads)
+        self._dispatcher = Dispatcher(self._equipment, lane=lane, beat=self._beat, drain=self._drain)
+        self._ending = Event()
+
+    def run(self) -> int:
+        """Work until a signal ends it; give the exit code."""
+        attach(self.deliver)
+        self._listen()
+        self._beat.start()
+        self._drain.start()
+        self._dispatcher.start()
+        _log.info("worker is ready", lane=self._lane, worker=self._beat.worker)
+        try:
+            self._serve()
+        finally:
+            self._close()
+        return 0
+
+    def deliver(self, lane: str) -> None:
+        """Run the drain job: clear the flag, then read, so that nothing committed before the ring is missed."""
+        ring = self._equipment.ring
+        if isinstance(ring, RedisRing):
+            ring.answered(lane)
+        if self._drain.run():
+            ring.ring(lane)
+
+    def _serve(self) -> None:
+        """Let RQ work; when Redis is away or not configured, the dispatcher delivers meanwhile."""
+        while not self._ending.is_set() and self._settings.redis_url:
+            worker = None
+            try:
+                connection = _connect(self._settings.redis_url)
+                remove_unreadable(Queue(self._lane, connection=connection, serializer=JSONSerializer))
+                worker = LaneWorker(self._lane, connection=connection, drain=self._drain, ending=self._ending)
+                worker.work(logging_level=None)
+            except redis.RedisError as error:
+                _log.warning("redis cannot be used", error=type(error).__name__, reason=str(error))
+            if worker is not None and worker.is_stopped:
+                return
+            self._listen()
+            self._ending.wait(LONGEST_WAIT_S)
+        self._ending.wait()
+
+    def _listen(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._end)
+
+    def _end(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle signals while RQ does not: before it works, after it lost Redis, and at the end."""
+        if self._ending.is_set():
+            self._drain.hurry()
+        self._ending.set()
+        self._drain.stop()
+
+    def _close(self) -> None:
+        self._drain.close()
+        with suppress(Exception):
+            self._dispatcher.stop()
+        with suppress(Exception):
+            self._beat.stop()
+        _log.info("worker has ended", lane=self._lane, worker=self._beat.worker, recorded=self._drain.recorded)
+
+
+def sender_threads(settings: Settings, *, lane: str) -> int:
+    """Say how many requests a process of *lane* makes at a time; slow hooks get at most a quarter of all senders."""
+    if lane != DELIVERIES_SLOW:
+        return settings.sender_threads
+    return max(1, min(settings.sender_threads, settings.workers * settings.sender_threads // 3))
+
+
+def _connect(url: str) -> redis.Redis:
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        **({} if url.startswith("unix:") else {"socket_keepalive": True}),
+        health_check_interval=HEALTH_CHECK_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def remove_unreadable(queue: Queue) -> int:
+    """Delete jobs that cannot be read or are none of ours: RQ dies of an unreadable one at every start (3.0.0)."""
+    connection = queue.connection
+    ids = {*queue.get_job_ids(), *queue.intermediate_queue.get_job_ids()}
+    for registry in (StartedJobRegistry, FailedJobRegistry):
+        ids.update(map(_job_id, _entries(registry(queue.name, connection=connection))))
+    removed = 0
+    for job_id in ids:
+        try:
+            is_known = RegisteredJob.fetch(job_id, connection=connection, serializer=JSONSerializer).func_name in JOBS
+        except redis.RedisError:
+            raise
+        except Exception:  # noqa: BLE001 whatever is wrong with it, it cannot be read
+            is_known = False
+        if not is_known:
+            _remove(queue, job_id)
+            removed += 1
+    if removed:
+        _log.warning("removed jobs that cannot be run", lane=queue.name, jobs=removed)
+    return removed
+
+
+def _entries(registry: BaseRegistry) -> list[bytes]:
+    """Give what a registry lists: ids of jobs or, while they run, of their executions (``JOB:EXECUTION``)."""
+    entries: Any = registry.connection.zrange(registry.key, 0, -1)
+    return list(entries)
+
+
+def _job_id(entry: bytes) -> str:
+    return entry.decode().split(":")[0]
+
+
+def _remove(queue: Queue, job_id: str) -> None:
+    connection = queue.connection
+    connection.lrem(queue.key, 0, job_id)
+    connection.lrem(queue.intermediate_queue_key, 0, job_id)
+    for registry in (StartedJobRegistry, FailedJobRegistry):
+        listed = registry(queue.name, connection=connection)
+        for entry in _entries(listed):
+            if _job_id(entry) == job_id:
+                connection.zrem(listed.key, entry)
+    connection.delete(RegisteredJob.key_for(job_id))
+
+
+def run(lane: str) -> int:
+    """Run a worker process of *lane* until a signal ends it; give the exit code."""
+    settings = load_settings()
+    logs.configure(settings.log_level)
+    return Process(settings, lane=lane).run()
