@@ -1,0 +1,156 @@
+"""Organizations, people and API tokens from the shell: to start an installation without a browser."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from console.cli.work import opened
+from console.core.errors import Forbidden, NotFound
+from console.core.permissions import Permission, Role
+from console.models import Organization, User
+from console.services import accounts
+from console.services import tokens as token_service
+from console.services.work import Work
+
+
+def organization_named(work: Work, slug: str) -> Organization:
+    """Give an organization; raise a sentence that names those there are."""
+    try:
+        return accounts.get_organization(work, slug=slug)
+    except NotFound as error:
+        known = ", ".join(organization.slug for organization in accounts.organizations(work))
+        raise click.ClickException(
+            f"There is no organization {slug}; "
+            + (f"there are: {known}." if known else "make it with `hookyard organizations create`.")
+        ) from error
+
+
+def user_named(work: Work, login: str) -> User:
+    """Give the user with that user name or e-mail address; raise a sentence."""
+    try:
+        return accounts.get_user(work, login=login)
+    except NotFound as error:
+        raise click.ClickException(f"There is no user {login}: make one with `hookyard users create`.") from error
+
+
+@click.group()
+def organizations() -> None:
+    """Make and list organizations."""
+
+
+@organizations.command("create")
+@click.argument("slug")
+@click.option("--name", default="", help="The name that people see. Default: the slug.")
+def create_organization(slug: str, name: str) -> None:
+    """Make the organization SLUG: lower-case letters, digits, dashes. The slug never changes."""
+    with opened() as work:
+        made = accounts.create_organization(work, slug=slug, name=name)
+        click.echo(f"Made the organization {made.slug}.")
+
+
+@organizations.command("list")
+def list_organizations() -> None:
+    """List the organizations: slug and name, separated by a tab."""
+    with opened() as work:
+        for organization in accounts.organizations(work):
+            click.echo(f"{organization.slug}\t{organization.name}")
+
+
+@click.group()
+def users() -> None:
+    """Make users, and set their passwords."""
+
+
+@users.command("create")
+@click.option("--username", required=True, help="The name to sign in with.")
+@click.option("--email", required=True, help="The e-mail address, which works for signing in too.")
+@click.option("--full-name", default="", help="The name that others see.")
+@click.option("--organization", required=True, metavar="SLUG", help="Where the user is a member; made when missing.")
+@click.option(
+    "--role", type=click.Choice([role.value for role in Role]), required=True, help="What the user may do there."
+)
+@click.option("--staff", is_flag=True, help="May see and change every organization.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
+def create_user(
+    username: str, email: str, full_name: str, organization: str, role: str, *, staff: bool, password_stdin: bool
+) -> None:
+    """Make a user with a role in an organization."""
+    password = read_password(from_stdin=password_stdin)
+    with opened() as work:
+        user = accounts.create_user(
+            work,
+            username=username,
+            email=email,
+            full_name=full_name,
+            password=password,
+            organization_slug=organization,
+            role=role,
+            is_staff=staff,
+        )
+        click.echo(f"Made the user {user.username}, {role} in {organization}.")
+
+
+@users.command("set-password")
+@click.argument("login")
+@click.option("--password-stdin", is_flag=True, help="Read the password from the first line of standard input.")
+def set_password(login: str, *, password_stdin: bool) -> None:
+    """Give the user LOGIN (user name or e-mail address) a new password, and end all their sessions."""
+    password = read_password(from_stdin=password_stdin)
+    with opened() as work:
+        user = user_named(work, login)
+        accounts.set_password(work, user=user, new=password)
+        click.echo(f"Set the password of {user.username}.")
+
+
+def read_password(*, from_stdin: bool) -> str:
+    """Read a password from standard input, or ask at the terminal; never from the command line, which is public."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise click.UsageError("There is no terminal to ask for the password: give --password-stdin and pipe it in.")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@click.group()
+def tokens() -> None:
+    """Make API tokens."""
+
+
+@tokens.command("create")
+@click.option("--user", required=True, metavar="LOGIN", help="Whose token: a user name or an e-mail address.")
+@click.option("--organization", required=True, metavar="SLUG", help="Which organization it is for.")
+@click.option(
+    "--permission",
+    "permissions",
+    type=click.Choice([permission.value for permission in Permission], case_sensitive=False),
+    multiple=True,
+    required=True,
+    help="What it allows; may be given several times. ADMIN allows everything.",
+)
+@click.option("--name", default="", help="What it is for, as the list of tokens shows it.")
+@click.option("--expires", type=click.IntRange(1, 3650), metavar="DAYS", help="Days until it ends. Default: never.")
+@click.option("--quiet", is_flag=True, help="Print just the token.")
+def create_token(
+    user: str, organization: str, permissions: tuple[str, ...], name: str, expires: int | None, *, quiet: bool
+) -> None:
+    """Make an API token and print it, this once."""
+    with opened() as work:
+        owner = user_named(work, user)
+        where = organization_named(work, organization)
+        try:
+            issued = token_service.issue(
+                work,
+                user=owner,
+                organization=where,
+                permissions=[Permission(permission) for permission in permissions],
+                name=name,
+                expires_in_days=expires,
+            )
+        except Forbidden as error:
+            raise click.ClickException(
+                f"{owner.username} does not have the permission {error.permission} in {where.slug}: "
+                "leave it out, or give the user another role."
+            ) from error
+        click.echo(issued.text if quiet else f"The token, shown this once:\n{issued.text}")

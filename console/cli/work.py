@@ -1,0 +1,50 @@
+"""What commands that touch the database start from: a Work of their own, with everything closed afterwards."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.orm import Session
+
+from console import logs
+from console.cli import checks, valkey
+from console.database import create_engine
+from console.ring import RedisRing
+from console.services.keys import KeyRing
+from console.services.work import Actor, Work
+from console.settings import Settings, load_settings
+
+
+def redis_url(settings: Settings) -> str:
+    """Give the URL of Redis: the operator's, or that of the embedded Valkey of the data directory."""
+    return settings.redis_url or valkey.url_of(settings.data)
+
+
+def operator() -> Actor:
+    """Name who typed the command, for the audit log."""
+    try:
+        return Actor(name=f"command line ({getpass.getuser()})")
+    except (KeyError, OSError):  # a container's numeric account has no name
+        return Actor(name="command line")
+
+
+@contextmanager
+def opened(settings: Settings | None = None) -> Iterator[Work]:
+    """Open the database that the settings name; close it after the block."""
+    settings = settings or load_settings()
+    logs.configure("WARNING")
+    checks.require_database(settings)
+    engine = create_engine(settings.sqlalchemy_url, pool_size=1)
+    try:
+        with Session(engine, expire_on_commit=False) as session:
+            yield Work(
+                session=session,
+                settings=settings,
+                keys=KeyRing(settings.secret_keys),
+                ring=RedisRing(redis_url(settings)),
+                actor=operator(),
+            )
+    finally:
+        engine.dispose()

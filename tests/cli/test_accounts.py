@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from click.testing import Result
+
+Run = Callable[..., Result]
+PASSWORD = "correct horse battery"
+ADA = (
+    "users",
+    "create",
+    "--username",
+    "ada",
+    "--email",
+    "ada@example.com",
+    "--organization",
+    "acme",
+    "--password-stdin",
+)
+
+
+def test_an_organization_is_made_and_listed(installed: Run) -> None:
+    made = installed("organizations", "create", "acme", "--name", "Acme Ltd")
+
+    listed = installed("organizations", "list")
+
+    assert made.output == "Made the organization acme.\n"
+    assert listed.output == "acme\tAcme Ltd\n"
+
+
+def test_an_organization_that_exists_is_refused_in_a_sentence(installed: Run) -> None:
+    installed("organizations", "create", "acme")
+
+    again = installed("organizations", "create", "acme")
+
+    assert again.exit_code == 1
+    assert again.stderr == "Error: There is an organization acme already.\n"
+
+
+def test_making_a_user_makes_the_missing_organization(installed: Run) -> None:
+    made = installed(*ADA, "--role", "admin", stdin=f"{PASSWORD}\n")
+
+    assert made.output == "Made the user ada, admin in acme.\n"
+    assert installed("organizations", "list").output == "acme\tacme\n"
+
+
+def test_every_wrong_field_of_a_user_is_named(installed: Run) -> None:
+    made = installed(*ADA[:4], "--email", "nowhere", *ADA[6:], "--role", "admin", stdin="short\n")
+
+    assert made.exit_code == 1
+    assert "email: " in made.stderr
+    assert "password: " in made.stderr
+
+
+def test_without_a_terminal_the_password_must_be_piped_in(installed: Run) -> None:
+    made = installed(*ADA[:-1], "--role", "admin")
+
+    assert made.exit_code == 2
+    assert "give --password-stdin and pipe it in" in made.stderr
+
+
+def test_a_role_that_does_not_exist_is_refused_with_those_that_do(installed: Run) -> None:
+    made = installed(*ADA, "--role", "owner", stdin=PASSWORD)
+
+    assert made.exit_code == 2
+    assert "'viewer', 'editor', 'admin'" in made.stderr
+
+
+def test_a_password_can_be_set_anew(installed: Run) -> None:
+    installed(*ADA, "--role", "admin", stdin=f"{PASSWORD}\n")
+
+    changed = installed("users", "set-password", "ada@example.com", "--password-stdin", stdin="another long password\n")
+
+    assert changed.output == "Set the password of ada.\n"
+
+
+def test_a_quiet_token_is_printed_alone(installed: Run) -> None:
+    installed(*ADA, "--role", "admin", stdin=f"{PASSWORD}\n")
+
+    made = installed(
+        "tokens", "create", "--user", "ada", "--organization", "acme", "--permission", "EVENTS:PUBLISH", "--quiet"
+    )
+
+    assert made.output.startswith("hy_")
+    assert len(made.output.split()) == 1
+
+
+def test_a_token_for_more_than_the_role_allows_is_refused(installed: Run) -> None:
+    installed(*ADA, "--role", "viewer", stdin=f"{PASSWORD}\n")
+
+    made = installed("tokens", "create", "--user", "ada", "--organization", "acme", "--permission", "ADMIN")
+
+    assert made.exit_code == 1
+    assert "ada does not have the permission ADMIN in acme" in made.stderr
+
+
+def test_a_token_for_nobody_says_how_to_make_a_user(installed: Run) -> None:
+    installed("organizations", "create", "acme")
+
+    made = installed("tokens", "create", "--user", "ada", "--organization", "acme", "--permission", "ADMIN")
+
+    assert made.stderr == "Error: There is no user ada: make one with `hookyard users create`.\n"
+
+
+def test_a_token_for_an_unknown_organization_names_those_there_are(installed: Run) -> None:
+    installed(*ADA, "--role", "admin", stdin=f"{PASSWORD}\n")
+
+    made = installed("tokens", "create", "--user", "ada", "--organization", "acne", "--permission", "ADMIN")
+
+    assert made.stderr == "Error: There is no organization acne; there are: acme.\n"

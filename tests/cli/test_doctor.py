@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from click.testing import Result
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
+
+from console.models import Worker
+from console.services.work import LANES
+
+Run = Callable[..., Result]
+
+
+def put_workers_to_work(data: Path) -> None:
+    engine = create_engine(f"sqlite:///{data / 'hookyard.sqlite3'}")
+    now = datetime.now(UTC)
+    with Session(engine) as session:
+        for lane in LANES:
+            session.add(Worker(lane=lane, host="here", pid=1, version="1", started_at=now, beat_at=now))
+        session.commit()
+    engine.dispose()
+
+
+def test_a_sound_installation_passes(installed: Run, data: Path, valkey: str) -> None:
+    put_workers_to_work(data)
+
+    examined = installed("doctor", redis_url=valkey)
+
+    assert examined.exit_code == 0, examined.output
+    assert "FAIL" not in examined.output
+
+
+def test_a_redis_without_a_log_is_only_a_warning(installed: Run, data: Path, valkey: str) -> None:
+    put_workers_to_work(data)
+
+    examined = installed("doctor", redis_url=valkey)
+
+    assert "warn  Redis: It keeps no append-only file" in examined.output
+
+
+def test_everything_missing_is_named_at_once(hookyard: Run) -> None:
+    examined = hookyard("doctor", secret_key="")
+
+    assert examined.exit_code == 1
+    for subject in ("data directory", "secret key", "database", "Redis"):
+        assert f"FAIL  {subject}: " in examined.output
+
+
+def test_looking_changes_nothing(hookyard: Run, data: Path) -> None:
+    data.mkdir()
+
+    hookyard("doctor", secret_key="")
+
+    assert list(data.iterdir()) == []
+
+
+def test_lanes_without_a_worker_fail(installed: Run, valkey: str) -> None:
+    examined = installed("doctor", redis_url=valkey)
+
+    assert examined.exit_code == 1
+    assert "FAIL  workers of deliveries-slow: None is alive" in examined.output
+
+
+def test_a_redis_that_evicts_fails(installed: Run, valkey: str, evicting: None) -> None:
+    examined = installed("doctor", redis_url=valkey)
+
+    assert "set its maxmemory-policy to noeviction" in examined.output
+
+
+def test_a_secret_key_that_opens_nothing_fails(installed: Run, data: Path) -> None:
+    engine = create_engine(f"sqlite:///{data / 'hookyard.sqlite3'}")
+    with engine.begin() as connection:
+        connection.execute(text("PRAGMA foreign_keys = OFF"))
+        connection.execute(
+            text("INSERT INTO hook_secrets (hook_number, sealed, created_at) VALUES (1, :sealed, 0)"),
+            {"sealed": b"sealed by another key"},
+        )
+    engine.dispose()
+
+    examined = installed("doctor")
+
+    assert "FAIL  stored secrets: A stored secret cannot be decrypted" in examined.output

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from console import logs
+from console.cli.lines import LineFormatter
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """Everything that is logged, as JSON; afterwards the run's own logging is back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    logs.configure("INFO", stream=stream)
+    yield stream
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_an_event_is_one_line_with_its_fields(stream: io.StringIO) -> None:
+    structlog.get_logger("workers.drain").info("batch recorded", count=3)
+
+    (line,) = lines(stream)
+
+    assert line["event"] == "batch recorded"
+    assert line["count"] == 3
+    assert line["level"] == "info"
+    assert line["logger"] == "workers.drain"
+    assert str(line["timestamp"]).endswith("Z")
+
+
+def test_a_traceback_stays_in_its_line(stream: io.StringIO) -> None:
+    try:
+        int("what went wrong")
+    except ValueError:
+        structlog.get_logger().exception("it failed")
+        logging.getLogger("a.library").exception("it failed too")
+
+    assert all("what went wrong" in str(line["exception"]) for line in lines(stream))
+    assert len(lines(stream)) == 2
+
+
+def test_libraries_take_the_same_road(stream: io.StringIO) -> None:
+    logging.getLogger("a.library").warning("slow: %d ms", 17)
+
+    assert lines(stream)[0]["event"] == "slow: 17 ms"
+
+
+def test_warnings_are_logged(stream: io.StringIO) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("this will go away", stacklevel=1)
+
+    assert "this will go away" in str(lines(stream)[0]["event"])
+
+
+def test_talkative_libraries_are_heard_only_when_something_is_wrong(stream: io.StringIO) -> None:
+    for name in logs.TALKATIVE:
+        logging.getLogger(name).info("nothing of interest")
+        logging.getLogger(name).warning("something of interest")
+
+    assert len(lines(stream)) == len(logs.TALKATIVE)
+
+
+@pytest.mark.parametrize("secret", ["whsec_c2VjcmV0c2VjcmV0c2VjcmV0", "hy_abcdefgh_" + "A" * 43 + "_abcdef"])
+def test_secrets_are_masked_wherever_they_slip_in(stream: io.StringIO, secret: str) -> None:
+    structlog.get_logger().info("a field", value=f"it is {secret}")
+    structlog.get_logger().info(f"the event {secret}")
+    logging.getLogger("a.library").warning("an argument %s", secret)
+    try:
+        int(secret)
+    except ValueError:
+        structlog.get_logger().exception("a traceback")
+
+    assert secret not in stream.getvalue()
+    assert len(lines(stream)) == 4
+
+
+def test_small_processes_write_the_same_form(stream: io.StringIO) -> None:
+    record = logging.LogRecord("gunicorn.error", logging.INFO, __file__, 1, "Booting %s", ("now",), None)
+
+    line = json.loads(LineFormatter().format(record))
+
+    assert line["event"] == "Booting now"
+    assert {"level", "logger", "timestamp"} <= line.keys()
