@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import drain
+from benchmarks import drain, survive
 
-MEASUREMENTS = {"drain": drain.main}
+MEASUREMENTS = {"drain": drain.main, "survive": survive.main}
 
 
 def main() -> int:

@@ -249,9 +249,7 @@ def _publish_and_kill(product: Product, events: int, hooks: dict[str, str], say:
     kills = 0
     for index in range(batches):
         size = min(BATCH, events - index * BATCH)
-        batch = [
-            {"type": "order.paid", "id": f"{index}-{n}", "payload": {"batch": index, "n": n}} for n in range(size)
-        ]
+        batch = [{"type": "order.paid", "id": f"{index}-{n}", "payload": {"batch": index, "n": n}} for n in range(size)]
         product.call("POST", "/events/batch", json={"events": batch})
         if index == batches // 2:
             product.call("POST", f"/hooks/{hooks['c']}/disable")
@@ -283,7 +281,9 @@ def _states(product: Product) -> dict[str, int]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run as the command line says; exit 1 when a promise was broken."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks survive", description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks survive", description=__doc__.split("\n", maxsplit=1)[0]
+    )
     parser.add_argument("--events", type=int, default=10_000, help="events to publish (default: %(default)s)")
     options = parser.parse_args(arguments)
     folder = Path(tempfile.mkdtemp(prefix="hookyard-survive-"))

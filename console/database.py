@@ -7,10 +7,13 @@ statements and idle transactions, so that nothing waits for ever.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from sqlite3 import SQLITE_BUSY
 from sqlite3 import Connection as SQLiteConnection
+from sqlite3 import Error as SQLiteError
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, event, text
@@ -19,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 BUSY_TIMEOUT_S = 10
+_PAUSES_S = (0.0005,) * 20 + (0.001,) * 100 + (0.002,) * 200 + (0.005,) * 100
 POSTGRES_OPTIONS = (
     "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s -c statement_timeout=15s -c timezone=UTC"
 )
@@ -99,7 +103,34 @@ def prepare(engine: Engine) -> None:
     def _begin(connection: Connection) -> None:
         reading = _read_only.get()
         connection.exec_driver_sql(f"PRAGMA query_only = {int(reading)}")
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        if reading:
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_writing(connection)
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Take SQLite's write lock, looking for it every millisecond or so.
+
+    SQLite's own waiting sleeps up to 100 ms at a time although transactions here last a few: two workers then spent
+    half their time asleep beside a free lock. Its patience, and its error, come after ours.
+    """
+    raw = connection.connection.dbapi_connection
+    assert isinstance(raw, SQLiteConnection)  # noqa: S101 the dialect is SQLite's
+    raw.execute("PRAGMA busy_timeout = 0")
+    try:
+        for pause_s in _PAUSES_S:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+            except SQLiteError as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF != SQLITE_BUSY:
+                    break
+                time.sleep(pause_s)
+            else:
+                return
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def is_busy(error: BaseException) -> bool:

@@ -44,7 +44,7 @@ def current_work() -> Work:
     """Give the Work of this request; who acts is what sign-in or the token put into ``g.actor``."""
     parts = collaborators()
     return Work(
-        session=cast("Session", db.session),
+        session=cast("Session", db.session()),
         settings=parts.settings,
         keys=parts.keys,
         clock=parts.clock,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from console.core import signing
+from console.core.formats import extra_headers
+from console.core.headers import check_headers
 from console.core.targets import Target
 from console.services import bodies
 from console.services.claims import Claimed
@@ -16,32 +18,41 @@ METHOD = "POST"
 
 
 def compose(row: Claimed, recipient: Recipient, *, target: Target, now: datetime) -> Request:
-    """Build, and sign at *now*, the request that brings *row* to *recipient*."""
+    """Build, and sign at *now*, the request that brings *row* to *recipient*.
+
+    Raise Refused when the hook's own headers break the rules that hold now, or the body cannot be built.
+    """
+    if recipient.headers:
+        check_headers(recipient.headers, allow_content_type=True)  # only a payload format lets it replace ours
     body = bodies.build(row.event, row, organization_slug=recipient.organization_slug)
-    message_id = str(row.id)
-    timestamp = int(now.timestamp())
-    own = {
-        "Content-Type": body.content_type,
-        "webhook-id": message_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": signing.sign(
-            message_id=message_id, timestamp=timestamp, body=body.data, secrets=recipient.signing_secrets(now)
-        ),
-    }
-    headers = _merged(recipient.headers, body.headers, own, hook_replaces=row.payload_format == "oms")
+    secret = recipient.given_secret(now)
+    more = extra_headers(row.payload_format, body=body.data, secret=secret, config=recipient.config)
+    formats = {"Content-Type": body.content_type, **body.headers, **more}
+    headers = _merged(recipient.headers, formats, hook_replaces=row.payload_format == "oms")
+    headers |= _signed(row, recipient, body=body.data, now=now)
     return Request(target, METHOD, headers, body.data, recipient.timeout_s)
 
 
-def _merged(
-    hooks: Mapping[str, str], formats: Mapping[str, str], own: Mapping[str, str], *, hook_replaces: bool
-) -> dict[str, str]:
-    """Put the headers of hook, payload format and Hookyard together; names that differ only in case are one header.
+def _signed(row: Claimed, recipient: Recipient, *, body: bytes, now: datetime) -> dict[str, str]:
+    """Give the headers of Standard Webhooks: a hook can set none of these names, whatever their case."""
+    message_id = str(row.id)
+    timestamp = int(now.timestamp())
+    secrets = recipient.signing_secrets(now)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signing.sign(message_id=message_id, timestamp=timestamp, body=body, secrets=secrets),
+    }
 
-    Ours win always, the format's win over the hook's. In oms alone the hook's replace the format's and Content-Type.
+
+def _merged(hooks: Mapping[str, str], formats: Mapping[str, str], *, hook_replaces: bool) -> dict[str, str]:
+    """Put the headers of hook and payload format together; names that differ only in case are one header.
+
+    The format's win over the hook's; in oms alone it is the other way round.
     """
-    if not hooks and not formats:
-        return dict(own)
-    order = (formats, own, hooks) if hook_replaces else (hooks, formats, own)
+    if not hooks:
+        return dict(formats)
+    order = (formats, hooks) if hook_replaces else (hooks, formats)
     found: dict[str, tuple[str, str]] = {}
     for headers in order:
         for name, value in headers.items():

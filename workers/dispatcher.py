@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.core.errors import Busy
 from console.database import is_busy
 from console.ring import RedisRing
-from console.services import due, publishing, retention, sweeping
+from console.services import due, idempotency, publishing, retention, sweeping
 from console.services.work import Work
 from workers.beat import Beat
 from workers.drain import Drain
@@ -48,6 +48,7 @@ class Dispatcher:
             Duty(15.0, sweeping.expire),
             Duty(15.0, sweeping.settle),
             Duty(60.0, sweeping.repair),
+            Duty(60.0, idempotency.forget),
             Duty(60.0, lambda work: retention.prune(work, most_batches=PRUNE_BATCHES)),
         )
 

@@ -23,6 +23,7 @@ from console.services.unsent import Fate
 from console.services.work import DELIVERIES
 from workers.beat import Beat
 from workers.board import Board, Waiting
+from workers.calling import Caller
 from workers.equipment import Equipment
 from workers.failpoints import CLAIMED
 from workers.recording import Recorder
@@ -34,6 +35,8 @@ PARKED_S = 2.0
 LOOK_EVERY_S = 0.1
 """How often new work is looked for while requests are in flight."""
 LONGEST_ATTEMPT_S = 30.0
+LONGEST_CALLS_S = 5.0
+"""How long callbacks may go on when the process ends."""
 SUSPECTS_EVERY_S = 5.0
 LONGEST_LIMIT_S = 1.5
 """A drain stays for a hook whose rate limit lets it go on within this; later ones are rung for."""
@@ -64,9 +67,11 @@ class Drain:
         self._claimed_at = self._suspected_at = float("-inf")
         self._is_suspecting = False
         self.board = Board(wake=self._wake.set)
+        self._caller = Caller(equipment)
         self._recorder = Recorder(
             equipment,
             withdraw=self._note_withdrawn,
+            on_recorded=self._caller.put,
             is_calm=lambda: not self.board.in_flight and not self.board.waiting,
         )
         self._senders = Senders(
@@ -82,6 +87,7 @@ class Drain:
 
     def start(self) -> None:
         """Start the threads."""
+        self._caller.start()
         self._recorder.start()
         self._senders.start()
 
@@ -102,6 +108,7 @@ class Drain:
             pass
         self._senders.stop(timeout_s=0.0 if self._hurrying.is_set() else LONGEST_ATTEMPT_S)
         self._recorder.stop()
+        self._caller.stop(timeout_s=0.0 if self._hurrying.is_set() else LONGEST_CALLS_S)
         self._sender.close()
 
     def run(self, *, slice_s: float = SLICE_S) -> bool:

@@ -8,10 +8,10 @@ from threading import Condition, Event, Thread
 from time import monotonic
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from console.core.errors import Busy
 from console.core.outcomes import SLOW
+from console.database import is_busy
 from console.services import results
 from console.services.results import BATCH, Ended
 from workers.equipment import Equipment
@@ -25,17 +25,22 @@ _log = structlog.get_logger(__name__)
 
 
 class Recorder:
-    """Takes results from many threads; *withdraw* is told which hooks may not be served on with the rows at hand."""
+    """Takes results from many threads.
+
+    *withdraw* is told which hooks may not be served on with the rows at hand, *on_recorded* what is in the database.
+    """
 
     def __init__(
         self,
         equipment: Equipment,
         *,
         withdraw: Callable[[frozenset[int]], None] = lambda _hooks: None,
+        on_recorded: Callable[[Sequence[Ended]], None] = lambda _ended: None,
         is_calm: Callable[[], bool] = lambda: False,
     ) -> None:
         self._equipment = equipment
         self._withdraw = withdraw
+        self._on_recorded = on_recorded
         self._is_calm = is_calm
         self._queue: deque[Ended] = deque()
         self._arrived = Event()
@@ -61,10 +66,9 @@ class Recorder:
         """Hand over a result."""
         self._equipment.failpoints.hit(SENT, ended.row.id)
         self._queue.append(ended)
-        count = len(self._queue)
-        if count == 1:
+        if not self._arrived.is_set():
             self._arrived.set()
-        if count >= BATCH or ended.outcome in SLOW:
+        if len(self._queue) >= BATCH or ended.outcome in SLOW:
             self._full.set()  # a slow hook is to leave its lane at once
 
     @property
@@ -109,7 +113,7 @@ class Recorder:
                 with self._equipment.work() as work:
                     recorded = results.record(work, ended=batch)
             except Exception as error:  # noqa: BLE001 a thread that ended would leave every result unwritten
-                is_hopeless = not isinstance(error, Busy | SQLAlchemyError)
+                is_hopeless = not isinstance(error, Busy) and not is_busy(error)
                 if is_hopeless and len(batch) > 1:
                     for one in batch:  # it may be a single one that breaks all
                         self._write([one])
@@ -122,6 +126,7 @@ class Recorder:
                 Event().wait(_BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)])
             else:
                 self.recorded += len(batch)
+                self._on_recorded(batch)
                 self._equipment.failpoints.hit(RECORDED)
                 if recorded.withdrawn:
                     self._withdraw(recorded.withdrawn)

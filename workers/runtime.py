@@ -188,6 +188,10 @@ class Process:
             self._dispatcher.stop()
         with suppress(Exception):
             self._beat.stop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(
+                number, signal.SIG_IGN
+            )  # all is done; a signal at the exit must not make it look like a death
         _log.info("worker has ended", lane=self._lane, worker=self._beat.worker, recorded=self._drain.recorded)
 
 

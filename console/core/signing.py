@@ -19,7 +19,7 @@ from console.core.errors import Refused
 SECRET_PREFIX = "whsec_"  # noqa: S105  marks a secret, is none
 FEWEST_SECRET_BYTES = 24
 MOST_SECRET_BYTES = 64
-LONGEST_SECRET = 200
+LONGEST_SECRET = 255
 TOLERANCE_S = 300
 
 _SIGNATURE = re.compile(r"v[0-9]+[a-z]?,[A-Za-z0-9+/=_-]+", re.ASCII)

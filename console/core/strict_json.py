@@ -26,8 +26,10 @@ _LONE_SURROGATE = re.compile(
 )
 
 
-def load(data: bytes, *, max_depth: int = MAX_DEPTH) -> object:
+def load(data: bytes, *, max_depth: int = MAX_DEPTH, takes_any_number: bool = False) -> object:
     """Return what *data* says, or raise Refused.
+
+    *takes_any_number* lets numbers such as 1e400 pass, which no float holds: right where only the text is kept.
 
     The codes: ``json_encoding`` (no UTF-8, or a byte order mark), ``json_depth`` (more than *max_depth* brackets in
     each other), ``json_syntax``, ``json_number`` (NaN, Infinity, or too large to hold), ``json_duplicate_key``,
@@ -37,7 +39,7 @@ def load(data: bytes, *, max_depth: int = MAX_DEPTH) -> object:
     plain = data.replace(rb"\\", b"__")  # from here on a backslash begins an escape, and is no character
     if _depth(plain) > max_depth:
         _refuse("json_depth", f"Objects and lists may stand in each other at most {max_depth} deep.")
-    value = _parsed(text, max_depth=max_depth)
+    value = _parsed(text, decoder=_LENIENT if takes_any_number else _DECODER, max_depth=max_depth)
     if rb"\u" in plain:
         if rb"\u0000" in plain:
             _refuse("json_nul", r"A text contains \u0000, which databases and receivers refuse; remove it.")
@@ -71,9 +73,9 @@ def _depth(plain: bytes) -> int:
     return max(accumulate(array("b", brackets.translate(_AS_STEPS))), default=0)
 
 
-def _parsed(text: str, *, max_depth: int) -> object:
+def _parsed(text: str, *, decoder: json.JSONDecoder, max_depth: int) -> object:
     try:
-        return _DECODER.decode(text)
+        return decoder.decode(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise Refused(f"This is not JSON: {error.msg}, at {place}.", code="json_syntax") from None
@@ -103,3 +105,4 @@ def _no_number(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_number)
+_LENIENT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)

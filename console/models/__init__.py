@@ -21,6 +21,8 @@ from console.models.deliveries import Attempt, Delivery, DeliveryState, Trigger
 from console.models.engine import HookHour, HookState, Leader, Turn, Worker
 from console.models.events import Event
 from console.models.hooks import Hook, HookSecret
+from console.models.idempotency import KeptAnswer
+from console.models.object_models import ObjectModel
 
 __all__ = [
     "Attempt",
@@ -37,8 +39,10 @@ __all__ = [
     "HookHour",
     "HookSecret",
     "HookState",
+    "KeptAnswer",
     "Leader",
     "Membership",
+    "ObjectModel",
     "Organization",
     "SetupLink",
     "SignInFailure",

@@ -15,7 +15,8 @@ class Event(Base):
     """Something that happened.
 
     ``request_sha256`` is the hash of everything a publisher sent: a repeated idempotency key with another hash
-    is a conflict, which the unique constraint decides and nothing else.
+    is a conflict, which the unique constraint decides and nothing else. A direct event was published to one hook
+    alone: no other has missed it.
     """
 
     __tablename__ = "events"
@@ -43,6 +44,8 @@ class Event(Base):
     fanout_pending: Mapped[bool] = mapped_column(default=False)
     delivery_count: Mapped[int] = mapped_column(default=0)
     is_test: Mapped[bool] = mapped_column(default=False)
+    is_direct: Mapped[bool] = mapped_column(default=False)
+    is_from_callback: Mapped[bool] = mapped_column(default=False)  # callbacks are not called for it
     payload_sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
     # Last, so that reading the columns above never touches the pages of a large payload.
     context: Mapped[bytes | None] = mapped_column(LargeBinary)  # JSON text

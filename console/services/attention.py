@@ -50,7 +50,7 @@ def attention(work: Work, *, organization_number: int) -> Attention:
         .outerjoin(HookState, HookState.hook_number == Hook.number)
         .where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
         .order_by(Hook.number.desc())
-    ).tuples()
+    )
     judged = [(hook, state, hooks.health_of(work, hook, state)) for hook, state in rows]
     unwell = [one for one in judged if one[2].health in _ORDER]
     held = stats.held_by_hook(

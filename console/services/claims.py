@@ -138,7 +138,7 @@ def _wants(
     work: Work, *, worker: int, lane: str, held: Mapping[Key, Seat], without: Collection[int], alone: bool
 ) -> list[_Want]:
     now = work.now()
-    statement = candidates(dialect_of(work.session), SUSPECT if alone else ORDINARY)
+    statement = candidates(dialect_of(work.session), SUSPECT if alone else "")
     rows = work.session.execute(
         statement,
         {
@@ -196,7 +196,7 @@ def _restriction(hook: Row[Any]) -> str:
     parts = [] if hook.is_active else [NOT_AUTOMATIC]
     if hook.is_open and not hook.is_exact:
         parts.append(ASKED)
-    return "".join(f" AND {part}" for part in parts)
+    return " ".join(parts)
 
 
 def _schedule_start(next_send_at: datetime | None, now: datetime) -> datetime:
@@ -210,7 +210,7 @@ def _pick(dialect: str, restrictions: tuple[str, ...], which: str) -> TextualSel
     parts = [
         f"""SELECT * FROM (
             SELECT d.number, d.hook_number, d.expires_at FROM deliveries AS d
-            WHERE d.hook_number = :hook{index} AND d.state = 'pending' AND d.next_attempt_at <= :now AND {which}
+            WHERE d.hook_number = :hook{index} AND d.state = 'pending' AND d.next_attempt_at <= :now {which}
             {restriction}
             ORDER BY d.next_attempt_at, d.number LIMIT :rows{index} {lock}) AS part{index}"""  # noqa: S608 as above
         for index, restriction in enumerate(restrictions)

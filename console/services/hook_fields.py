@@ -71,7 +71,7 @@ def check(work: Work, *, organization_number: int, draft: HookDraft, hook: Hook 
     """Give the column values of what the draft sets (all but the secret); raise Invalid naming every bad field."""
     found: list[FieldError] = []
     values: dict[str, Any] = {}
-    context = _Context(work, organization_number, hook)
+    context = _Context(work, organization_number, hook, _payload_format(draft, hook))
     for field in fields(draft):
         value = getattr(draft, field.name)
         if value is UNSET:
@@ -92,6 +92,14 @@ class _Context:
     work: Work
     organization_number: int
     hook: Hook | None
+    payload_format: object
+
+
+def _payload_format(draft: HookDraft, hook: Hook | None) -> object:
+    """Say which payload format the hook will have."""
+    if draft.payload_format is not UNSET:
+        return draft.payload_format
+    return hook.payload_format if hook is not None else None
 
 
 def _url(context: _Context, value: Any) -> dict[str, Any]:
@@ -185,7 +193,7 @@ def _sources(context: _Context, value: Any) -> dict[str, Any]:
 def _headers(context: _Context, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
         raise Refused("Give an object of header names and text values.", code="type")
-    check_headers(value, allow_content_type=context.hook is not None and context.hook.dialect == "oms")
+    check_headers(value, allow_content_type=context.payload_format == "oms")
     return {"sealed_headers": context.work.keys.seal(json.dumps(value)) if value else None}
 
 

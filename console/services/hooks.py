@@ -275,6 +275,7 @@ def delete(work: Work, *, hook: Hook) -> None:
         hook.is_active = False
         hook.secrets.clear()
         hook.sealed_headers = None
+        hook.dialect_data = {}  # a dialect may keep credentials there
         _touch(work, hook)
         cancel_waiting(work, hook.number, states=[DeliveryState.PENDING, DeliveryState.HELD])
         _audit(work, hook, "hook.deleted", {})

@@ -48,10 +48,11 @@ def listeners(work: Work, *, organization_number: int) -> list[Listener]:
         .where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
         .order_by(Hook.number)
     )
-    return [_listener(row) for row in rows]
+    return [listener(row) for row in rows]
 
 
-def _listener(row: Row[Any]) -> Listener:
+def listener(row: Hook | Row[Any]) -> Listener:
+    """Give one hook as fan-out sees it."""
     return Listener(
         number=row.number,
         is_active=row.is_active,

@@ -22,7 +22,8 @@ from console.core.errors import Conflict, FieldError, Invalid, Refused
 from console.core.patterns import check_event_type
 from console.database import dialect_of
 from console.models import Delivery, DeliveryState, Event, Hook, Source, Trigger
-from console.services.matching import Listener, groups_by_type, listeners
+from console.services import object_models
+from console.services.matching import Listener, groups_by_type, listener, listeners
 from console.services.work import DELIVERIES, Work
 
 INLINE_HOOKS = 1000
@@ -36,7 +37,10 @@ HELD_REASON = "The hook is disabled"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventDraft:
-    """An event to publish. *payload* and *context* are JSON texts, stored, signed and sent as these very bytes."""
+    """An event to publish. *payload* and *context* are JSON texts, stored, signed and sent as these very bytes.
+
+    *is_from_callback*: a callback publishes it, so none is called for its own deliveries.
+    """
 
     type: str
     payload: bytes
@@ -48,6 +52,7 @@ class EventDraft:
     context: bytes | None = None
     object_model: str | None = None
     object_pk: str | None = None
+    is_from_callback: bool = False
 
     def fingerprint(self) -> bytes:
         """Give the SHA-256 of everything a publisher says, which a repeated key must repeat."""
@@ -89,6 +94,20 @@ def publish_batch(work: Work, *, organization_number: int, drafts: Sequence[Even
     if any(answer.deliveries for answer in answers):
         work.ring.ring(DELIVERIES)
     return answers
+
+
+def publish_to(work: Work, *, hook: Hook, draft: EventDraft) -> Published:
+    """Publish an event to one hook alone, whatever it subscribes to; raise Invalid or Busy. *draft* has no key."""
+    _check(work, hook.organization_number, [draft])
+    now = work.now()
+    with work.transaction():
+        event = _event_row(work, hook.organization_number, draft, draft.fingerprint(), now=now, wanted=1)
+        [number] = _insert_events(work, [event | {"is_direct": True}])
+        [settled] = _with_settled_switches(work, [listener(hook)])
+        row = delivery_row(work, event=event | {"number": number}, hook=settled, now=now)
+        work.session.execute(insert(Delivery), [row])
+    work.ring.ring(DELIVERIES)
+    return Published(event["id"], draft.type, 1, number)
 
 
 # --- checks ---------------------------------------------------------------------------------------------------------
@@ -266,6 +285,8 @@ def _event_row(
         "fanout_pending": wanted > INLINE_HOOKS,
         "delivery_count": wanted,
         "is_test": False,
+        "is_direct": False,
+        "is_from_callback": draft.is_from_callback,
         "payload": draft.payload,
         "payload_sha256": hashlib.sha256(draft.payload).digest(),
     }
@@ -273,6 +294,7 @@ def _event_row(
 
 def _insert_events(work: Work, events: list[dict[str, Any]]) -> list[int]:
     """Insert event rows and give their numbers in the same order; an id of another organization is a conflict."""
+    object_models.note(work, names=[event["object_model"] for event in events])
     statement = insert(Event).returning(Event.number, sort_by_parameter_order=True)
     given = {event["id"] for event in events}
     if len(given) < len(events) or (

@@ -15,6 +15,8 @@ from console.core.errors import Invalid, KeyUnavailable, Refused
 from console.core.retry import DEFAULT, RetryPolicy, parse_retry
 from console.core.targets import Target, check_url
 from console.models import Hook, HookSecret, Organization
+from console.services import oms_hooks
+from console.services.oms_hooks import OmsFields
 from console.services.work import Work
 
 _COLUMNS = (
@@ -27,6 +29,8 @@ _COLUMNS = (
     Hook.timeout_s,
     Hook.retry,
     Hook.max_in_flight,
+    Hook.payload_format,
+    Hook.dialect_data,
 )
 
 
@@ -42,8 +46,9 @@ class Secret:
 class Recipient:
     """A hook at one *version*.
 
-    *target* is None when its URL breaks the rules that hold now; *refusal* says why. *fault* is set when its secrets
-    or headers cannot be decrypted: nothing can be sent then, and the receiver is not to blame.
+    *target* is None when its URL breaks the rules that hold now; *refusal* says why. *fault* is set when its secrets,
+    headers or credentials cannot be decrypted: nothing can be sent then, and the receiver is not to blame. *config* and
+    *signs_body* are for the headers that payload formats add; *callback* is the name of what is called after attempts.
     """
 
     number: int
@@ -59,6 +64,13 @@ class Recipient:
     timeout_s: float
     policy: RetryPolicy
     max_in_flight: int
+    config: Mapping[str, Any]
+    callback: str | None
+    signs_body: bool
+
+    def given_secret(self, now: datetime) -> str | None:
+        """Give the secret with which a payload format signs in a way of its own at *now*; None when it is not to."""
+        return next(iter(self.signing_secrets(now)), None) if self.signs_body else None
 
     def signing_secrets(self, now: datetime) -> list[str]:
         """Give the secrets that sign at *now*, newest first."""
@@ -87,8 +99,10 @@ def _recipient(work: Work, hook: Row[Any], sealed: Sequence[tuple[bytes, datetim
     target, refusal = _target(work, hook.url)
     headers: dict[str, str] = {}
     secrets: tuple[Secret, ...] = ()
+    oms = OmsFields()
     fault = None
     try:
+        oms = oms_hooks.read(work.keys, dialect_data=hook.dialect_data)
         if hook.sealed_headers is not None:
             headers = json.loads(work.keys.open(hook.sealed_headers))
         secrets = tuple(Secret(work.keys.open(text), expires_at) for text, expires_at in sealed)
@@ -108,6 +122,9 @@ def _recipient(work: Work, hook: Row[Any], sealed: Sequence[tuple[bytes, datetim
         timeout_s=float(hook.timeout_s or work.settings.timeout),
         policy=policy_of(work, hook.retry),
         max_in_flight=hook.max_in_flight,
+        config=oms.config,
+        callback=oms.callback,
+        signs_body=oms.signs(hook.payload_format),
     )
 
 

@@ -249,7 +249,7 @@ def held_by_hook(work: Work, *, organization_number: int, hooks: Sequence[Hook])
         return {}
     query = _unfinished(organization_number, DeliveryState.HELD).where(Delivery.hook_number.in_(numbers))
     counted = query.with_only_columns(Delivery.hook_number, func.count()).group_by(Delivery.hook_number)
-    counts = dict(work.session.execute(counted).tuples().all())
+    counts = {number: int(count) for number, count in work.session.execute(counted)}
     return {number: counts.get(number, 0) for number in numbers}
 
 

@@ -9,8 +9,8 @@ from console.models import Hook, Organization
 from console.services.work import Work
 
 
-def refuse_taken(work: Work, *, organization_number: int, url: str, hook_number: int | None = None) -> None:
-    """Raise Conflict (``url_taken``) when another hook than *hook_number* has *url*, disabled ones included.
+def refuse_taken(work: Work, *, organization_number: int, url: str) -> None:
+    """Raise Conflict (``url_taken``) when a hook of the organization has *url*, disabled ones included.
 
     Compared as text. Call it inside the transaction that writes the hook: it lets no second caller of the organization
     in before that one ends, so two at the same moment cannot both pass. (SQLite has one writer anyway.)
@@ -18,10 +18,8 @@ def refuse_taken(work: Work, *, organization_number: int, url: str, hook_number:
     work.session.execute(
         select(Organization.number).where(Organization.number == organization_number).with_for_update(key_share=True)
     )
-    others = select(Hook.number).where(
+    query = select(Hook.number).where(
         Hook.organization_number == organization_number, Hook.deleted_at.is_(None), Hook.url == url
     )
-    if hook_number is not None:
-        others = others.where(Hook.number != hook_number)
-    if work.session.scalar(others.limit(1)) is not None:
+    if work.session.scalar(query.limit(1)) is not None:
         raise Conflict("Another hook of this organization has this URL.", code="url_taken")

@@ -45,7 +45,6 @@ def row(work: Work, ada, hook):
 
 def free_turns(work: Work, hook: Hook) -> None:
 
-
     work.session.execute(update(Turn).where(Turn.hook_number == hook.number).values(worker_number=None))
     work.session.commit()
 

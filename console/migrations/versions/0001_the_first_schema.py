@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-
-from console.models.base import Identifier, Moment, Number
+from console.models.base import Identifier
+from console.models.base import Moment
+from console.models.base import Number
 
 revision = "0001"
 down_revision = None
@@ -21,6 +22,14 @@ def upgrade() -> None:
         sa.Column("worker_number", Number, nullable=True),
         sa.Column("beat_at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leaders")),
+    )
+    op.create_table(
+        "object_models",
+        sa.Column("number", Number, nullable=False),
+        sa.Column("name", sa.String(length=300), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_object_models")),
+        sa.UniqueConstraint("name", name=op.f("uq_object_models_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "organizations",
@@ -210,6 +219,8 @@ def upgrade() -> None:
         sa.Column("fanout_pending", sa.Boolean(), nullable=False),
         sa.Column("delivery_count", Number, nullable=False),
         sa.Column("is_test", sa.Boolean(), nullable=False),
+        sa.Column("is_direct", sa.Boolean(), nullable=False),
+        sa.Column("is_from_callback", sa.Boolean(), nullable=False),
         sa.Column("payload_sha256", sa.LargeBinary(length=32), nullable=False),
         sa.Column("context", sa.LargeBinary(), nullable=True),
         sa.Column("payload", sa.LargeBinary(), nullable=False),
@@ -520,6 +531,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hook_number", name=op.f("pk_hook_states")),
     )
     op.create_table(
+        "kept_answers",
+        sa.Column("number", Number, nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("token_number", Number, nullable=False),
+        sa.Column("started_at", Moment(), nullable=False),
+        sa.Column("status", Number, nullable=True),
+        sa.Column("headers", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["token_number"], ["tokens.number"], name=op.f("fk_kept_answers_token_number"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_kept_answers")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_kept_answers_fingerprint")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("kept_answers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_kept_answers_started_at"), ["started_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_kept_answers_token_number"), ["token_number"], unique=False)
+
+    op.create_table(
         "turns",
         sa.Column("hook_number", Number, autoincrement=False, nullable=False),
         sa.Column("slot", Number, autoincrement=False, nullable=False),
@@ -572,6 +603,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_turns_worker")
 
     op.drop_table("turns")
+    with op.batch_alter_table("kept_answers", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_kept_answers_token_number"))
+        batch_op.drop_index(batch_op.f("ix_kept_answers_started_at"))
+
+    op.drop_table("kept_answers")
     op.drop_table("hook_states")
     with op.batch_alter_table("hook_secrets", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hook_secrets_hook_number"))
@@ -650,5 +686,6 @@ def downgrade() -> None:
     op.drop_table("sign_in_failures")
     op.drop_table("setup_links")
     op.drop_table("organizations")
+    op.drop_table("object_models")
     op.drop_table("leaders")
     # ### end Alembic commands ###

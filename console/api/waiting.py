@@ -1,0 +1,33 @@
+"""Waiting for a delivery's outcome by looking, with no transaction kept open between two looks."""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+from console import database
+from console.models import Delivery
+from console.services import deliveries
+from console.services.deliveries import FINAL
+from console.services.work import Work
+
+PAUSE_S = 0.025
+
+
+def outcome_of(work: Work, delivery: Delivery, *, wait_s: float) -> tuple[Delivery, bool]:
+    """Give *delivery* once it has ended, or as it is after *wait_s* seconds; the second says whether it has ended."""
+    organization_number, delivery_id = delivery.organization_number, delivery.id
+    deadline = time.monotonic() + wait_s
+    while True:
+        found = _look(work, organization_number=organization_number, delivery_id=delivery_id)
+        is_finished = found.state in FINAL
+        if is_finished or time.monotonic() >= deadline:
+            return found, is_finished
+        work.session.rollback()
+        time.sleep(PAUSE_S)
+
+
+def _look(work: Work, *, organization_number: int, delivery_id: UUID) -> Delivery:
+    work.session.rollback()  # begin a transaction that sees what others did meanwhile
+    with database.read_only():
+        return deliveries.get(work, organization_number=organization_number, delivery_id=delivery_id)

@@ -1,0 +1,582 @@
+"""pretix's organizer webhooks, over HTTP: who may, what is accepted, what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from console.core.catalogue import PRETIX, packaged_names
+from console.services import catalogue, hooks
+from console.services.hooks import HookDraft
+from console.services.work import Work
+from tests.dialects.pretix_stage import (
+    DOCUMENTED,
+    EITHER,
+    FORBIDDEN,
+    KEYS,
+    LEAST,
+    NO_WEBHOOK,
+    NOT_FOUND,
+    URL,
+    W,
+    add_sources,
+    make,
+    make_native,
+    path_of,
+    row_of,
+)
+
+TYPE = "pretix.event.order.paid"
+
+
+@pytest.fixture(autouse=True)
+def _events(work: Work, ada: Any) -> None:
+    add_sources(work, ada, "democon", "otherconf")
+
+
+# --- who may --------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_token_nothing_is_shown(anyone: Any) -> None:
+    answer = anyone.get(W)
+
+    assert (answer.status_code, answer.get_json()) == (401, {"detail": "Authentication credentials were not provided."})
+    assert answer.headers["WWW-Authenticate"] == "Token"
+
+
+@pytest.mark.parametrize("organizer", ["elsewhere", "nobody", "ACME", "acme%20"])
+def test_another_organizer_is_forbidden_whether_there_is_one_or_not(ada_api: Any, mallory: Any, organizer: str) -> None:
+    for method, path in [("GET", ""), ("POST", ""), ("GET", "1/"), ("PATCH", "x/"), ("DELETE", "999/")]:
+        answer = ada_api.call(method, f"/api/v1/organizers/{organizer}/webhooks/{path}", data=b"{")
+
+        assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
+
+
+MAY: dict[str, set[str]] = {
+    "WEBHOOKS:VIEW": {"GET list", "GET one"},
+    "WEBHOOKS:ADD": {"POST list"},
+    "WEBHOOKS:EDIT": {"PUT one", "PATCH one"},
+    "WEBHOOKS:REMOVE": {"DELETE one"},
+    "EVENTS:PUBLISH": set(),
+}
+
+
+@pytest.mark.parametrize("permission", MAY)
+def test_each_operation_has_its_permission(
+    ada: Any, ada_api: Any, caller: Callable[..., Any], token_of: Callable[..., str], permission: str
+) -> None:
+    webhook = make(ada_api)
+    api = caller(token_of(ada, permission))
+
+    for operation in sorted({one for operations in MAY.values() for one in operations}):
+        method, _, place = operation.partition(" ")
+        answer = api.call(method, W if place == "list" else path_of(webhook), json=LEAST)
+
+        if operation in MAY[permission]:
+            assert answer.status_code in {200, 201, 204}
+        else:
+            assert (answer.status_code, answer.get_json()) == (403, FORBIDDEN)
+
+
+def test_permission_comes_before_what_is_wrong_with_a_request(vi_api: Any) -> None:
+    assert vi_api.patch(f"{W}999/", data=b"{").status_code == 403
+    assert vi_api.post(W, data=b"{", content_type="text/plain").status_code == 403
+
+
+def test_only_the_keyword_of_pretix_is_taken(anyone: Any, ada: Any, token_of: Callable[..., str]) -> None:
+    token = token_of(ada)
+
+    assert anyone.get(W, headers={"Authorization": f"token {token}"}).status_code == 200
+    assert anyone.get(W, headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
+# --- creating and reading -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.both_databases
+def test_the_documents_example_is_created_and_read(ada_api: Any) -> None:
+    created = ada_api.post(W, json=DOCUMENTED)
+
+    webhook = created.get_json()
+    expected = {"id": webhook["id"], **DOCUMENTED, "action_types": sorted(DOCUMENTED["action_types"])}
+    assert created.status_code == 201
+    assert "Location" not in created.headers
+    assert created.mimetype == "application/json"
+    assert "Accept" in created.vary
+    assert (list(webhook), webhook) == (KEYS, expected)
+    assert ada_api.get(path_of(webhook)).get_json() == expected
+
+
+def test_a_hook_of_pretix_has_its_format_schedule_and_timeout(ada_api: Any, ada: Any, work: Work) -> None:
+    row = row_of(work, make(ada_api))
+
+    assert (row.payload_format, row.content_type, row.timeout_s, row.dialect) == ("pretix", "json", 30, "pretix")
+    assert row.retry == {
+        "kind": "list",
+        "delays": [5, 30, 60, 300, 1200, 3600, 14400, 21600, 43200, 43200, 86400],
+    }
+    assert (row.name, row.all_events, row.author_number) == ("", False, ada.user.number)
+
+
+def test_an_empty_body_lacks_three_fields(ada_api: Any) -> None:
+    required = ["This field is required."]
+
+    for body in (b"{}", b""):
+        answer = ada_api.post(W, data=body, content_type="application/json")
+
+        assert answer.status_code == 400
+        assert list(answer.get_json().items()) == [
+            ("target_url", required),
+            ("limit_events", required),
+            ("action_types", required),
+        ]
+
+
+def test_what_is_left_out_takes_its_default(ada_api: Any) -> None:
+    webhook = make(ada_api)
+
+    assert (webhook["enabled"], webhook["all_events"], webhook["comment"]) == (True, True, None)
+
+
+def test_lists_come_back_sorted_and_without_repetition(ada_api: Any) -> None:
+    types = ["pretix.subevent.added", TYPE, TYPE, "pretix.event.item.*"]
+    webhook = make(ada_api, all_events=False, limit_events=["otherconf", "democon", "otherconf"], action_types=types)
+
+    assert webhook["limit_events"] == ["democon", "otherconf"]
+    assert webhook["action_types"] == ["pretix.event.item.*", TYPE, "pretix.subevent.added"]
+
+
+def test_every_action_type_of_pretix_is_taken(ada_api: Any) -> None:
+    names = sorted(packaged_names(PRETIX))
+
+    assert len(names) == 47
+    assert make(ada_api, action_types=names)["action_types"] == names
+
+
+def test_a_type_of_the_organizations_own_is_taken_as_one_of_a_plugin(ada_api: Any, ada: Any, work: Work) -> None:
+    catalogue.create(work, organization_number=ada.organization.number, name="plugin.badge.printed")
+
+    assert make(ada_api, action_types=["plugin.badge.printed"])["action_types"] == ["plugin.badge.printed"]
+
+
+@pytest.mark.both_databases
+def test_a_limit_that_stands_beside_all_events_is_kept_and_limits_nothing(ada_api: Any, work: Work) -> None:
+    webhook = make(ada_api, limit_events=["democon"])
+
+    assert (webhook["all_events"], webhook["limit_events"]) == (True, ["democon"])
+    assert row_of(work, webhook).sources is None
+    assert ada_api.get(path_of(webhook)).get_json() == webhook
+
+
+BAD_FIELDS = [
+    ("enabled", "maybe", "Must be a valid boolean."),
+    ("enabled", None, "This field may not be null."),
+    ("target_url", None, "This field may not be null."),
+    ("target_url", "  ", "This field may not be blank."),
+    ("target_url", True, "Not a valid string."),
+    ("target_url", 5, "Enter a valid URL."),
+    ("target_url", "nonsense", "Enter a valid URL."),
+    ("target_url", "ftp://example.com/", "Enter a valid URL."),
+    ("target_url", "https://user@example.com/", "Enter a valid URL."),
+    ("target_url", "https://example.com/#x", "Enter a valid URL."),
+    ("target_url", "http://localhost.localdomain/", None),
+    ("target_url", "http://10.1.2.3/", "This address is not allowed."),
+    ("target_url", "https://example.com:22/", "This address is not allowed."),
+    ("target_url", "https://example.com/" + "x" * 1005, "Ensure this field has no more than 1024 characters."),
+    ("all_events", [], "Must be a valid boolean."),
+    ("limit_events", None, "This field may not be null."),
+    ("limit_events", ["democon", "foo", "bar"], "Object with slug=foo does not exist."),
+    ("limit_events", ["theirs"], "Object with slug=theirs does not exist."),
+    ("limit_events", [None], "Object with slug=None does not exist."),
+    ("limit_events", "democon", 'Expected a list of items but got type "str".'),
+    ("limit_events", 7, 'Expected a list of items but got type "int".'),
+    ("action_types", None, "This field may not be null."),
+    ("action_types", [TYPE, "foo", "bar"], 'Invalid action type "foo".'),
+    ("action_types", ["pretix.event.order.*"], 'Invalid action type "pretix.event.order.*".'),
+    ("action_types", ["pretix.event.item.changed"], 'Invalid action type "pretix.event.item.changed".'),
+    ("action_types", ["webhook.test"], 'Invalid action type "webhook.test".'),
+    ("action_types", [["x"]], "Invalid action type \"['x']\"."),
+    ("action_types", TYPE, 'Invalid action type "p".'),
+    ("action_types", 5, 'Expected a list of items but got type "int".'),
+    ("action_types", True, 'Expected a list of items but got type "bool".'),
+    ("comment", "x" * 256, "Ensure this field has no more than 255 characters."),
+    ("comment", {}, "Not a valid string."),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "words"), BAD_FIELDS)
+def test_a_bad_field_is_told_in_the_words_of_pretix(
+    ada_api: Any, mallory: Any, work: Work, field: str, value: Any, words: str | None
+) -> None:
+    add_sources(work, mallory, "theirs")
+
+    answer = ada_api.post(W, json=LEAST | {field: value})
+
+    if words is None:  # this installation of the tests allows loopback
+        assert answer.status_code == 201
+    else:
+        assert (answer.status_code, answer.get_json()) == (400, {field: [words]})
+
+
+def test_all_bad_fields_are_told_in_the_order_of_the_answer(ada_api: Any) -> None:
+    body = {"comment": [], "action_types": "x", "all_events": "?", "enabled": "?", "limit_events": ["foo"]}
+
+    answer = ada_api.post(W, json=body)
+
+    assert list(answer.get_json()) == ["enabled", "target_url", "all_events", "limit_events", "action_types", "comment"]
+
+
+def test_only_valid_fields_are_joined(ada_api: Any) -> None:
+    answer = ada_api.post(W, json=LEAST | {"all_events": True, "limit_events": ["democon"], "comment": []})
+
+    assert list(answer.get_json()) == ["comment"]
+
+
+GOOD_FIELDS = [
+    ("comment", "", ""),
+    ("comment", None, None),
+    ("comment", "  called  ", "called"),
+    ("comment", 5, "5"),
+    ("comment", "x" * 255, "x" * 255),
+    ("enabled", "off", False),
+    ("enabled", 1, True),
+    ("target_url", f"  {URL}?a=%0d  ", f"{URL}?a=%0d"),
+    ("target_url", "https://example.com/" + "x" * 1004, "https://example.com/" + "x" * 1004),
+    ("target_url", "HTTPS://EXAMPLE.com", "HTTPS://EXAMPLE.com"),
+    ("action_types", "", []),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "shown"), GOOD_FIELDS)
+def test_a_field_comes_back_as_pretix_gives_it(ada_api: Any, field: str, value: Any, shown: Any) -> None:
+    assert make(ada_api, **{field: value})[field] == shown
+
+
+def test_the_id_cannot_be_set_and_unknown_fields_are_ignored(ada_api: Any) -> None:
+    webhook = make(ada_api, id=77, url="x", secret="y")
+
+    assert webhook["id"] != 77
+    assert list(webhook) == KEYS
+
+
+# --- both limits ----------------------------------------------------------------------------------------------------
+
+
+def test_all_events_and_a_limit_exclude_each_other(ada_api: Any) -> None:
+    answer = ada_api.post(W, json=LEAST | {"all_events": True, "limit_events": ["democon"]})
+
+    assert (answer.status_code, answer.get_json()) == (400, EITHER)
+
+
+CHANGES = [
+    ({"all_events": False, "limit_events": ["democon"]}, {"all_events": True}, None),
+    ({"all_events": False, "limit_events": ["democon"]}, {"enabled": False}, (False, ["democon"])),
+    ({"all_events": False, "limit_events": ["democon"]}, {"limit_events": ["otherconf"]}, (False, ["otherconf"])),
+    ({"all_events": False, "limit_events": ["democon"]}, {"limit_events": []}, (False, [])),
+    ({"all_events": False, "limit_events": ["democon"]}, {"all_events": True, "limit_events": []}, (True, [])),
+    ({"all_events": True}, {"limit_events": ["democon"]}, None),
+    ({"all_events": True}, {"all_events": False}, (False, [])),
+    ({"all_events": True}, {"all_events": False, "limit_events": ["democon"]}, (False, ["democon"])),
+    ({"limit_events": ["democon"]}, {"enabled": False}, None),
+    ({"limit_events": ["democon"]}, {"all_events": False}, (False, ["democon"])),
+    ({"limit_events": ["democon"]}, {"limit_events": []}, (True, [])),
+]
+
+
+@pytest.mark.parametrize(("before", "change", "after"), CHANGES)
+def test_what_is_stored_counts_for_what_a_patch_leaves_out(
+    ada_api: Any, work: Work, before: dict[str, Any], change: dict[str, Any], after: tuple[bool, list[str]] | None
+) -> None:
+    webhook = make(ada_api, **before)
+
+    answer = ada_api.patch(path_of(webhook), json=change)
+
+    if after is None:
+        assert (answer.status_code, answer.get_json()) == (400, EITHER)
+        assert ada_api.get(path_of(webhook)).get_json() == webhook
+    else:
+        assert (answer.get_json()["all_events"], answer.get_json()["limit_events"]) == after
+        assert row_of(work, webhook).sources == (None if after[0] else after[1])
+
+
+# --- changing -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.both_databases
+def test_a_patch_changes_what_it_names(ada_api: Any) -> None:
+    webhook = make(ada_api, **DOCUMENTED)
+
+    answer = ada_api.patch(path_of(webhook), json={"enabled": False, "action_types": [TYPE]})
+
+    assert answer.status_code == 200
+    assert answer.get_json() == webhook | {"enabled": False, "action_types": [TYPE]}
+    assert ada_api.get(path_of(webhook)).get_json() == answer.get_json()
+
+
+def test_an_empty_patch_changes_nothing(ada_api: Any) -> None:
+    webhook = make(ada_api, **DOCUMENTED)
+
+    assert ada_api.patch(path_of(webhook), data=b"").get_json() == webhook
+
+
+def test_a_put_returns_what_it_leaves_out_to_its_default(ada_api: Any) -> None:
+    webhook = make(ada_api, **{**DOCUMENTED, "enabled": False})
+
+    answer = ada_api.put(path_of(webhook), json=LEAST)
+
+    defaults = {"enabled": True, "all_events": True, "comment": None}
+    assert (answer.status_code, answer.get_json()) == (200, {"id": webhook["id"], **LEAST, **defaults})
+
+
+def test_a_put_with_a_limit_must_say_that_it_is_not_for_all_events(ada_api: Any) -> None:
+    webhook = make(ada_api, **DOCUMENTED)
+
+    refused = ada_api.put(path_of(webhook), json=LEAST | {"limit_events": ["democon"]})
+    taken = ada_api.put(path_of(webhook), json=LEAST | {"limit_events": ["democon"], "all_events": False})
+
+    assert (refused.status_code, refused.get_json()) == (400, EITHER)
+    assert (taken.status_code, taken.get_json()["limit_events"]) == (200, ["democon"])
+
+
+def test_a_put_needs_three_fields(ada_api: Any) -> None:
+    answer = ada_api.put(path_of(make(ada_api)), json={"enabled": False})
+
+    assert list(answer.get_json()) == ["target_url", "limit_events", "action_types"]
+
+
+def test_a_url_that_is_no_longer_allowed_may_stay(ada_api: Any, work: Work) -> None:
+    webhook = make(ada_api)
+    row = row_of(work, webhook)
+    row.url = "http://10.1.2.3/hook"
+    work.session.commit()
+
+    assert ada_api.patch(path_of(webhook), json={"target_url": "http://10.1.2.3/hook"}).status_code == 200
+    assert ada_api.patch(path_of(webhook), json={"target_url": "http://10.1.2.3/other"}).status_code == 400
+
+
+def test_what_only_others_know_survives_an_edit(ada_api: Any, ada: Any, work: Work) -> None:
+    webhook = make_native(
+        work, ada, name="Ours", event_types=[TYPE], timeout=7, dialect_data={"oms": {"config": {"a": 1}}}
+    )
+
+    changed = ada_api.put(path_of(webhook), json=LEAST | {"action_types": [TYPE]})
+
+    row = row_of(work, webhook)
+    assert changed.status_code == 200
+    assert (row.name, row.timeout_s, row.payload_format, row.retry) == ("Ours", 7, "standard", None)
+    assert row.dialect_data["oms"] == {"config": {"a": 1}}
+
+
+def test_a_limit_that_was_only_kept_survives_an_edit_made_elsewhere(ada_api: Any, work: Work) -> None:
+    webhook = make(ada_api, limit_events=["democon"])
+
+    hooks.change(work, hook=row_of(work, webhook), draft=HookDraft(name="Renamed"))
+
+    assert ada_api.get(path_of(webhook)).get_json() == webhook
+
+
+def test_a_limit_set_elsewhere_is_shown(ada_api: Any, work: Work) -> None:
+    webhook = make(ada_api)
+
+    hooks.change(work, hook=row_of(work, webhook), draft=HookDraft(sources=["otherconf"]))
+
+    assert ada_api.get(path_of(webhook)).get_json() == webhook | {"all_events": False, "limit_events": ["otherconf"]}
+
+
+# --- deleting -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.both_databases
+def test_a_deleted_webhook_is_disabled_and_still_there(ada_api: Any) -> None:
+    webhook = make(ada_api)
+
+    for _ in range(2):
+        deleted = ada_api.delete(path_of(webhook))
+
+        assert (deleted.status_code, deleted.data) == (204, b"")
+        assert "Content-Type" not in deleted.headers
+    assert ada_api.get(path_of(webhook)).get_json() == webhook | {"enabled": False}
+    assert ada_api.get(W).get_json()["count"] == 1
+
+
+def test_the_documents_other_path_takes_delete_alone(ada_api: Any) -> None:
+    webhook = make(ada_api)
+    alias = f"/api/v1/organizers/acme/webhook/{webhook['id']}/"
+
+    refused = ada_api.get(alias)
+
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "DELETE")
+    assert ada_api.delete(alias).status_code == 204
+    assert ada_api.get(path_of(webhook)).get_json()["enabled"] is False
+
+
+# --- paths, methods and types ---------------------------------------------------------------------------------------
+
+
+UNKNOWN = dict.fromkeys(["999", "0", "-1", "9" * 40], NO_WEBHOOK)
+NO_INTEGERS = dict.fromkeys(["abc", "1.0", "1e3", "%20", "٣"], NOT_FOUND)
+
+
+@pytest.mark.parametrize(("text", "body"), (UNKNOWN | NO_INTEGERS).items())
+def test_an_unknown_id_and_one_that_is_no_integer_are_told_apart(ada_api: Any, text: str, body: dict[str, str]) -> None:
+    for method in ("GET", "PUT", "PATCH", "DELETE"):
+        answer = ada_api.call(method, f"{W}{text}/", data=b"{")
+
+        assert (answer.status_code, answer.get_json()) == (404, body)
+
+
+def test_webhooks_of_others_are_not_there(ada_api: Any, mallory_api: Any) -> None:
+    webhook = make(ada_api)
+
+    answer = mallory_api.get(f"/api/v1/organizers/elsewhere/webhooks/{webhook['id']}/")
+
+    assert (answer.status_code, answer.get_json()) == (404, NO_WEBHOOK)
+
+
+def test_a_hook_deleted_elsewhere_is_not_there(ada_api: Any, work: Work) -> None:
+    webhook = make(ada_api)
+
+    hooks.delete(work, hook=row_of(work, webhook))
+
+    assert ada_api.get(path_of(webhook)).get_json() == NO_WEBHOOK
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "webhooks?x=1"), ("GET", "webhooks/1"), ("DELETE", "webhook/1")])
+def test_a_path_without_its_slash_leads_to_the_one_with_it(anyone: Any, method: str, path: str) -> None:
+    answer = anyone.call(method, f"/api/v1/organizers/acme/{path}")
+
+    path, _, query = path.partition("?")
+    assert answer.status_code == 308
+    assert answer.headers["Location"] == f"/api/v1/organizers/acme/{path}/" + (f"?{query}" if query else "")
+
+
+def test_what_is_not_offered_is_refused_in_json(ada_api: Any) -> None:
+    webhook = make(ada_api)
+
+    wrong = ada_api.delete(W)
+    unknown = ada_api.get("/api/v1/organizers/acme/orders/")
+
+    assert (wrong.status_code, wrong.get_json()) == (405, {"detail": 'Method "DELETE" not allowed.'})
+    assert set(wrong.headers["Allow"].split(", ")) >= {"GET", "POST"}
+    assert ada_api.post(path_of(webhook), json={}).status_code == 405
+    assert (unknown.status_code, unknown.get_json()) == (404, NOT_FOUND)
+    assert ada_api.get(W, headers={"Accept": "text/html"}).status_code == 406
+    assert ada_api.get(W, headers={"Accept": "application/json, text/javascript"}).status_code == 200
+    assert ada_api.post(W, data=b"x", content_type="text/plain").status_code == 415
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        (b"[]", {"non_field_errors": ["Invalid data. Expected a dictionary, but got list."]}),
+        (b"null", {"non_field_errors": ["No data provided"]}),
+    ],
+)
+def test_a_body_that_is_no_object_is_refused(ada_api: Any, body: bytes, answer: dict[str, Any]) -> None:
+    refused = ada_api.post(W, data=body, content_type="application/json")
+
+    assert (refused.status_code, refused.get_json()) == (400, answer)
+
+
+def test_a_broken_body_is_refused(ada_api: Any) -> None:
+    refused = ada_api.post(W, data=b"{", content_type="application/json")
+
+    assert refused.status_code == 400
+    assert refused.get_json()["detail"].startswith("JSON parse error - ")
+
+
+def test_a_form_is_read_too(ada_api: Any) -> None:
+    created = ada_api.post(
+        W, data={"target_url": URL, "all_events": "no", "limit_events": ["democon", "otherconf"], "action_types": TYPE}
+    )
+    emptied = ada_api.put(
+        path_of(created.get_json()), data={"target_url": URL, "limit_events": "", "action_types": "", "comment": ""}
+    )
+
+    expected = {"enabled": True, "target_url": URL, "comment": None, "action_types": [TYPE]}
+    assert created.status_code == 201
+    assert created.get_json() | expected | {"all_events": False, "limit_events": ["democon", "otherconf"]} == (
+        created.get_json()
+    )
+    assert emptied.status_code == 200
+    assert [emptied.get_json()[name] for name in KEYS[3:]] == [True, [], [], ""]
+
+
+# --- the list -------------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_list(ada_api: Any) -> None:
+    answer = ada_api.get(W)
+
+    assert answer.data == b'{"count":0,"next":null,"previous":null,"results":[]}'
+
+
+@pytest.mark.both_databases
+def test_a_list_is_in_the_order_of_ids_and_filtered_by_its_switch(ada_api: Any, mallory_api: Any) -> None:
+    on, off = make(ada_api), make(ada_api, enabled=False)
+    mallory_api.post("/api/v1/organizers/elsewhere/webhooks/", json=LEAST)
+
+    def ids(query: str) -> list[int]:
+        answer = ada_api.get(W + query).get_json()
+        assert answer["count"] == len(answer["results"])
+        return [webhook["id"] for webhook in answer["results"]]
+
+    assert ids("") == [on["id"], off["id"]]
+    assert ids("?ordering=-id") == [on["id"], off["id"]]
+    assert ids("?enabled=true") == ids("?enabled=1") == [on["id"]]
+    assert ids("?enabled=FALSE") == [off["id"]]
+    assert ids("?enabled=perhaps") == ids("?enabled=") == [on["id"], off["id"]]
+    assert ada_api.get(W).get_json()["results"] == [on, off]
+
+
+def test_a_list_comes_in_pages(ada_api: Any, ada: Any, work: Work) -> None:
+    numbers = [make_native(work, ada, event_types=[TYPE])["id"] for _ in range(53)]
+
+    first = ada_api.get(f"{W}?page_size=500&enabled=true").get_json()
+    second = ada_api.get(first["next"].removeprefix("http://hookyard.test")).get_json()
+    usual = ada_api.get(f"{W}?page_size=none").get_json()
+    small = ada_api.get(f"{W}?page_size=2&page=2").get_json()
+
+    address = f"http://hookyard.test{W}?enabled=true"
+    assert (first["count"], first["next"]) == (53, f"{address}&page=2&page_size=500")
+    assert (first["previous"], second["previous"]) == (None, f"{address}&page_size=500")
+    assert [hook["id"] for hook in first["results"] + second["results"]] == numbers
+    assert len(usual["results"]) == 50
+    assert [hook["id"] for hook in small["results"]] == numbers[2:4]
+
+
+@pytest.mark.parametrize("page", ["0", "2", "x", "9" * 400])
+def test_a_page_that_is_not_there(ada_api: Any, page: str) -> None:
+    answer = ada_api.get(f"{W}?page={page}")
+
+    assert (answer.status_code, answer.get_json()) == (404, {"detail": "Invalid page."})
+
+
+SEEN = [200, 200, 204]
+HIDDEN = [404, 404, 404]
+VISIBILITY = [
+    ({"event_types": [TYPE, "pretix.event.item.*"]}, SEEN),
+    ({"event_types": []}, SEEN),
+    ({"event_types": [TYPE, "order.paid"]}, HIDDEN),
+    ({"event_types": ["pretix.event.order.*"]}, HIDDEN),
+    ({"event_types": [TYPE], "event_groups": True}, HIDDEN),
+    ({"all_events": True}, HIDDEN),
+]
+
+
+@pytest.mark.parametrize(("fields", "expected"), VISIBILITY)
+def test_only_hooks_that_pretix_has_words_for_are_shown(
+    ada_api: Any, ada: Any, work: Work, fields: dict[str, Any], expected: list[int]
+) -> None:
+    if "event_groups" in fields:
+        groups = catalogue.groups(work, organization_number=ada.organization.number)
+        fields = fields | {"event_groups": [groups[0].name]}
+    webhook = make_native(work, ada, **fields)
+
+    listed = ada_api.get(W).get_json()["count"]
+    statuses = [ada_api.call(method, path_of(webhook), json={}).status_code for method in ("GET", "PATCH", "DELETE")]
+
+    assert listed == (expected is SEEN)
+    assert statuses == expected

@@ -1,0 +1,124 @@
+"""What tests of web/v1 arrange: the app over the test's database, callers with tokens, a worker beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any, Self
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from console.app import create_app
+from console.extensions import db
+from console.services.keys import KeyRing
+from console.services.work import DELIVERIES, Clock, Ring
+from console.settings import Settings
+from workers.beat import Beat
+from workers.drain import Drain
+from workers.equipment import Equipment, open_engine
+from workers.sender import Sender
+
+ROOT = "/api/web/v1/webhooks"
+URL = "https://example.com/hook"
+PARMS = {"callbackUrl": URL, "events": ["package.created"]}
+KEYS = ["id", "name", "description", "callbackUrl", "events", "enabled", "headers", "created", "updated", "createdBy"]
+ERROR_KEYS = ["timestamp", "status", "error", "message", "path"]
+
+
+class Caller:
+    """Somebody who calls the API, with a token or without.
+
+    The test's own transaction is ended first: on SQLite an open one keeps the app out of the database.
+    """
+
+    def __init__(self, client: FlaskClient, token: str | None, *, session: Session | None = None) -> None:
+        self.client = client
+        self.token = token
+        self.session = session
+
+    def call(self, method: str, path: str = "", **kwargs: Any) -> TestResponse:
+        if self.session is not None:
+            self.session.commit()
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return self.client.open(f"{ROOT}{path}", method=method, headers=headers | kwargs.pop("headers", {}), **kwargs)
+
+    def make(self, **fields: Any) -> dict[str, Any]:
+        """Create a webhook and give what was answered."""
+        answer = self.call("POST", json=PARMS | fields)
+        assert answer.status_code == 200, answer.text
+        return answer.get_json()
+
+    def read(self, webhook_id: str) -> dict[str, Any]:
+        answer = self.call("GET", f"/{webhook_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.get_json()
+
+    def list(self) -> list[dict[str, Any]]:
+        answer = self.call("GET")
+        assert answer.status_code == 200, answer.text
+        return answer.get_json()
+
+
+def refusal(answer: TestResponse) -> tuple[int, str]:
+    """Check that *answer* is an error of this dialect; give its status and message."""
+    assert answer.mimetype == "application/json"
+    body = answer.get_json()
+    assert list(body) == ERROR_KEYS
+    assert body["status"] == answer.status_code
+    assert body["path"] == answer.request.path
+    return answer.status_code, body["message"]
+
+
+@contextmanager
+def app_of(settings: Settings, *, clock: Clock | None = None, ring: Ring | None = None) -> Iterator[Flask]:
+    """Run the app; its connections are closed at the end."""
+    app = create_app(settings, clock=clock, ring=ring)
+    try:
+        yield app
+    finally:
+        with app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+
+
+class Colleague:
+    """A worker in a thread, woken by the ring of the app beside it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._engine = open_engine(settings, pool_size=4)
+        equipment = Equipment(self._engine, settings, KeyRing(settings.secret_keys))
+        self._sender = Sender(settings.target_policy, user_agent="Hookyard/test", pool_size=8)
+        self._beat = Beat(equipment, lane=DELIVERIES)
+        self._drain = Drain(equipment, lane=DELIVERIES, beat=self._beat, sender=self._sender, threads=4)
+        self._rung = Event()
+        self._ending = Event()
+        self._thread = Thread(target=self._run, name="colleague")
+
+    def ring(self, lane: str) -> None:  # noqa: ARG002 every lane wakes it
+        """Be the ring of the app."""
+        self._rung.set()
+
+    def __enter__(self) -> Self:
+        self._beat.start()
+        self._drain.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._rung.set()
+        self._drain.stop()
+        self._thread.join()
+        self._drain.close()
+        self._beat.stop()
+        self._engine.dispose()
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            self._rung.wait()
+            self._rung.clear()
+            self._drain.run(slice_s=5)
