@@ -249,6 +249,12 @@ def wait_until_fixture() -> Callable[..., None]:
     return wait_until
 
 
+@pytest.fixture(scope="session", name="wait_until_session")
+def wait_until_session_fixture() -> Callable[..., None]:
+    """The same for fixtures that last longer than a test."""
+    return wait_until
+
+
 # --- the cast -------------------------------------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parent.parent
 READY = "Hookyard is ready at "
+PASSWORD = "correct horse battery"
 Wait = Callable[..., None]
 
 
@@ -142,18 +143,31 @@ def test_pages_fragments_and_files_are_served(
     assert "htmx.min.js" in page.text
     assert requests.get(f"{url}/static/vendor/htmx.org@2.0.11/htmx.min.js", timeout=10).status_code == 200
 
-    fragment = requests.get(f"{url}/docs/api", headers={"HX-Request": "true"}, timeout=10)
-    assert fragment.status_code == 200
+    make_ada(bin_folder / "hookyard", environment, tmp_path)
+    with requests.Session() as browser:
+        form = browser.get(f"{url}/login", timeout=10).text
+        token = form.split('name="csrf_token"', 1)[1].split('value="', 1)[1].split('"', 1)[0]
+        entered = {"csrf_token": token, "login": "ada", "password": PASSWORD}
+        assert browser.post(f"{url}/login", data=entered, timeout=10, headers={"Referer": f"{url}/login"}).ok
+        whole = browser.get(f"{url}/o/acme/deliveries", timeout=10)
+        fragment = browser.get(f"{url}/o/acme/deliveries", headers={"HX-Request": "true"}, timeout=10)
+    assert [whole.status_code, fragment.status_code] == [200, 200]
+    assert "<html" in whole.text
+    assert "<html" not in fragment.text
+
+
+def make_ada(hookyard: Path, environment: dict[str, str], folder: Path) -> None:
+    who = ("--username", "ada", "--email", "ada@example.com", "--organization", "acme", "--role", "admin")
+    run(hookyard, "users", "create", *who, "--password-stdin", input=f"{PASSWORD}\n", env=environment, cwd=folder)
 
 
 def test_an_event_is_delivered_to_the_local_receiver(
     product: list[str], bin_folder: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     url = product[0].removeprefix(READY)
-    who = ("--username", "ada", "--email", "ada@example.com", "--organization", "acme", "--role", "admin")
     hookyard = bin_folder / "hookyard"
     settings = {"env": environment, "cwd": tmp_path}
-    run(hookyard, "users", "create", *who, "--password-stdin", input="correct horse battery\n", **settings)
+    make_ada(hookyard, environment, tmp_path)
     token = run(
         hookyard,
         "tokens",

@@ -67,6 +67,7 @@ def install(app: Flask) -> None:
     app.url_value_preprocessor(_take_organization)
     app.url_defaults(_add_organization)
     app.context_processor(_facts)
+    app.after_request(_keep_private)
 
 
 def sign_in_person(secret: str, row: BrowserSession) -> None:
@@ -120,6 +121,8 @@ def _ask_to_sign_in() -> Response:
 def _check_csrf() -> None:
     if request.blueprint in OPEN_BLUEPRINTS or (request.blueprint or "").startswith("api"):
         return
+    if request.routing_exception is not None:
+        return  # no view will run: the answer is 404 or 405, which of them the API must say too
     if request.method not in {"GET", "HEAD", "OPTIONS"}:
         with database.read_only():
             csrf.protect()
@@ -159,7 +162,7 @@ def _enter_organization() -> Response | None:
             return None
         if someone is None:
             return _ask_to_sign_in()
-        g.place = _place_of(someone.user, str(slug))
+        g.place = place_in(someone.user, str(slug))
         _end_reading()
     return None
 
@@ -170,13 +173,22 @@ def _end_reading() -> None:
         db.session.commit()
 
 
-def _place_of(user: User, slug: str) -> Place:
+def place_in(user: User, slug: str) -> Place:
+    """Give what a person may do in the organization *slug*; raise NotFound when they are not in it."""
     work = current_work()
     organization = accounts.get_organization(work, slug=slug)
     permissions = accounts.permissions_of(work, user=user, organization_number=organization.number)
     if not permissions:
         raise NotFound("organization")
     return Place(organization, permissions)
+
+
+def _keep_private(response: Response) -> Response:
+    """Let no cache keep what a signed-in person saw: after signing out, Back shows nothing."""
+    is_page = request.endpoint != "static" and request.blueprint not in OPEN_BLUEPRINTS
+    if is_page and not (request.blueprint or "").startswith("api") and current_user.is_authenticated:
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
 
 
 def _facts() -> dict[str, object]:

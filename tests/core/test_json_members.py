@@ -29,9 +29,7 @@ def lists(draw: st.DrawFn, inner: st.SearchStrategy[str]) -> str:
 @st.composite
 def objects(draw: st.DrawFn, inner: st.SearchStrategy[str]) -> str:
     names = draw(st.lists(TEXTS, max_size=4, unique_by=json.loads))
-    members = [
-        draw(SPACES) + name + draw(SPACES) + ":" + draw(SPACES) + draw(inner) + draw(SPACES) for name in names
-    ]
+    members = [draw(SPACES) + name + draw(SPACES) + ":" + draw(SPACES) + draw(inner) + draw(SPACES) for name in names]
     return "{" + draw(SPACES) + ",".join(members) + "}"
 
 

@@ -1,0 +1,80 @@
+"""The addresses of bins, ``/in/<key>``: anybody may send anything there; it is recorded and answered as told.
+
+No session, no CSRF token, any method. Answers are plain text and never hold anything of the request.
+"""
+
+from __future__ import annotations
+
+import time
+from threading import BoundedSemaphore
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from console import database
+from console.core.errors import Busy, HookyardError, NotFound, TooLarge, TooMany
+from console.extensions import current_work, db
+from console.services import bins
+from console.services.bins import LARGEST_BODY, Answer
+
+pages = Blueprint("catch", __name__)
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "LINK", "UNLINK")
+MOST_WAITING = 8
+"""Slow answers at a time in one process: each holds a thread of the web server, which pages need too."""
+STATUS: dict[type[HookyardError], int] = {NotFound: 404, TooLarge: 413, TooMany: 429, Busy: 503}
+_waiting = BoundedSemaphore(MOST_WAITING)
+
+
+@pages.route("/in/<key>", methods=METHODS, provide_automatic_options=False)
+def catch(key: str) -> Response:
+    """Record the request and answer as the bin's owner chose."""
+    try:
+        answer = _caught(key)
+    except RequestEntityTooLarge:
+        return _plain(f"A bin takes bodies of up to {LARGEST_BODY // 1024} KiB.", status=413)
+    except HTTPException as error:  # the body broke off, or is not encoded as it says
+        return _plain("The request could not be read.", status=error.code or 400)
+    except HookyardError as error:
+        response = _plain(error.message, status=STATUS.get(type(error), 500))
+        retry_after_s = getattr(error, "retry_after_s", None)
+        if retry_after_s is not None:
+            response.headers["Retry-After"] = str(retry_after_s)
+        return response
+    _wait(answer.delay_ms)
+    response = _plain(answer.body, status=answer.status)
+    response.headers.update(answer.headers)
+    return response
+
+
+def _caught(key: str) -> Answer:
+    request.max_content_length = LARGEST_BODY
+    body = request.get_data(cache=False)
+    with database.writing():  # a GET is recorded as well
+        return bins.catch(
+            current_work(),
+            key=key,
+            method=request.method,
+            path=request.full_path.rstrip("?"),
+            headers=list(request.headers.items()),
+            body=body,
+        )
+
+
+def _wait(delay_ms: int) -> None:
+    """Wait without a database connection; when too many wait already, answer at once."""
+    if delay_ms <= 0 or not _waiting.acquire(blocking=False):
+        return
+    try:
+        db.session.remove()
+        time.sleep(delay_ms / 1000)
+    finally:
+        _waiting.release()
+
+
+def _plain(text: str, *, status: int) -> Response:
+    response = Response(text, status=status, content_type="text/plain; charset=utf-8")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response

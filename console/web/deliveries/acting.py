@@ -1,0 +1,104 @@
+"""What people do with deliveries: resend one or many, send a waiting one now, cancel one."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request, url_for
+
+from console.core.errors import Conflict, Invalid
+from console.core.permissions import Permission
+from console.extensions import current_work
+from console.models import Delivery
+from console.services import deliveries
+from console.web import access, hx
+from console.web.deliveries.shared import delivery_of, pages
+from console.web.delivery_rows import row_of
+from console.web.filters import plural
+from console.web.sessions import safe_next
+
+ROWS: dict[str, dict[str, Any]] = {
+    "selectable": {"with_hook": True, "with_event": True, "selectable": True},
+    "event": {"with_hook": True, "with_event": True, "selectable": False},
+    "hook": {"with_hook": True, "with_event": False, "selectable": False},
+    "plain": {"with_hook": False, "with_event": True, "selectable": False},
+}
+"""How the row was drawn that htmx wants back."""
+
+
+@pages.post("/deliveries/<uuid:delivery_id>/resend")
+@access.requires(Permission.DELIVERIES_RESEND)
+def resend(delivery_id: UUID) -> Response:
+    """Begin a new chain of attempts; a row of a list is swapped for its new self."""
+    delivery = delivery_of(delivery_id)
+    words = "It was delivered before and" if delivery.state == "delivered" else "It"
+    deliveries.resend(current_work(), delivery=delivery)
+    message = f"{words} is sent again now, with the same webhook-id."
+    look = ROWS.get(request.form.get("row", ""))
+    if look is None or not hx.wants_fragment():
+        return _back_to(delivery, message=message)
+    hx.toast(message)
+    return hx.page("deliveries/row.html", row=row_of(current_work(), delivery), **look)
+
+
+@pages.post("/deliveries/resend")
+@access.requires(Permission.DELIVERIES_RESEND)
+def resend_many() -> Response:
+    """Resend the selected ones."""
+    ids = _ids()
+    back = safe_next(request.form.get("back")) or url_for("deliveries.index")
+    if not ids:
+        return hx.redirect_to(back, message="Select at least one delivery first.", tone="warn")
+    number = access.place().organization.number
+    try:
+        count = deliveries.resend_many(current_work(), organization_number=number, ids=ids)
+    except Invalid as error:
+        return hx.redirect_to(back, message=error.message, tone="bad")
+    passed = len(ids) - count
+    message = f"{plural(count, 'delivery is', 'deliveries are')} sent again now."
+    if passed:
+        message += f" {plural(passed, 'other was', 'others were')} left alone: being sent, or without a hook."
+    return hx.redirect_to(back, message=message, tone="good" if count else "warn")
+
+
+@pages.post("/deliveries/<uuid:delivery_id>/send-now")
+@access.requires(Permission.DELIVERIES_RESEND)
+def send_now(delivery_id: UUID) -> Response:
+    """Skip the wait for the next attempt."""
+    delivery = delivery_of(delivery_id)
+    try:
+        deliveries.send_now(current_work(), delivery=delivery)
+    except Conflict as error:
+        return _back_to(delivery, message=error.message, tone="warn")
+    return _back_to(delivery, message="The next attempt is made now.")
+
+
+@pages.post("/deliveries/<uuid:delivery_id>/cancel")
+@access.requires(Permission.DELIVERIES_RESEND)
+def cancel(delivery_id: UUID) -> Response:
+    """Give up on a delivery that waits."""
+    delivery = delivery_of(delivery_id)
+    try:
+        deliveries.cancel(current_work(), delivery=delivery)
+    except Conflict as error:
+        return _back_to(delivery, message=error.message, tone="warn")
+    if delivery.state == "sending":
+        return _back_to(delivery, message="The attempt that is on its way is the last one.")
+    return _back_to(delivery, message="Canceled: it is not sent any more. You can still resend it.")
+
+
+def _ids() -> list[UUID]:
+    """Read the ticked ids; what is none is passed over, as ids of deliveries that are gone are."""
+    found = []
+    for text in request.form.getlist("ids"):
+        try:
+            found.append(UUID(text))
+        except ValueError:
+            continue
+    return found
+
+
+def _back_to(delivery: Delivery, *, message: str, tone: hx.Tone = "good") -> Response:
+    back = safe_next(request.form.get("back")) or url_for("deliveries.show", delivery_id=delivery.id)
+    return hx.redirect_to(back, message=message, tone=tone)

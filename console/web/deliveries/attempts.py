@@ -1,0 +1,110 @@
+"""The attempts of a delivery as its page shows them: by chain, each with request, answer, times and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from console.core.envelopes import Body
+from console.core.outcomes import EXPLANATIONS, Explanation, Outcome
+from console.models import Attempt, Delivery
+from console.web.deliveries import words
+from console.web.downloads import Readable, readable
+
+Headers = tuple[tuple[str, str], ...]
+_UNKNOWN = Explanation("Ended", "This outcome is not known to this version.", "Read the answer for its reason.")
+_IN_FLIGHT = Explanation("Sending", "The request is on its way.", "Wait for the answer; this page shows it by itself.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One attempt; *is_cut* says that the answer was longer than what is kept."""
+
+    number: int
+    started_at: datetime
+    duration_ms: float | None
+    tone: str
+    shape: str
+    explanation: Explanation
+    is_in_flight: bool
+    is_ok: bool
+    is_charged: bool
+    status: int | None
+    error: str
+    url: str
+    method: str
+    request_headers: Headers
+    response_headers: Headers
+    response: Readable
+    is_cut: bool
+    timings: dict[str, float]
+    is_reused: bool
+    is_resent: bool
+    peer: str
+    curl: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The attempts that one act began, oldest first."""
+
+    number: int
+    title: str
+    attempts: tuple[Shown, ...]
+
+
+def chains(delivery: Delivery, *, body: Body | None, who: dict[int, str]) -> list[Chain]:
+    """Give the chains of a delivery, oldest first; *who* names the people who began some of them."""
+    found = []
+    for number in sorted({attempt.chain for attempt in delivery.attempts}):
+        members = [attempt for attempt in delivery.attempts if attempt.chain == number]
+        title = words.chain_title(members[0].trigger, who=who.get(number, ""))
+        found.append(Chain(number, title, tuple(_shown(attempt, body=body) for attempt in members)))
+    return found
+
+
+def _shown(attempt: Attempt, *, body: Body | None) -> Shown:
+    is_in_flight, is_ok = attempt.outcome is None, attempt.outcome == Outcome.OK
+    tone, shape = ("busy", "send") if is_in_flight else ("good", "check") if is_ok else ("bad", "cross")
+    explanation = _IN_FLIGHT if is_in_flight else _explanation(attempt.outcome)
+    response = readable(attempt.response_body)
+    note = attempt.body_note or response.note
+    return Shown(
+        number=attempt.number,
+        started_at=attempt.started_at,
+        duration_ms=attempt.duration_ms,
+        tone=tone,
+        shape=shape,
+        explanation=explanation,
+        is_in_flight=is_in_flight,
+        is_ok=is_ok,
+        is_charged=attempt.charged,
+        status=attempt.status,
+        error=attempt.error or "",
+        url=attempt.url or "",
+        method=attempt.method,
+        request_headers=_pairs(attempt.request_headers),
+        response_headers=_pairs(attempt.response_headers),
+        response=Readable(response.text, note, response.size),
+        is_cut=attempt.is_truncated,
+        timings=_timings(attempt.timings),
+        is_reused=attempt.is_reused,
+        is_resent=attempt.is_resent,
+        peer=attempt.peer or "",
+        curl=words.curl(attempt, body=body.data) if body is not None and attempt.url else "",
+    )
+
+
+def _explanation(outcome: str | None) -> Explanation:
+    return EXPLANATIONS[Outcome(outcome)] if outcome in set(Outcome) else _UNKNOWN
+
+
+def _pairs(headers: Sequence[Any] | None) -> Headers:
+    return tuple((str(name), str(value)) for name, value in headers or [])
+
+
+def _timings(timings: dict[str, Any] | None) -> dict[str, float]:
+    """Keep the phases that took any time: the others were not reached or not needed."""
+    return {name: float(value) for name, value in (timings or {}).items() if name != "total" and value}

@@ -1,0 +1,115 @@
+"""Publishing an event by hand: the payload is stored as the bytes that were typed."""
+
+from __future__ import annotations
+
+from flask import Response, request, url_for
+from wtforms import SelectField, StringField, TextAreaField
+from wtforms.validators import DataRequired
+
+from console.core import strict_json
+from console.core.errors import Conflict, Invalid, Refused
+from console.core.permissions import Permission
+from console.extensions import current_work
+from console.services import catalogue, publishing, sources
+from console.services.publishing import LONGEST_PAYLOAD, EventDraft
+from console.web import access, hx
+from console.web.events.shared import WRONG, number, pages, pretty
+from console.web.forms import Form, accept, add_error, options
+
+FIELDS = {"id": "key", "object": "object_pk"}
+
+
+class PublishForm(Form):
+    """An event; lengths and names are the service's to check."""
+
+    type = StringField("Event type", [DataRequired("Give the event's type.")])
+    payload = TextAreaField("Payload", [DataRequired("Give a payload; {} is the smallest.")])
+    source = SelectField("Source", validate_choice=False)  # the service knows which there are
+    object_model = StringField("Kind of object")
+    object_pk = StringField("Object id")
+    key = StringField("Idempotency key")
+
+
+@pages.get("/publish")
+@access.requires(Permission.EVENTS_PUBLISH)
+def publish() -> Response:
+    """Show the form; ``type`` fills in a type and its sample."""
+    form = _form(is_posted=False)
+    form.type.data = request.args.get("type", "")
+    form.payload.data = _sample(form.type.data) if form.type.data else ""
+    return _page(form)
+
+
+@pages.post("/publish")
+@access.requires(Permission.EVENTS_PUBLISH)
+def store() -> Response:
+    """Publish the event and lead to it; or fill in the sample of its type, when that was asked for."""
+    form = _form(is_posted=True)
+    if "sample" in request.form:
+        form.payload.data = _sample(form.type.data or "")
+        return _page(form)
+    if not form.validate():
+        return _page(form, status=WRONG)
+    payload = _typed(form.payload.data).encode()
+    try:
+        strict_json.load(payload)
+        published = publishing.publish(current_work(), organization_number=number(), draft=_draft(form, payload))
+    except Refused as error:
+        add_error(form, "payload", message=error.message)
+    except Invalid as error:
+        accept(form, error=error, names=FIELDS)
+    except Conflict as error:
+        add_error(form, "key", message=error.message)
+    else:
+        return hx.redirect_to(url_for("events.show", event_id=published.id), message=_said(published.deliveries))
+    return _page(form, status=WRONG)
+
+
+def _said(deliveries: int) -> str:
+    if not deliveries:
+        return "Published. No hook wants this event; the list below says why."
+    return f"Published to {deliveries} hook{'' if deliveries == 1 else 's'}."
+
+
+def _draft(form: PublishForm, payload: bytes) -> EventDraft:
+    return EventDraft(
+        type=(form.type.data or "").strip(),
+        payload=payload,
+        source=form.source.data or None,
+        key=_filled(form.key.data),
+        object_model=_filled(form.object_model.data),
+        object_pk=_filled(form.object_pk.data),
+    )
+
+
+def _filled(text: str | None) -> str | None:
+    return (text or "").strip() or None
+
+
+def _typed(text: str | None) -> str:
+    """Undo what browsers make of line ends in a text area."""
+    return (text or "").replace("\r\n", "\n")
+
+
+def _form(*, is_posted: bool) -> PublishForm:
+    form = PublishForm() if is_posted else PublishForm(formdata=None)
+    known = sources.all_of(current_work(), organization_number=number())
+    form.source.choices = options({"": "None", **{one.slug: f"{one.name} ({one.slug})" for one in known}})
+    return form
+
+
+def _sample(name: str) -> str:
+    sample = catalogue.sample_of(current_work(), organization_number=number(), name=name)
+    return pretty(sample) if sample is not None else "{}"
+
+
+def _page(form: PublishForm, *, status: int = 200) -> Response:
+    types = catalogue.names_of(current_work(), organization_number=number())
+    return hx.page(
+        "events/publish.html",
+        block="form",
+        status=status,
+        form=form,
+        types=[name for name in types if not name.endswith(".*")],
+        largest=LONGEST_PAYLOAD,
+    )

@@ -1,0 +1,37 @@
+"""What the events' pages share: the blueprint, the organization's number, a fan-out in words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Blueprint
+
+from console.services.events import FanOut
+from console.web import access
+from console.web.filters import plural
+
+pages = Blueprint("events", __name__, url_prefix="/o/<organization>/events")
+
+WRONG = 422
+
+
+def number() -> int:
+    """Give the number of the organization of this page."""
+    return access.place().organization.number
+
+
+def fan_out_words(fan_out: FanOut) -> str:
+    """Say how the deliveries of an event stand: ``3 hooks: 2 delivered, 1 waiting``."""
+    if not fan_out.deliveries:
+        return "No hook wanted it"
+    counts = {"delivered": fan_out.delivered, "waiting": fan_out.waiting, "failed": fan_out.failed}
+    parts = [f"{count} {word}" for word, count in counts.items() if count]
+    if fan_out.delivered == fan_out.deliveries:
+        return f"{plural(fan_out.deliveries, 'hook')}, all delivered" if fan_out.deliveries > 1 else "1 hook, delivered"
+    return f"{plural(fan_out.deliveries, 'hook')}: {', '.join(parts)}"
+
+
+def pretty(value: Any) -> str:
+    """Write a sample or a schema for a text area; nothing for none."""
+    return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)

@@ -1,0 +1,58 @@
+"""What all forms share: WTForms on this request, and the services' complaints tied to the fields they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from flask_wtf import FlaskForm
+from wtforms import Field, HiddenField, StringField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs are older than WTForms 3.3
+from wtforms.form import BaseForm
+from wtforms.widgets import PasswordInput
+
+from console.core.errors import Invalid
+
+
+class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
+    """A form of the console. Its token is checked before any view runs (``access``), so WTForms need not."""
+
+    class Meta:
+        """Settings of WTForms."""
+
+        csrf = False
+
+
+class SecretField(StringField):
+    """A password: never given back in an answer, and spaces at its ends are kept."""
+
+    widget = PasswordInput(hide_value=True)
+
+
+def options(names: Mapping[str, str]) -> list[SelectChoice]:
+    """Make the choices of a field from values and their words."""
+    return [SelectChoice(value, words) for value, words in names.items()]
+
+
+def text_of(field: StringField | HiddenField) -> str:
+    """Give what was typed, exactly; empty for nothing."""
+    return field.data or ""
+
+
+def accept(form: BaseForm, *, error: Invalid, names: Mapping[str, str] | None = None) -> None:
+    """Put each complaint of *error* under its field; *names* maps parts of pointers to fields of other names.
+
+    A complaint about something that has no field stands in the summary alone.
+    """
+    for complaint in error.fields:
+        part = complaint.pointer.strip("/").split("/")[0]
+        add_error(form, (names or {}).get(part, part), message=complaint.message)
+
+
+def add_error(form: BaseForm, name: str, *, message: str) -> None:
+    """Put *message* under the field *name*, or into the summary when there is no such field."""
+    field = cast("Mapping[str, Field]", form._fields).get(name)
+    if field is None:
+        form.form_errors.append(message)
+    elif message not in field.errors:
+        field.errors = [*field.errors, message]

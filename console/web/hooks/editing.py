@@ -1,0 +1,242 @@
+"""Making and changing hooks: the form with its previews."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from flask import Response, request, url_for
+
+from console.core.errors import Conflict, Invalid, Refused
+from console.core.permissions import Permission
+from console.core.targets import check_url, display_host
+from console.extensions import current_work
+from console.models import EventType, Hook
+from console.services import bins, catalogue, hooks, sources
+from console.web import access, hx, once
+from console.web.hooks import picker
+from console.web.hooks.form import LIMITS, HookForm, form_for, header_rows
+from console.web.hooks.previews import Preview, preview_of
+from console.web.hooks.retries import fields_of, times_of
+from console.web.hooks.shared import WRONG, bin_url, hook_of, name_of, pages
+
+OK, CONFLICT = 200, 409
+VIEWS = ("url_words", "matching", "retry", "times", "preview")
+"""The parts of the form that htmx asks for while somebody types."""
+
+
+@dataclass(frozen=True, slots=True)
+class UrlWords:
+    """What is said under the URL: whether it is good, in words."""
+
+    tone: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field that two people changed at the same time."""
+
+    label: str
+    theirs: str
+    yours: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the form page shows beside the form itself."""
+
+    form: HookForm
+    hook: Hook | None = None
+    note: str = ""
+    differences: Sequence[Difference] = field(default_factory=tuple)
+    is_open: bool = False
+
+
+@pages.get("/new")
+@access.requires(Permission.WEBHOOKS_ADD)
+def new() -> Response:
+    """Show an empty form; ``bin`` fills in the address of a bin, ``event_type`` ticks one."""
+    form = HookForm(formdata=None)
+    bin_id, event_type = request.args.get("bin", type=UUID), request.args.get("event_type", "")
+    if bin_id is not None:
+        found = bins.get(current_work(), organization_number=access.place().organization.number, bin_id=bin_id)
+        form.url.data, form.name.data = bin_url(found), found.name
+    if event_type:
+        form.event_types.data = [event_type] if event_type in _names() else []
+        form.patterns.data = "" if form.event_types.data else event_type
+    return _page(Draft(form))
+
+
+@pages.post("/new")
+@access.requires(Permission.WEBHOOKS_ADD)
+def create() -> Response:
+    """Make a hook; or, when that was asked for, a bin for it first."""
+    form = HookForm()
+    if asked := _asked_in_passing(form, hook=None):
+        return asked
+    if not form.validate():
+        return _page(Draft(form), status=WRONG)
+    someone = access.person()
+    try:
+        made = hooks.create(
+            current_work(),
+            organization_number=access.place().organization.number,
+            author_number=someone.user.number if someone else None,
+            draft=form.draft(None),
+        )
+    except Invalid as error:
+        form.complain(error)
+        return _page(Draft(form), status=WRONG)
+    once.keep(made.secret, about=made.hook.id)
+    return hx.redirect_to(
+        url_for("hooks.show", hook_id=made.hook.id),
+        message=f"{name_of(made.hook)} is ready. Send a test to see it work.",
+    )
+
+
+@pages.get("/<uuid:hook_id>/edit")
+@access.requires(Permission.WEBHOOKS_EDIT)
+def edit(hook_id: UUID) -> Response:
+    """Show the form with what the hook is."""
+    hook = hook_of(hook_id)
+    return _page(Draft(form_for(hook, known=_names()), hook))
+
+
+@pages.post("/<uuid:hook_id>/edit")
+@access.requires(Permission.WEBHOOKS_EDIT)
+def update(hook_id: UUID) -> Response:
+    """Change the hook, unless somebody else did meanwhile: then both versions are shown."""
+    hook, form = hook_of(hook_id), HookForm()
+    if asked := _asked_in_passing(form, hook=hook):
+        return asked
+    if not form.validate():
+        return _page(Draft(form, hook), status=WRONG)
+    version = form.version.data or ""
+    try:
+        draft = form.draft(hook)
+        hooks.change(current_work(), hook=hook, draft=draft, version=int(version) if version.isdecimal() else 0)
+    except Invalid as error:
+        form.complain(error)
+        return _page(Draft(form, hook), status=WRONG)
+    except Conflict:
+        form.version.data = str(hook.version)
+        return _page(Draft(form, hook, differences=_differences(form, hook)), status=CONFLICT)
+    return hx.redirect_to(url_for("hooks.show", hook_id=hook.id), message=f"{name_of(hook)} is saved.")
+
+
+@pages.post("/parts/<any(url_words, matching, retry, times, preview):part>")
+@access.requires(Permission.WEBHOOKS_VIEW)
+def part(part: str) -> Response:
+    """Give one part of the form again, for what stands in the form now; nothing is stored."""
+    hook_id = request.args.get("hook", type=UUID)
+    return _page(Draft(HookForm(), hook_of(hook_id) if hook_id else None), block=part)
+
+
+def _asked_in_passing(form: HookForm, *, hook: Hook | None) -> Response | None:
+    """Answer the form's other buttons, which do not save: make a bin, show what follows from what stands there."""
+    if "use_bin" in request.form:
+        name = (form.name.data or "").strip()[:150] or "Bin of a new hook"
+        made = bins.create(current_work(), organization=access.place().organization, name=name)
+        form.url.data = bin_url(made)
+        note = f"A bin named {made.name} was made, and its address filled in. It shows every request that it gets."
+        return _page(Draft(form, hook, note), block="url")
+    if "look" in request.form:
+        return _page(Draft(form, hook, is_open=True))
+    return None
+
+
+def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Response:
+    """Render the form, or only one block of it for htmx."""
+    form, hook, work, here = draft.form, draft.hook, current_work(), access.place().organization
+    types = catalogue.all_of(work, organization_number=here.number)
+    try:
+        retry, retry_problem = form.retry(hook), ""
+    except Invalid as error:
+        retry, retry_problem = None, error.fields[0].message
+    return hx.page(
+        "hooks/form.html",
+        block=block,
+        status=status,
+        form=form,
+        hook=hook,
+        name=name_of(hook) if hook else "",
+        note=draft.note,
+        differences=draft.differences,
+        is_open=draft.is_open or status == WRONG,
+        action=url_for("hooks.update", hook_id=hook.id) if hook else url_for("hooks.create"),
+        parts={name: url_for("hooks.part", part=name, hook=hook.id if hook else None) for name in VIEWS},
+        url_words=_url_words(form),
+        groups=picker.groups_of(types, names=form.event_types.data, groups=form.event_groups.data),
+        matching=_matching(form, types),
+        sources=sources.all_of(work, organization_number=here.number),
+        headers=header_rows(hook),
+        retry_fields=fields_of(form.retry_kind.data or ""),
+        times=times_of(retry, default=work.settings.default_retry),
+        retry_problem=retry_problem,
+        limits=LIMITS,
+        default_timeout=work.settings.timeout,
+        preview=_preview(form, hook, types),
+    )
+
+
+def _names() -> list[str]:
+    return catalogue.names(current_work(), organization_number=access.place().organization.number)
+
+
+def _url_words(form: HookForm) -> UrlWords:
+    """Check the URL as saving would, and say where requests go."""
+    url = (form.url.data or "").strip()
+    if not url or form.url.errors:
+        return UrlWords()
+    try:
+        target = check_url(url, policy=current_work().settings.target_policy)
+    except Refused as error:
+        return UrlWords("bad", error.message)
+    if target.is_bin:
+        return UrlWords("good", "This is a bin of Hookyard's own receiver.")
+    if target.scheme == "http":
+        return UrlWords(
+            "wait", f"Requests go to {display_host(target.host)} over plain http: anybody on the way can read them."
+        )
+    return UrlWords("good", f"Requests go to {display_host(target.host)}.")
+
+
+def _matching(form: HookForm, types: Sequence[EventType]) -> picker.Matching:
+    return picker.matching(
+        types,
+        all_events=bool(form.all_events.data),
+        event_types=form.wanted_types,
+        groups=form.event_groups.data,
+    )
+
+
+def _preview(form: HookForm, hook: Hook | None, types: Sequence[EventType]) -> Preview | None:
+    matched = _matching(form, types).names
+    sample = next((one for one in types if one.name in matched[:1] and not one.name.endswith("*")), None)
+    return preview_of(
+        sample or next((one for one in types if one.name == "webhook.test"), None),
+        payload_format=form.payload_format.data or "standard",
+        content_type=form.content_type.data or "json",
+        organization_slug=access.place().organization.slug,
+        headers=[(row.name, row.value or ("kept" if row.is_kept else "")) for row in header_rows(hook) if row.name],
+    )
+
+
+def _differences(form: HookForm, hook: Hook) -> list[Difference]:
+    """List the fields in which the form and the hook, as somebody else just left it, differ."""
+    theirs = form_for(hook, known=_names())
+    return [
+        Difference(field.label.text, _words(theirs[field.name].data), _words(field.data))
+        for field in form
+        if field.name not in {"version", "headers"} and _words(theirs[field.name].data) != _words(field.data)
+    ]
+
+
+def _words(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, sorted(value))) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if value not in (None, "") else "empty"

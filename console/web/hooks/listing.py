@@ -1,0 +1,184 @@
+"""The list of hooks, and the switch of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask import Response, request, url_for
+
+from console.core.errors import Refused
+from console.core.health import Health, HookHealth
+from console.core.patterns import check_event_type
+from console.core.permissions import Permission
+from console.extensions import current_work
+from console.models import Hook, HookState
+from console.services import catalogue, hooks, stats
+from console.services.hooks import HookFilter
+from console.services.stats import Spark
+from console.web import access, hx
+from console.web.filters import plural
+from console.web.hooks.shared import health_of, hears, hook_of, name_of, pages
+from console.web.lists import Chip, push_clean_url
+from console.web.sessions import safe_next
+
+PAGE = 50
+PRESETS = {"": "All", "healthy": "Healthy", "failing": "Failing", "disabled": "Disabled"}
+FAILING = frozenset({Health.FAILING, Health.CIRCUIT_OPEN, Health.DEGRADED})
+STATES = {"healthy": frozenset({Health.HEALTHY}), "failing": FAILING}
+HELD_CHOICES = ("release", "keep", "cancel")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A hook as the list shows it."""
+
+    hook: Hook
+    name: str
+    hears: str
+    health: HookHealth
+    state: HookState | None
+    spark: Spark
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the address asks for; *error* says why nothing can match."""
+
+    show: str
+    q: str
+    event_type: str
+    before: int | None
+    error: str
+
+    @classmethod
+    def of_request(cls) -> Question:
+        """Read it; what makes no sense is left out."""
+        asked = request.args
+        show, event_type = asked.get("show", ""), asked.get("event_type", "").strip()
+        error = ""
+        try:
+            if event_type:
+                check_event_type(event_type)
+        except Refused as refusal:
+            error = refusal.message
+        return cls(
+            show=show if show in PRESETS else "",
+            q=asked.get("q", "").strip()[:200],
+            event_type=event_type,
+            before=asked.get("before", type=int),
+            error=error,
+        )
+
+    @property
+    def wanted(self) -> HookFilter:
+        """Say it as the service wants it."""
+        return HookFilter(
+            active=False if self.show == "disabled" else None,
+            q=self.q or None,
+            event_type=None if self.error else self.event_type or None,
+            health=STATES.get(self.show),
+        )
+
+    def url(self, **changes: object) -> str:
+        """Give the address of the list with some of it changed; a new question begins at its first page."""
+        now: dict[str, object] = {"show": self.show, "q": self.q, "event_type": self.event_type}
+        return url_for("hooks.index", **{name: value for name, value in {**now, **changes}.items() if value})  # type: ignore[arg-type]  # query values
+
+    @property
+    def chips(self) -> list[Chip]:
+        """Name the filters in force."""
+        given = {"q": ("Search", self.q), "event_type": ("Hears", self.event_type)}
+        chips = [Chip("State", PRESETS[self.show], self.url(show=""))] if self.show else []
+        return chips + [Chip(label, value, self.url(**{name: ""})) for name, (label, value) in given.items() if value]
+
+
+@pages.get("")
+@access.requires(Permission.WEBHOOKS_VIEW)
+def index() -> Response:
+    """List the hooks."""
+    work, number, question = current_work(), access.place().organization.number, Question.of_request()
+    found = (
+        []
+        if question.error
+        else hooks.find(
+            work, organization_number=number, wanted=question.wanted, before=question.before, limit=PAGE + 1
+        )
+    )
+    older = question.url(before=found[PAGE - 1].number) if len(found) > PAGE else ""
+    answer = hx.page(
+        "hooks/index.html",
+        block="list",
+        question=question,
+        rows=rows_of(found[:PAGE]),
+        total=stats.hook_count(work, organization_number=number),
+        presets=[
+            {"label": label, "url": question.url(show=name), "current": name == question.show}
+            for name, label in PRESETS.items()
+        ],
+        older=older,
+        newer=question.url() if question.before else "",
+        type_names=() if hx.wants_fragment() else catalogue.names(work, organization_number=number),
+        back=question.url(before=question.before),
+    )
+    return push_clean_url(answer) if hx.wants_fragment() else answer
+
+
+def rows_of(found: Sequence[Hook]) -> list[Row]:
+    """Gather what the list shows of each hook."""
+    work = current_work()
+    states = hooks.states_of(work, list(found))
+    sparks = stats.sparks(work, hooks=found)
+    return [
+        Row(
+            hook=hook,
+            name=name_of(hook),
+            hears=hears(hook),
+            health=hooks.health_of(work, hook, states.get(hook.number)),
+            state=states.get(hook.number),
+            spark=sparks[hook.number],
+        )
+        for hook in found
+    ]
+
+
+@pages.post("/<uuid:hook_id>/switch")
+@access.requires(Permission.WEBHOOKS_EDIT)
+def switch(hook_id: UUID) -> Response:
+    """Switch a hook on or off. Whoever switches on a hook with held deliveries is asked what to do with them."""
+    work, hook = current_work(), hook_of(hook_id)
+    waiting = hooks.waiting_of(work, hook)
+    held = request.form.get("held", "")
+    if request.form.get("is_active") != "1":
+        hooks.disable(work, hook=hook)
+        holds = (
+            f"{plural(waiting.pending, 'waiting delivery is', 'waiting deliveries are')} held."
+            if waiting.pending
+            else "New deliveries will be held."
+        )
+        return _switched(hook, f"{name_of(hook)} is off. {holds}")
+    if waiting.held and held not in HELD_CHOICES:
+        return hx.redirect_to(url_for("hooks.switch_on", hook_id=hook.id))
+    hooks.enable(work, hook=hook, held=held or "release")
+    words = {"release": "are on their way", "keep": "stay held", "cancel": "were canceled"}
+    rest = f" {plural(waiting.held, 'held delivery', 'held deliveries')} {words[held]}." if waiting.held else ""
+    return _switched(hook, f"{name_of(hook)} is on.{rest}")
+
+
+def _switched(hook: Hook, message: str) -> Response:
+    back = safe_next(request.args.get("next"))
+    if not hx.wants_fragment():
+        return hx.redirect_to(back or url_for("hooks.show", hook_id=hook.id), message=message)
+    hx.toast(message)
+    return hx.page("hooks/index.html", block="row", row=rows_of([hook])[0], back=back or url_for("hooks.index"))
+
+
+@pages.get("/<uuid:hook_id>/switch-on")
+@access.requires(Permission.WEBHOOKS_EDIT)
+def switch_on(hook_id: UUID) -> Response:
+    """Ask what becomes of held deliveries."""
+    hook = hook_of(hook_id)
+    health, _ = health_of(hook)
+    waiting = hooks.waiting_of(current_work(), hook)
+    return hx.page("hooks/switch_on.html", hook=hook, name=name_of(hook), health=health, held=waiting.held)

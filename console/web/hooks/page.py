@@ -1,0 +1,82 @@
+"""One hook: how it is doing, what it is, a test of it, what was sent last, who changed it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Response, request
+
+from console.core.permissions import Permission
+from console.core.retry import parse_retry
+from console.extensions import current_work
+from console.models import Hook
+from console.services import audit, catalogue, deliveries, hooks, stats
+from console.services.audit import AuditFilter
+from console.services.deliveries import DeliveryFilter
+from console.services.stats import Period
+from console.web import access, hx, once
+from console.web.delivery_rows import rows_of
+from console.web.hooks.form import FORMAT_NAMES
+from console.web.hooks.retries import times_of
+from console.web.hooks.shared import health_of, hears, hook_of, name_of, pages
+from console.web.hooks.testing import TestForm, find_result, first_type_of
+from console.web.series import answer_bars
+
+RECENT, CHANGES = 8, 5
+ACTIONS = {
+    "hook.created": "made it",
+    "hook.updated": "changed it",
+    "hook.enabled": "switched it on",
+    "hook.disabled": "switched it off",
+    "hook.secret_rotated": "rotated its secret",
+    "hook.secret_revealed": "looked at its secret",
+    "hook.overlap_ended": "ended the overlap of its secrets",
+}
+
+
+@pages.get("/<uuid:hook_id>")
+@access.requires(Permission.WEBHOOKS_VIEW)
+def show(hook_id: UUID) -> Response:
+    """Show a hook."""
+    return render(hook_of(hook_id))
+
+
+def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block: str | None = None) -> Response:
+    """Render the hook's page, or one block of it for htmx."""
+    work, number = current_work(), hook.organization_number
+    health, state = health_of(hook)
+    tested = request.args.get("test", type=UUID)
+    overview = stats.overview(work, organization_number=number, period=Period.DAY, hook_number=hook.number)
+    latest = deliveries.find(
+        work, organization_number=number, wanted=DeliveryFilter(hook_number=hook.number), limit=RECENT
+    )
+    changes = audit.find(
+        work,
+        organization_number=number,
+        wanted=AuditFilter(object_type="hook", object_id=str(hook.id)),
+        limit=CHANGES,
+    )
+    return hx.page(
+        "hooks/show.html",
+        block=block,
+        status=status,
+        hook=hook,
+        name=name_of(hook),
+        health=health,
+        state=state,
+        waiting=hooks.waiting_of(work, hook),
+        hears=hears(hook),
+        format_name=FORMAT_NAMES.get(hook.payload_format, hook.payload_format),
+        headers=list(hooks.headers_of(work, hook)),
+        times=times_of(hook.retry, default=work.settings.default_retry),
+        policy=parse_retry(hook.retry, default=work.settings.default_retry),
+        timeout=hook.timeout_s or work.settings.timeout,
+        type_names=catalogue.names(work, organization_number=number),
+        test=test or TestForm(first_type_of(hook)),
+        result=find_result(hook, tested) if tested else None,
+        rows=rows_of(work, latest),
+        chart=answer_bars(overview),
+        total=overview.total,
+        changes=[(entry, ACTIONS.get(entry.action, "changed it")) for entry in changes if entry.action in ACTIONS],
+        fresh_secret=once.take(hook.id) if block is None else None,
+    )

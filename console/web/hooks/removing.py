@@ -1,0 +1,71 @@
+"""Copies of hooks, and their end."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Response, url_for
+
+from console.core.permissions import Permission
+from console.extensions import current_work
+from console.services import hooks
+from console.services.hook_fields import HookDraft
+from console.web import access, hx
+from console.web.filters import plural
+from console.web.hooks.shared import hook_of, name_of, pages
+
+
+@pages.post("/<uuid:hook_id>/duplicate")
+@access.requires(Permission.WEBHOOKS_ADD)
+def duplicate(hook_id: UUID) -> Response:
+    """Make a copy, switched off and with a secret of its own, and open it for editing."""
+    work, hook, someone = current_work(), hook_of(hook_id), access.person()
+    draft = HookDraft(
+        name=f"Copy of {name_of(hook)}"[:200],
+        url=hook.url,
+        description=hook.description,
+        is_active=False,
+        all_events=hook.all_events,
+        event_types=hook.event_types,
+        event_groups=hook.event_groups,
+        sources=hook.sources,
+        content_type=hook.content_type,
+        payload_format=hook.payload_format,
+        headers=hooks.headers_of(work, hook),
+        retry=hook.retry,
+        timeout=hook.timeout_s,
+        max_in_flight=hook.max_in_flight,
+        rate_limit=hook.rate_limit,
+    )
+    made = hooks.create(
+        work,
+        organization_number=hook.organization_number,
+        author_number=someone.user.number if someone else None,
+        draft=draft,
+    )
+    return hx.redirect_to(
+        url_for("hooks.edit", hook_id=made.hook.id),
+        message="This is the copy. It is off and has a secret of its own; change it, then switch it on.",
+        tone="info",
+    )
+
+
+@pages.get("/<uuid:hook_id>/delete")
+@access.requires(Permission.WEBHOOKS_REMOVE)
+def ask_delete(hook_id: UUID) -> Response:
+    """Say what deleting the hook takes along."""
+    hook = hook_of(hook_id)
+    waiting = hooks.waiting_of(current_work(), hook)
+    return hx.page("hooks/delete.html", hook=hook, name=name_of(hook), waiting=waiting)
+
+
+@pages.post("/<uuid:hook_id>/delete")
+@access.requires(Permission.WEBHOOKS_REMOVE)
+def delete(hook_id: UUID) -> Response:
+    """Delete the hook."""
+    work, hook = current_work(), hook_of(hook_id)
+    waiting = hooks.waiting_of(work, hook)
+    hooks.delete(work, hook=hook)
+    canceled = waiting.pending + waiting.held
+    rest = f" {plural(canceled, 'waiting delivery was', 'waiting deliveries were')} canceled." if canceled else ""
+    return hx.redirect_to(url_for("hooks.index"), message=f"{name_of(hook)} is deleted.{rest}")

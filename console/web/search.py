@@ -1,0 +1,103 @@
+"""The search box: an id, a URL, an event type or an object leads to the one thing it names, else to a short list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, request, url_for
+
+from console.core.errors import Invalid
+from console.core.permissions import Permission
+from console.extensions import current_work
+from console.services import bins, catalogue, deliveries, events, hooks
+from console.services.deliveries import DeliveryFilter, id_span
+from console.services.events import EventFilter
+from console.services.hooks import HookFilter
+from console.web import access, hx
+from console.web.hooks.shared import bin_url, hears, name_of
+
+pages = Blueprint("search", __name__, url_prefix="/o/<organization>/search")
+
+MOST = 8
+LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Something that was found; *text* is its name, *note* what tells it from others."""
+
+    kind: str
+    text: str
+    note: str
+    url: str
+
+
+@pages.get("")
+@access.requires(Permission.WEBHOOKS_VIEW)
+def go() -> Response:
+    """Jump to the one hit, or list them."""
+    words = request.args.get("q", "").strip()[:LONGEST]
+    found = list(hits_for(words)) if words else []
+    if len(found) == 1:
+        return hx.redirect_to(found[0].url)
+    groups = {kind: [hit for hit in found if hit.kind == kind] for kind in dict.fromkeys(hit.kind for hit in found)}
+    return hx.page("search/go.html", words=words, groups=groups, most=MOST)
+
+
+def hits_for(words: str) -> Iterator[Hit]:
+    """Yield what *words* name, a few of each kind."""
+    yield from _hooks(words)
+    yield from _deliveries(words)
+    yield from _events(words)
+    yield from _types(words)
+    yield from _bins(words)
+
+
+def _number() -> int:
+    return access.place().organization.number
+
+
+def _hooks(words: str) -> Iterator[Hit]:
+    work = current_work()
+    found = hooks.find(work, organization_number=_number(), wanted=HookFilter(q=words), limit=MOST)
+    span = id_span(words)
+    if span is not None:
+        known = {hook.id for hook in found}
+        everything = hooks.find(work, organization_number=_number(), wanted=HookFilter(), limit=1000)
+        found += [hook for hook in everything if span[0] <= hook.id <= span[1] and hook.id not in known][:MOST]
+    for hook in found:
+        yield Hit("Hooks", name_of(hook), hears(hook), url_for("hooks.show", hook_id=hook.id))
+
+
+def _deliveries(words: str) -> Iterator[Hit]:
+    try:
+        found = deliveries.find(
+            current_work(), organization_number=_number(), wanted=DeliveryFilter(q=words), limit=MOST
+        )
+    except Invalid:
+        return
+    for one in found:
+        note = f"to {name_of(one.hook)}, {one.state}"
+        yield Hit("Deliveries", one.event_type, note, url_for("deliveries.show", delivery_id=one.id))
+
+
+def _events(words: str) -> Iterator[Hit]:
+    for one in events.find(current_work(), organization_number=_number(), wanted=EventFilter(q=words), limit=MOST):
+        about = f"about {one.object_pk}" if one.object_pk else str(one.id)
+        yield Hit("Events", one.type, about, url_for("events.show", event_id=one.id))
+
+
+def _types(words: str) -> Iterator[Hit]:
+    found = catalogue.find(current_work(), organization_number=_number(), q=words, limit=MOST)
+    for one in sorted(found, key=lambda known: (known.name != words, known.name)):
+        yield Hit("Event types", one.name, one.description, url_for("events.type_show", name=one.name))
+
+
+def _bins(words: str) -> Iterator[Hit]:
+    span = id_span(words)
+    for one in bins.find(current_work(), organization_number=_number(), limit=200):
+        url = bin_url(one)
+        named = words.lower() in one.name.lower() or words.rstrip("/") == url or words == one.key
+        if named or (span is not None and span[0] <= one.id <= span[1]):
+            yield Hit("Bins", one.name, url, url_for("bins.show", bin_id=one.id))

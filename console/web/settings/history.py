@@ -1,0 +1,140 @@
+"""The audit log: who changed what, when and from where."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Response, request, url_for
+from werkzeug.routing import BuildError
+
+from console.core.errors import Invalid
+from console.core.permissions import Permission
+from console.extensions import current_work
+from console.models import AuditEntry
+from console.services import audit as cases
+from console.services import members
+from console.services.audit import AuditFilter
+from console.web import access, hx, lists, periods
+from console.web.filters import shorten
+from console.web.lists import Chip, Page
+from console.web.periods import Period
+from console.web.settings.shared import number, pages, tabs
+
+NOUNS = ("hook", "delivery", "event_type", "source", "bin", "token", "member", "user", "organization")
+VERBS = {
+    "hurried": "sent now",
+    "secret_rotated": "secret rotated",
+    "role_changed": "role changed",
+    "overlap_ended": "overlap of secrets ended",
+}
+MOST_PEOPLE = 200
+LONGEST_VALUE = 120
+PLACES = {
+    "hook": ("hooks.show", "hook_id"),
+    "delivery": ("deliveries.show", "delivery_id"),
+    "bin": ("bins.show", "bin_id"),
+    "event_type": ("events.type_show", "name"),
+}
+
+
+@pages.get("/audit")
+@access.requires(Permission.ADMIN)
+def audit() -> Response:
+    """Show the audit log."""
+    work, problem, period = current_work(), "", Period()
+    values = {name: value.strip() for name, value in request.args.items()}
+    try:
+        period = periods.read(values, now=work.now(), zone=periods.zone())
+    except Invalid as error:
+        problem = error.message
+    people = {
+        str(one.user_number): one.user.full_name or one.user.email
+        for one in members.members(work, organization_number=number(), limit=MOST_PEOPLE)
+    }
+    wanted = AuditFilter(
+        user_number=_number(values.get("person", "")),
+        action=values.get("about") or None,
+        object_id=values.get("object") or None,
+        since=period.since,
+        until=period.until,
+    )
+    response = hx.page(
+        "settings/audit.html",
+        block="list",
+        status=422 if problem else 200,
+        tabs=tabs(),
+        page=Page(()) if problem else _page(wanted),
+        problem=problem,
+        people=people,
+        nouns=NOUNS,
+        wanted=wanted,
+        period=period,
+        periods=periods.choices(period),
+        chips=_chips(wanted, period, people),
+        words=action_words,
+        url_of=_url_of,
+        changes_of=_changes_of,
+    )
+    return lists.push_clean_url(response) if hx.wants_fragment() else response
+
+
+def action_words(action: str) -> str:
+    """Say an action: ``hook.secret_rotated`` is "Hook: secret rotated"."""
+    noun, _, verb = action.partition(".")
+    return f"{noun.replace('_', ' ').capitalize()}: {VERBS.get(verb, verb.replace('_', ' '))}" if verb else action
+
+
+def _page(wanted: AuditFilter) -> Page[AuditEntry]:
+    work = current_work()
+    return lists.turn(
+        lambda before, _after, limit: cases.find(
+            work, organization_number=number(), wanted=wanted, before=before, limit=limit
+        ),
+        is_one_way=True,
+    )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= lists.MOST_DIGITS else None
+
+
+def _url_of(entry: AuditEntry) -> str:
+    """Give the address of what an entry is about; nothing when it has no page of its own."""
+    if entry.object_type not in PLACES or not entry.object_id or entry.action.endswith(".deleted"):
+        return ""
+    endpoint, argument = PLACES[entry.object_type]
+    name = entry.object_name if entry.object_type == "event_type" else entry.object_id
+    try:
+        return url_for(endpoint, **{argument: name})  # type: ignore[arg-type]  # a text, as the converter takes
+    except (BuildError, ValueError):
+        return ""
+
+
+def _changes_of(entry: AuditEntry) -> list[tuple[str, str, str]]:
+    """Give the fields that changed with their values before and after, as short texts; empty for no value."""
+    pairs = [(name, value) for name, value in entry.changes.items() if isinstance(value, list) and len(value) == 2]  # noqa: PLR2004 before and after
+    found = [(name.replace("_", " "), _text(before), _text(after)) for name, (before, after) in pairs]
+    return [(name, before, after) for name, before, after in found if before or after]
+
+
+def _text(value: Any) -> str:
+    if value is None or value in ("", []):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return shorten(", ".join(value), LONGEST_VALUE)
+    return shorten(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), LONGEST_VALUE)
+
+
+def _chips(wanted: AuditFilter, period: Period, people: dict[str, str]) -> list[Chip]:
+    person = "" if wanted.user_number is None else people.get(str(wanted.user_number), str(wanted.user_number))
+    return lists.chips(
+        {
+            "person": ("Person", person),
+            "about": ("About", (wanted.action or "").replace("_", " ")),
+            "object": ("Object", wanted.object_id or ""),
+            **periods.chip(period),
+        }
+    )

@@ -1,0 +1,44 @@
+"""What the settings' pages share: the blueprint, the tabs, the organization's number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, request, url_for
+
+from console.core.permissions import Permission, grants
+from console.web import access
+
+pages = Blueprint("settings", __name__, url_prefix="/o/<organization>/settings")
+
+WRONG = 422
+SECTIONS = (
+    ("Tokens", "settings.tokens", Permission.TOKENS_MANAGE),
+    ("Members", "settings.members", Permission.ADMIN),
+    ("Sources", "settings.sources", Permission.WEBHOOKS_VIEW),
+    ("Audit log", "settings.audit", Permission.ADMIN),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A section of the settings."""
+
+    label: str
+    url: str
+    current: bool
+
+
+def number() -> int:
+    """Give the number of the organization of this page."""
+    return access.place().organization.number
+
+
+def tabs() -> list[Tab]:
+    """Give the sections that this person may see."""
+    held, endpoint = access.place().permissions, request.endpoint or ""
+    return [
+        Tab(label, url_for(name), endpoint.startswith(name.removesuffix("s")))
+        for label, name, permission in SECTIONS
+        if grants(held, permission)
+    ]

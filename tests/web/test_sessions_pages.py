@@ -1,0 +1,194 @@
+"""Signing in and out, where somebody lands afterwards, and the root address."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from console.services import members, sign_in
+from console.web.sessions import safe_next
+
+GOOD_NEXT = ["/", "/o/acme/", "/o/acme/hooks?q=a+b&show=failing", "/o/acme/search?q=https://example.com/x", "/a#b"]
+BAD_NEXT = [
+    None,
+    "",
+    "https://evil.example",
+    "//evil.example",
+    "///evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "/o//evil.example",
+    "/\t/evil.example",
+    "/\n/evil.example",
+    "\x00/evil",
+    " /o/acme",
+    "javascript:alert(1)",
+    "o/acme",
+    "/o/acme\r\nSet-Cookie: a=b",
+    "/\u2028/evil.example",
+    "/" + "a" * 3000,
+    "http:evil.example",
+    "?next=/",
+    "/?a=\\evil",
+]
+
+
+@pytest.mark.parametrize("value", GOOD_NEXT)
+def test_a_path_of_the_console_may_come_next(value: str) -> None:
+    assert safe_next(value) == value
+
+
+@pytest.mark.parametrize("value", BAD_NEXT)
+def test_no_other_address_may_come_next(value: str | None) -> None:
+    assert safe_next(value) is None
+
+
+@pytest.mark.parametrize("value", [value for value in BAD_NEXT if value and "\x00" not in value])
+def test_a_bad_next_leads_home_after_signing_in(client, ada, value) -> None:
+    page = client.get("/login", query_string={"next": value})
+    assert "evil" not in page.text
+
+    answer = client.post(
+        "/login",
+        query_string={"next": value},
+        data={"login": ada.user.email, "password": "correct horse battery", "csrf_token": client.token()},
+    )
+
+    assert (answer.status_code, answer.location) == (303, "/")
+
+
+def test_the_sign_in_page_is_sound(client, ada) -> None:
+    page = client.see("/login")
+
+    assert page.find("input", attrs={"autocomplete": "current-password"})
+    assert page.find("input", attrs={"autocomplete": "username"})
+
+
+def test_signing_in_leads_to_the_page_that_was_asked_for(client, ada) -> None:
+    asked = client.get("/o/acme/hooks?show=failing")
+    assert asked.status_code == 303
+
+    answer = client.submit(asked.location, {"login": "ADA", "password": "correct horse battery"})
+
+    assert (answer.status_code, answer.location) == (303, "/o/acme/hooks?show=failing")
+    client.see(answer.location)
+
+
+@pytest.mark.parametrize("login", ["ada@example.com", "nobody@example.com"])
+def test_a_wrong_password_and_an_unknown_person_get_the_same_answer(client, ada, login) -> None:
+    answer = client.submit("/login", {"login": login, "password": "wrong, quite wrong"})
+
+    assert answer.status_code == 422
+    assert sign_in.WRONG in answer.text
+    assert f'value="{login}"' in answer.text
+    assert "wrong, quite wrong" not in answer.text
+
+
+def test_an_empty_form_names_both_fields(client, ada) -> None:
+    answer = client.submit("/login", {"login": "", "password": ""})
+
+    assert answer.status_code == 422
+    assert "data-error-summary" in answer.text
+    assert answer.text.count("field-error") == 2
+
+
+def test_too_many_failures_say_how_long_to_wait(client, ada) -> None:
+    for _ in range(5):
+        client.submit("/login", {"login": "ada", "password": "wrong, quite wrong"})
+
+    answer = client.submit("/login", {"login": "ada", "password": "correct horse battery"})
+
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "Try again in" in answer.text
+
+
+def test_a_form_without_its_token_is_refused(client, ada) -> None:
+    answer = client.post("/login", data={"login": "ada", "password": "correct horse battery"})
+
+    assert answer.status_code == 400
+    assert "Send again" in answer.text
+
+
+def test_signing_out_ends_the_session_on_the_server(signed_in, ada, app: Flask) -> None:
+    browser = signed_in(ada)
+    stolen = app.test_client()
+    stolen.set_cookie("hookyard", browser.get_cookie("hookyard").value)
+    assert stolen.get("/o/acme/").status_code == 200
+
+    answer = browser.submit("/logout")
+
+    assert (answer.status_code, answer.location) == (303, "/login")
+    assert stolen.get("/o/acme/").status_code == 303
+
+
+def test_whoever_was_signed_out_elsewhere_is_told_why(signed_in, ada, work) -> None:
+    browser = signed_in(ada)
+    sign_in.end_other_sessions(work, user=ada.user, keep=None)
+
+    page = browser.see("/login")
+
+    assert "You were signed out from another browser." in page.get_text()
+
+
+def test_signing_in_again_ends_the_session_before(signed_in, ada, work) -> None:
+    browser = signed_in(ada)
+    browser.submit("/login", {"login": "ada", "password": "correct horse battery"})
+
+    assert len(sign_in.sessions_of(work, user=ada.user)) == 1
+
+
+def test_a_signed_in_person_is_sent_on_from_the_sign_in_page(signed_in, ada) -> None:
+    assert signed_in(ada).get("/login").status_code == 303
+
+
+def test_an_expired_session_sends_htmx_to_sign_in_with_a_401(client, ada) -> None:
+    answer = client.get("/o/acme/hooks", headers={"HX-Request": "true"})
+
+    assert answer.status_code == 401
+    assert answer.headers["HX-Redirect"].startswith("/login")
+    assert answer.text == ""
+
+
+def test_the_root_leads_to_set_up_then_to_sign_in_then_to_the_dashboard(client, request) -> None:
+    assert client.get("/").location == "/setup"
+
+    request.getfixturevalue("ada")
+    assert client.get("/").location == "/login"
+
+    client.submit("/login", {"login": "ada", "password": "correct horse battery"})
+    assert client.get("/").location == "/o/acme/"
+
+
+def test_the_root_leads_to_the_organization_that_was_looked_at_last(signed_in, ada, mallory, work) -> None:
+    members.add_member(work, organization=mallory.organization, user=ada.user, role="viewer")
+    browser = signed_in(ada)
+
+    browser.get("/o/elsewhere/")
+    assert browser.get("/").location == "/o/elsewhere/"
+
+    browser.get("/o/acme/")
+    assert browser.get("/").location == "/o/acme/"
+
+
+def test_somebody_without_an_organization_is_told_what_to_do(signed_in, ada, ed, work) -> None:
+    browser = signed_in(ed)
+    membership = members.get_member(work, organization_number=ed.organization.number, user_id=ed.user.id)
+    work.session.delete(membership)
+
+    page = browser.see("/")
+
+    assert "Ask an admin" in page.get_text()
+
+
+def test_no_cache_keeps_what_a_signed_in_person_saw(signed_in, ada, client) -> None:
+    browser = signed_in(ada)
+
+    assert browser.get("/o/acme/").headers["Cache-Control"] == "no-store"
+    assert browser.get("/o/acme/hooks", headers={"HX-Request": "true"}).headers["Cache-Control"] == "no-store"
+    with browser.get("/static/console.css") as style:
+        assert "no-store" not in style.headers["Cache-Control"]
+
+
+def test_the_organization_of_others_is_not_there(signed_in, mallory, ada) -> None:
+    assert signed_in(mallory).get("/o/acme/hooks").status_code == 404

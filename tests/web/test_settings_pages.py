@@ -1,0 +1,221 @@
+"""The settings: tokens, members, sources, and the audit log."""
+
+from __future__ import annotations
+
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import select
+
+from console.core.errors import Unauthenticated
+from console.models import Token
+from console.services import hooks, members, sources, tokens
+
+SETTINGS = "/o/acme/settings"
+TOKEN = {"name": "Shop", "preset": "publish", "expires_in_days": "90"}
+
+
+def soup_of(answer) -> BeautifulSoup:
+    return BeautifulSoup(answer.text, "html.parser")
+
+
+# --- tokens ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "held"),
+    [
+        ({}, ["EVENTS:PUBLISH"]),
+        ({"preset": "read"}, ["WEBHOOKS:VIEW", "EVENTS:VIEW", "DELIVERIES:VIEW"]),
+        ({"preset": "full"}, ["ADMIN"]),
+        ({"preset": "custom", "permissions": ["EVENTS:VIEW", "WEBHOOKS:ADD"]}, ["WEBHOOKS:ADD", "EVENTS:VIEW"]),
+    ],
+)
+def test_a_token_is_shown_once_with_a_ready_command(signed_in, ada, work, fields, held) -> None:
+    browser = signed_in(ada)
+
+    answer = browser.submit(f"{SETTINGS}/tokens", {**TOKEN, **fields})
+    page, again = browser.see(answer.location), browser.see(answer.location)
+
+    token = work.session.scalar(select(Token))
+    text = page.select_one(".once code").get_text()
+    assert tokens.authenticate(work, text).token_number == token.number
+    assert text in page.select_one("pre.code").get_text()
+    assert "http://hookyard.test/api/v1/" in page.select_one("pre.code").get_text()
+    assert again.select(".once") == []
+    assert "cannot be shown again" in again.get_text()
+    assert token.permissions == held
+
+
+@pytest.mark.parametrize(
+    "fields", [{"name": ""}, {"preset": "custom"}, {"preset": "nonsense"}, {"expires_in_days": "4000"}]
+)
+@pytest.mark.parametrize("htmx", [False, True])
+def test_a_token_that_cannot_be_is_refused_with_the_form(signed_in, ada, work, fields, htmx) -> None:
+    answer = signed_in(ada).submit(f"{SETTINGS}/tokens", {**TOKEN, **fields}, htmx=htmx)
+
+    assert answer.status_code == 422
+    assert "data-error-summary" in answer.text
+    assert ("<html" in answer.text) is not htmx
+    assert work.session.scalar(select(Token)) is None
+
+
+def test_a_token_is_revoked_after_a_page_that_asks(signed_in, ada, token_of, work) -> None:
+    text = token_of(ada)
+    token = work.session.scalar(select(Token))
+    browser = signed_in(ada)
+
+    page = browser.see(f"{SETTINGS}/tokens/{token.id}/revoke")
+    answer = browser.submit(page.select_one("main form")["action"])
+
+    assert "never used" in page.get_text()
+    assert answer.location == f"{SETTINGS}/tokens"
+    assert "No tokens yet" in browser.see(answer.location).get_text()
+    with pytest.raises(Unauthenticated):
+        tokens.authenticate(work, text)
+
+
+def test_tokens_of_others_are_not_there(signed_in, ada, mallory, token_of, work) -> None:
+    token_of(mallory)
+    token = work.session.scalar(select(Token))
+    browser = signed_in(ada)
+
+    assert browser.get(f"{SETTINGS}/tokens/{token.id}/revoke").status_code == 404
+    assert browser.submit(f"{SETTINGS}/tokens/{token.id}/revoke").status_code == 404
+
+
+# --- sources --------------------------------------------------------------------------------------------------------
+
+
+def test_a_source_is_made_and_listed(signed_in, ada) -> None:
+    browser = signed_in(ada)
+    assert "No sources yet" in browser.see(f"{SETTINGS}/sources").get_text()
+
+    answer = browser.submit(f"{SETTINGS}/sources", {"slug": "shop", "name": "Web shop"})
+
+    assert "Web shop" in browser.see(answer.location).select_one("tbody").get_text()
+
+
+@pytest.mark.parametrize("slug", ["", "with space", "taken"])
+def test_a_source_that_cannot_be_is_refused_under_its_slug(signed_in, ada, work, slug) -> None:
+    sources.create(work, organization_number=ada.organization.number, slug="taken")
+
+    answer = signed_in(ada).submit(f"{SETTINGS}/sources", {"slug": slug})
+
+    assert answer.status_code == 422
+    assert 'id="slug-error-1"' in answer.text
+
+
+# --- members --------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_person_gets_a_first_password_that_is_shown_once(signed_in, ada, client) -> None:
+    browser = signed_in(ada)
+
+    answer = browser.submit(f"{SETTINGS}/members", {"email": "Ann@example.com", "full_name": "Ann", "role": "editor"})
+    page = browser.see(answer.location)
+
+    password = page.select_one(".once code").get_text()
+    assert client.submit("/login", {"login": "ann@example.com", "password": password}).status_code == 303
+    assert browser.see(answer.location).select(".once") == []
+
+
+def test_a_person_with_an_account_is_just_added(signed_in, ada, mallory, work) -> None:
+    browser = signed_in(ada)
+
+    answer = browser.submit(f"{SETTINGS}/members", {"email": mallory.user.email, "role": "viewer"})
+
+    page = browser.see(answer.location)
+    assert page.select(".once") == []
+    assert mallory.user.email in page.select_one("tbody").get_text()
+
+
+@pytest.mark.parametrize("email", ["", "nonsense", "ada@example.com"])
+def test_somebody_who_cannot_be_added_is_refused_under_the_address(signed_in, ada, email) -> None:
+    answer = signed_in(ada).submit(f"{SETTINGS}/members", {"email": email, "role": "viewer"})
+
+    assert answer.status_code == 422
+    assert 'id="email-error-1"' in answer.text
+
+
+def test_roles_are_changed_and_members_removed(signed_in, ada, vi, work) -> None:
+    browser, path = signed_in(ada), f"{SETTINGS}/members/{vi.user.id}"
+
+    browser.submit(f"{path}/role", {"role": "editor"})
+    found = members.get_member(work, organization_number=ada.organization.number, user_id=vi.user.id)
+    work.session.refresh(found)
+    assert found.role == "editor"
+
+    assert "is signed out" in browser.see(f"{path}/remove").get_text()
+    browser.submit(f"{path}/remove")
+    assert browser.get(f"{path}/remove").status_code == 404
+
+
+def test_the_last_admin_stays(signed_in, ada) -> None:
+    browser, path = signed_in(ada), f"{SETTINGS}/members/{ada.user.id}"
+
+    for answer in (browser.submit(f"{path}/role", {"role": "viewer"}), browser.submit(f"{path}/remove")):
+        assert answer.status_code == 303
+    assert "The last admin of an organization cannot go" in browser.see(f"{SETTINGS}/members").get_text()
+
+
+def test_members_of_others_are_not_there(signed_in, ada, mallory) -> None:
+    assert signed_in(ada).submit(f"{SETTINGS}/members/{mallory.user.id}/remove").status_code == 404
+
+
+# --- the audit log --------------------------------------------------------------------------------------------------
+
+
+def test_the_audit_log_says_who_did_what_with_a_link(signed_in, ada, as_person, scene) -> None:
+    hook = scene.hook(name="Shop")
+    hooks.disable(as_person(ada), hook=hook)
+
+    page = signed_in(ada).see(f"{SETTINGS}/audit?about=hook")
+
+    newest = page.select_one("tbody tr")
+    assert "Hook: disabled" in newest.get_text()
+    assert "ada@example.com" in newest.get_text()
+    assert "is active" in newest.get_text()
+    assert newest.select_one(f'a[href="/o/acme/hooks/{hook.id}"]') is not None
+
+
+@pytest.mark.parametrize(
+    ("query", "found"), [("about=token", False), ("about=hook&since=1h", True), ("about=x", False)]
+)
+def test_the_audit_log_is_narrowed(signed_in, ada, scene, query, found) -> None:
+    scene.hook()
+
+    page = signed_in(ada).see(f"{SETTINGS}/audit?{query}")
+
+    assert bool(page.select("tbody tr")) is found
+    assert bool(page.select(".blank")) is not found
+    assert page.select(".chip")
+
+
+def test_the_audit_log_of_a_person(signed_in, ada, ed, as_person, scene) -> None:
+    hooks.disable(as_person(ed), hook=scene.hook())
+
+    page = signed_in(ada).see(f"{SETTINGS}/audit?person={ed.user.number}")
+
+    assert {cell.get_text(strip=True) for cell in page.select('tbody [data-label="Who"]')} == {"ed@example.com"}
+    assert "Ed" in page.select_one(".chip").get_text()
+
+
+# --- who may see what -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["tokens", "members", "audit"])
+def test_settings_are_for_admins(signed_in, ada, ed, vi, page) -> None:
+    seen = [signed_in(person).get(f"{SETTINGS}/{page}").status_code for person in (ada, ed, vi)]
+
+    assert seen == [200, 403, 403]
+
+
+def test_everybody_reads_the_sources_and_admins_make_them(signed_in, vi) -> None:
+    browser = signed_in(vi)
+
+    assert browser.see(f"{SETTINGS}/sources").select("main form") == []
+    assert browser.submit(f"{SETTINGS}/sources", {"slug": "shop"}).status_code == 403
+
+
+def test_nobody_reads_the_settings_of_others(signed_in, mallory, ada) -> None:
+    assert signed_in(mallory).get(f"{SETTINGS}/tokens").status_code == 404
