@@ -99,8 +99,10 @@ def listening(receiver: Receiver) -> Iterator[int]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            names = ("webhook-id", "webhook-timestamp", "webhook-signature")
-            status = receiver.answer(self.path.strip("/"), *(self.headers[name] for name in names), body)
+            message_id, timestamp, signatures = (
+                self.headers[name] for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+            )
+            status = receiver.answer(self.path.strip("/"), message_id, timestamp, signatures, body)
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -110,7 +112,7 @@ def listening(receiver: Receiver) -> Iterator[int]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign,assignment]  # the killed hang up
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # the killed hang up
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server.server_address[1]

@@ -25,7 +25,6 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-READING = frozenset({"GET", "HEAD", "OPTIONS"})
 IMMUTABLE = timedelta(days=365)
 
 
@@ -93,13 +92,15 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 
 def _keep_readers_reading(app: Flask) -> None:
-    """Let requests that only read take no write lock (and no chance to write) on SQLite."""
+    """Let requests take SQLite's write lock only for the transaction of a service that writes.
+
+    What a page reads before and after it, all of its rendering included, keeps nobody waiting.
+    """
 
     @app.before_request
     def _enter() -> None:
         g.readers = ExitStack()
-        if request.method in READING:
-            g.readers.enter_context(database.read_only())
+        g.readers.enter_context(database.read_only())
 
     @app.teardown_request
     def _leave(_error: BaseException | None) -> None:

@@ -27,6 +27,7 @@ POSTGRES_OPTIONS = (
     "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s -c statement_timeout=15s -c timezone=UTC"
 )
 
+_IS_READING = "hookyard_is_reading"
 _BUSY_STATES = frozenset({"55P03", "57014", "40001", "40P01", "25006"})
 _BUSY_CLASSES = frozenset({"08", "53"})
 
@@ -43,9 +44,15 @@ def read_only() -> Iterator[None]:
         _read_only.reset(token)
 
 
+def end_reading(session: Session) -> None:
+    """End a transaction that can only read, so that the next statement begins one that can write (SQLite)."""
+    if session.in_transaction() and session.connection().info.get(_IS_READING):
+        session.commit()
+
+
 @contextmanager
 def writing() -> Iterator[None]:
-    """Open transactions inside this block as writers, although the caller reads: to note a token's last use."""
+    """Open transactions inside this block as writers, although the caller reads."""
     token = _read_only.set(False)
     try:
         yield
@@ -101,7 +108,7 @@ def prepare(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        reading = _read_only.get()
+        reading = connection.info[_IS_READING] = _read_only.get()
         connection.exec_driver_sql(f"PRAGMA query_only = {int(reading)}")
         if reading:
             connection.exec_driver_sql("BEGIN")

@@ -144,11 +144,7 @@
     const wanted = target.value.trim().toLowerCase();
     const list = document.querySelector(target.dataset.filter);
     all(".picker-children > *", list).forEach((row) => { row.hidden = !row.textContent.toLowerCase().includes(wanted); });
-    all("fieldset", list).forEach((group) => {
-      const found = group.querySelector(".picker-children > :not([hidden])");
-      const details = group.querySelector("details");
-      group.hidden = !found;
-      if (details) details.open = Boolean(wanted && found) || Boolean(group.querySelector(":checked"));
-    });
+    all("fieldset", list).forEach((group) => { group.hidden = !group.querySelector(".picker-children > :not([hidden])"); });
+    all("details", list).forEach((one) => { one.open = wanted || one.querySelector(":checked"); });
   });
 })();

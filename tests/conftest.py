@@ -20,6 +20,8 @@ from uuid import uuid4
 
 import pytest
 import redis
+from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
@@ -41,6 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]  # the suite must not depend on the developer's own settings
 
 
+@pytest.hookimpl(trylast=True)  # after the shuffling
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that the two processes end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database_url" not in metafunc.fixturenames:
         return
@@ -55,6 +64,15 @@ def _quick_passwords() -> Iterator[None]:
     """Hash passwords with cheap parameters: the suite makes hundreds of people."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "METHOD", "scrypt:1024:8:1")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compile each template once a run, not once an app."""
+    cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Flask, "jinja_options", {**Flask.jinja_options, "bytecode_cache": cache})
         yield
 
 
@@ -98,16 +116,38 @@ def ring() -> RecordingRing:
 # --- databases ------------------------------------------------------------------------------------------------------
 
 
+CAST = frozenset({"ada", "ed", "vi", "mallory"})
+
+
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "template.sqlite3"
-    engine = database.create_engine(f"sqlite:///{path}")
+def sqlite_templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two databases to copy: ``empty``, and ``staged`` with the organizations of the cast and their catalogues."""
+    folder = tmp_path_factory.mktemp("template")
+    paths = {name: folder / f"{name}.sqlite3" for name in ("empty", "staged")}
+    engine = database.create_engine(f"sqlite:///{paths['empty']}")
     migrations.upgrade(engine)
+    _settle(engine)
+    shutil.copy(paths["empty"], paths["staged"])
+    engine = database.create_engine(f"sqlite:///{paths['staged']}")
+    _set_the_stage(engine)
+    _settle(engine)
+    return paths
+
+
+def _settle(engine: Engine) -> None:
+    """Bring everything from SQLite's log into the file, so that the file alone can be copied."""
     with engine.connect() as connection:
         connection.exec_driver_sql("ROLLBACK")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     engine.dispose()
-    return path
+
+
+def _set_the_stage(engine: Engine) -> None:
+    """Make the organizations of the cast: filling their catalogues takes longer than most tests."""
+    with Session(engine, expire_on_commit=False) as session:
+        work = Work(session=session, settings=Settings(), keys=KeyRing([SECRET_KEY]), clock=FakeClock())
+        for slug in ("acme", "elsewhere"):
+            accounts.create_organization(work, slug=slug)
 
 
 @pytest.fixture(scope="session")
@@ -125,10 +165,14 @@ def postgres_server() -> Iterator[str]:
         for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
             connection.execute(text(f"ALTER SYSTEM SET {setting}"))
         connection.execute(text("SELECT pg_reload_conf()"))
-        connection.execute(text("CREATE DATABASE template_hookyard"))
-    template = database.create_engine(_with_database(url, "template_hookyard"))
-    migrations.upgrade(template)
-    template.dispose()
+        connection.execute(text("CREATE DATABASE template_empty"))
+        template = database.create_engine(_with_database(url, "template_empty"))
+        migrations.upgrade(template)
+        template.dispose()
+        connection.execute(text("CREATE DATABASE template_staged TEMPLATE template_empty"))
+        template = database.create_engine(_with_database(url, "template_staged"))
+        _set_the_stage(template)
+        template.dispose()
     yield url
     engine.dispose()
     server.cleanup()
@@ -148,16 +192,17 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh database with the whole schema."""
+    template = "staged" if CAST & set(request.fixturenames) else "empty"
     if database_kind == "sqlite":
         path = tmp_path / "hookyard.sqlite3"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        shutil.copy(request.getfixturevalue("sqlite_templates")[template], path)
         yield f"sqlite:///{path}"
         return
     server = str(request.getfixturevalue("postgres_server"))
     name = f"test_{uuid4().hex}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_hookyard"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_{template}"))
     yield _with_database(server, name)
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))

@@ -1,4 +1,4 @@
-"""The documents stay true: settings, commands, links and error codes that exist are described, and the other way round."""
+"""The documents stay true: settings and commands that exist are described, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_every_variable_in_operations_is_a_setting(name: str) -> None:
     assert name.lower() in Settings.model_fields
 
 
-@pytest.mark.parametrize(("path", "command"), list(commands(cli)), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(("path", "command"), list(commands(cli)), ids=[path for path, _ in commands(cli)])
 def test_every_command_and_option_is_described(path: str, command: click.Command) -> None:
     family, _, verb = path.partition(" ")
     line = next((line for line in OPERATIONS.splitlines() if line.startswith(f"| `hookyard {family}")), "")

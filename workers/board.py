@@ -20,6 +20,7 @@ from console.services.recipients import Recipient
 
 FRESH_S = 0.05
 """A row begins only when a look at the database, not older than this, found it wanted."""
+NEVER = float("-inf")
 
 
 @dataclass(slots=True)
@@ -85,7 +86,9 @@ class Board:
                 table = self._tables.setdefault(key, Table(key, grant.cap, grant.limit))
                 table.cap, table.limit = grant.cap, grant.limit
                 recipient = recipients[grant.hook_number]
-                table.waiting.extend(Waiting(row, recipient, now, now) for row in grant.rows)
+                # A hook that changed since the claim may be disabled or deleted, and its secrets gone: look first.
+                checked_at = now if recipient.version == grant.rows[0].hook_version else NEVER
+                table.waiting.extend(Waiting(row, recipient, now, checked_at) for row in grant.rows)
                 self._waiting += len(grant.rows)
                 self._issue(table)
 

@@ -219,7 +219,12 @@ class Drain:
             return 0
         self._equipment.failpoints.hit(CLAIMED)
         versions = {grant.hook_number: grant.rows[0].hook_version for grant in grants}
-        self._refresh(versions)
+        try:
+            self._refresh(versions)
+        except SQLAlchemyError:  # nobody else would know of these rows
+            self._returning.extend(row for grant in grants for row in grant.rows)
+            self._idle.update((grant.hook_number, grant.slot) for grant in grants)
+            raise
         # An organization that was deleted this very moment has taken its hooks and deliveries along.
         self.board.add([grant for grant in grants if grant.hook_number in self._recipients], self._recipients)
         return sum(len(grant.rows) for grant in grants)

@@ -203,9 +203,15 @@ def sender_threads(settings: Settings, *, lane: str) -> int:
 
 
 def _connect(url: str) -> redis.Redis:
+    """Open the client that RQ works with.
+
+    The time limit is the one that RQ wants for its own waiting. RQ sets it for connections made later only, and one
+    made before with redis-py's default of a few seconds (8.x) ends every idle wait with an error.
+    """
     return redis.Redis.from_url(
         url,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_timeout=WORKER_TTL_S,
         **({} if url.startswith("unix:") else {"socket_keepalive": True}),
         health_check_interval=HEALTH_CHECK_S,
         retry=Retry(NoBackoff(), 0),

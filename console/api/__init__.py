@@ -16,9 +16,10 @@ __all__ = ["answer_crash", "answer_error", "install", "owns"]
 def install(app: APIFlask) -> None:
     """Register the native resources with their specification, and the dialects."""
     from console.api import native  # noqa: PLC0415  the resources need this package's modules
-    from console.api.dialects import pretix, waldur, web_v1  # noqa: PLC0415  as above
+    from console.api.dialects import oms, pretix, waldur, web_v1  # noqa: PLC0415  as above
 
     native.install(app)
     waldur.install(app)
     web_v1.install(app)
     pretix.install(app)
+    oms.install(app)

@@ -161,6 +161,8 @@ def _complete_parameters(operation: dict[str, Any]) -> None:
             parameter["required"] = True
             if parameter["name"].endswith("_id"):
                 parameter["schema"] = {"type": "string", "format": "uuid"}
+        if parameter["in"] == "header":
+            parameter["name"] = parameter["name"].title()
         schema = parameter["schema"]
         if "anyOf" in schema:  # absent is not null: no text of a query says null
             schema.update(schema.pop("anyOf")[0])

@@ -34,6 +34,10 @@ class Backoff(ABC):
     def nominal(self, n: int) -> float:
         """Return the delay as planned: the same every time."""
 
+    def longest(self, n: int) -> float:
+        """Return the longest delay that may be drawn."""
+        return self.nominal(n)
+
     def draw(self, n: int, *, random: Random) -> float:  # noqa: ARG002  only one kind draws
         """Return the delay to wait now."""
         return self.nominal(n)
@@ -96,6 +100,10 @@ class Uniform(Backoff):
         """Return the middle of the range."""
         return (self.low + self.high) / 2
 
+    def longest(self, n: int) -> float:  # noqa: ARG002  the same for every n
+        """Return the end of the range."""
+        return float(self.high)
+
     def draw(self, n: int, *, random: Random) -> float:  # noqa: ARG002  the same for every n
         """Return any number of the range, all equally likely."""
         return float(random.randint(self.low, self.high))
@@ -144,6 +152,11 @@ class RetryPolicy:
     def planned(self) -> list[float]:
         """Return every delay in order, without jitter: one fewer than attempts."""
         return [min(self.backoff.nominal(n), LONGEST_DELAY_S) for n in range(1, self.attempts)]
+
+    def longest_s(self) -> float:
+        """Return the longest delay, in seconds, that ``delay_after`` can give: 0 when there is no second attempt."""
+        longest = max((self.backoff.longest(n) for n in range(1, self.attempts)), default=0.0)
+        return min(longest * (1 + self.jitter), LONGEST_DELAY_S)
 
     def to_json(self) -> dict[str, object] | None:
         """Return the object as it was given to ``parse_retry``; None for the default."""

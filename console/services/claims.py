@@ -168,8 +168,12 @@ def _wants(
 def _want(turns: list[Row[Any]], *, held: Mapping[Key, Seat], now: datetime, left: int, alone: bool) -> _Want | None:
     hook = turns[0]
     one_by_one = alone or hook.is_open or hook.openings > 0
+    if alone:
+        turns = turns[:1]
+    elif one_by_one:
+        turns = [turn for turn in turns if turn.slot == 0]  # in every other slot there could be one more at a time
     chosen: list[tuple[int, int, int, int]] = []
-    for turn in turns[:1] if one_by_one else turns:
+    for turn in turns:
         limit = min(SLOT_SIZE, hook.max_in_flight - turn.slot * SLOT_SIZE)
         cap = 1 if one_by_one else min(limit, hook.concurrency - turn.slot * SLOT_SIZE)
         seat = held.get((hook.number, turn.slot), Seat(0, 0))
@@ -183,7 +187,7 @@ def _want(turns: list[Row[Any]], *, held: Mapping[Key, Seat], now: datetime, lef
     rows = sum(rows for *_, rows in chosen)
     interval = None
     if hook.rate_limit:
-        interval = timedelta(seconds=hook.rate_limit["seconds"] / hook.rate_limit["count"])
+        interval = interval_of(hook.rate_limit)
         start = _schedule_start(hook.next_send_at, now)
         rows = min(rows, 1 + int((now - start) / interval))
     if not rows:
@@ -197,6 +201,11 @@ def _restriction(hook: Row[Any]) -> str:
     if hook.is_open and not hook.is_exact:
         parts.append(ASKED)
     return " ".join(parts)
+
+
+def interval_of(rate_limit: Mapping[str, float]) -> timedelta:
+    """Give the time between two attempts at the pace of a rate limit; a hook's next one is never further ahead."""
+    return timedelta(seconds=rate_limit["seconds"] / rate_limit["count"])
 
 
 def _schedule_start(next_send_at: datetime | None, now: datetime) -> datetime:
@@ -347,7 +356,7 @@ def free_turns(work: Work, *, worker: int, turns: Iterable[Key]) -> None:
 _EXPIRE = text("""
 UPDATE deliveries SET state = 'failed', claimed_by = NULL, next_attempt_at = NULL, waiting_reason = :reason,
        finished_at = :now, modified_at = :now
-WHERE number IN :numbers AND state = 'pending'""").bindparams(
+WHERE number IN :numbers AND state = 'pending' AND expires_at <= :now""").bindparams(
     bindparam("numbers", expanding=True), bindparam("now", type_=Moment())
 )
 

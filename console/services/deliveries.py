@@ -26,6 +26,7 @@ FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.
 STATUS_CLASSES = {"1xx": 100, "2xx": 200, "3xx": 300, "4xx": 400, "5xx": 500}
 NO_STATUS = "none"
 MOST_RESENDS = 1000
+_COLUMNS = tuple(Delivery.__mapper__.columns.keys())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,29 +259,16 @@ def cancel(work: Work, *, delivery: Delivery) -> Delivery:
     """Give up on a delivery that waits; one that is being sent ends delivered or canceled. Raise Conflict if final."""
     now = work.now()
     with work.transaction():
-        waiting = work.session.execute(
-            update(Delivery)
-            .where(
-                Delivery.number == delivery.number,
-                Delivery.state.in_([DeliveryState.PENDING, DeliveryState.HELD]),
-            )
-            .values(
-                state=DeliveryState.CANCELED,
-                next_attempt_at=None,
-                waiting_reason=None,
-                finished_at=now,
-                modified_at=now,
-            )
-        )
-        sending = work.session.execute(
-            update(Delivery)
-            .where(Delivery.number == delivery.number, Delivery.state == DeliveryState.SENDING)
-            .values(cancel_requested=True)
-        )
-        if not waiting.rowcount and not sending.rowcount:  # type: ignore[attr-defined]  # CursorResult
+        work.session.refresh(delivery, _COLUMNS, with_for_update=True)
+        if delivery.state in FINAL:
             raise Conflict("This delivery has ended already; only a waiting one can be canceled.", code="final")
+        if delivery.state == DeliveryState.SENDING:
+            delivery.cancel_requested = True
+        else:
+            delivery.state = DeliveryState.CANCELED
+            delivery.next_attempt_at = delivery.waiting_reason = None
+            delivery.finished_at = delivery.modified_at = now
         _audit(work, delivery, "delivery.canceled")
-    work.session.refresh(delivery)
     return delivery
 
 

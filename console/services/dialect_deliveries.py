@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    SQLColumnExpression,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import contains_eager, joinedload, selectinload
 
 from console.core.errors import NotFound
@@ -37,7 +48,7 @@ class DeliveriesWanted:
     object_pk: str | None = None
     object_model: str | None = None
     event_type: str | None = None
-    created: Mapping[str, datetime] = MappingProxyType({})
+    created: Mapping[str, datetime] = field(default_factory=dict)
 
 
 class Order(Enum):
@@ -53,7 +64,7 @@ class Order(Enum):
 
 # The last attempt that ended: one that is being made has no outcome yet. Null before the first.
 _STATUS = case((Delivery.last_outcome.is_not(None), func.coalesce(Delivery.last_status, UNANSWERED)))
-_ORDERS: Mapping[Order, ColumnElement[Any]] = MappingProxyType(
+_ORDERS: Mapping[Order, SQLColumnExpression[Any]] = MappingProxyType(
     {
         Order.NUMBER: Delivery.number,
         Order.CREATED_AT: Delivery.created_at,
@@ -80,9 +91,9 @@ def page(
     offset: int,
     limit: int,
 ) -> list[Delivery]:
-    """Give *limit* deliveries after the first *offset*, with event and hook: by *orders*, each with whether it descends.
+    """Give *limit* deliveries after the first *offset*, with event and hook.
 
-    What they leave equal is sorted newest first.
+    They are sorted by *orders*, each with whether it descends, and newest first where these leave them equal.
     """
     terms = [_ORDERS[order].desc() if descends else _ORDERS[order].asc() for order, descends in orders]
     query = _whole().where(*_conditions(organization_number, wanted)).order_by(*terms, Delivery.number.desc())
@@ -90,8 +101,9 @@ def page(
 
 
 def get(work: Work, *, organization_number: int, wanted: DeliveriesWanted) -> Delivery:
-    """Give the one delivery that is wanted, with event and hook; raise NotFound."""
-    delivery = work.session.scalar(_whole().where(*_conditions(organization_number, wanted)))
+    """Give the one delivery that is wanted, as it is now, with event and hook; raise NotFound."""
+    query = _whole().where(*_conditions(organization_number, wanted)).execution_options(populate_existing=True)
+    delivery = work.session.scalar(query)
     if delivery is None:
         raise NotFound("delivery")
     return delivery
@@ -107,7 +119,7 @@ def _whole() -> Select[Delivery]:
 
 def _conditions(organization_number: int, wanted: DeliveriesWanted) -> list[ColumnElement[bool]]:
     # Written into the statement: the number of parameters is limited, that of hooks is not.
-    hooks = bindparam("hooks", wanted.hook_numbers, expanding=True, literal_execute=True)
+    hooks: BindParameter[Any] = bindparam("hooks", wanted.hook_numbers, expanding=True, literal_execute=True)
     exact: dict[Any, Any] = {
         Delivery.number: wanted.number,
         Delivery.id: wanted.delivery_id,

@@ -30,6 +30,7 @@ _JUDGED = (
     Hook.event_groups,
     Hook.sources,
     Hook.retry,
+    Hook.url,
 )
 
 

@@ -45,7 +45,7 @@ ASKED = "AND d.trigger IN ('test', 'resend')"
 # An open circuit and a Retry-After hold everything back but explicit schedules and what a person asked for just now;
 # a disabled hook gets what was sent again on purpose.
 _OPEN = "(s.open_until IS NOT NULL AND s.open_until > :now)"
-_EXACT = "((h.retry IS NULL AND :is_exact) OR (h.retry IS NOT NULL AND {kind} <> 'schedule'))"
+_EXACT = "(:is_exact OR (h.retry IS NOT NULL AND {kind} <> 'schedule'))"
 _KIND = {"sqlite": "json_extract(h.retry, '$.kind')", "postgresql": "(h.retry ->> 'kind')"}
 _LIMITED = "(h.rate_limit IS NOT NULL AND s.next_send_at IS NOT NULL AND s.next_send_at > :now)"
 _SERVABLE = f"""
@@ -109,7 +109,7 @@ def due_lanes(work: Work) -> dict[str, datetime]:
 
 
 def default_is_exact(work: Work) -> bool:
-    """Say whether hooks without a policy of their own have an exact one, which no circuit puts off."""
+    """Say whether the default schedule is exact, so that no circuit puts it off: an explicit one always is."""
     default = work.settings.default_retry
     return default is not None and default.is_exact
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select, update
+from sqlalchemy import ColumnElement, Select, literal_column, or_, select, update
 from sqlalchemy.orm import joinedload
 
 from console.core.errors import Conflict, Invalid, NotFound
@@ -17,6 +17,7 @@ from console.core.signing import new_secret
 from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Turn
 from console.services import audit, matching
 from console.services.hook_fields import UNSET, HookDraft, check, slots
+from console.services.publishing import HELD_REASON, KEPT_REASON
 from console.services.queries import contains, count_capped
 from console.services.work import DELIVERIES, Work
 
@@ -24,6 +25,7 @@ __all__ = ["UNSET", "HookDraft", "HookFilter", "create", "delete", "disable", "e
 
 DEFAULT_OVERLAP_S = 86_400
 LONGEST_OVERLAP_S = 30 * 86_400
+_COLUMNS = tuple(Hook.__mapper__.columns.keys())
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +154,18 @@ def create(
 
 def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = None) -> Hook:
     """Change what the draft sets; raise Invalid, or Conflict when *version* is no longer the hook's."""
-    if version is not None and version != hook.version:
-        raise Conflict("Somebody else changed this hook meanwhile.", code="changed_meanwhile")
-    fields = check(work, organization_number=hook.organization_number, draft=draft, hook=hook)
     with work.transaction():
+        _lock(work, hook)
+        if version is not None and version != hook.version:
+            raise Conflict("Somebody else changed this hook meanwhile.", code="changed_meanwhile")
+        fields = check(work, organization_number=hook.organization_number, draft=draft, hook=hook)
         was_active = hook.is_active
         before = {name: getattr(hook, name) for name in fields}
         for name, value in fields.items():
             setattr(hook, name, value)
         if isinstance(draft.secret, str):
             _replace_secrets(work, hook, draft.secret)
-        hook.version += 1
-        hook.modified_at = work.now()
+        _touch(work, hook)
         if "max_in_flight" in fields:
             _fit_slots(work, hook)
         if hook.is_active != was_active:
@@ -178,6 +180,7 @@ def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = No
 def enable(work: Work, *, hook: Hook, held: str = "release") -> Hook:
     """Switch a hook on; *held* says what happens to held deliveries: release, keep or cancel."""
     with work.transaction():
+        _lock(work, hook)
         if not hook.is_active:
             hook.is_active = True
             _touch(work, hook)
@@ -190,12 +193,25 @@ def enable(work: Work, *, hook: Hook, held: str = "release") -> Hook:
 def disable(work: Work, *, hook: Hook, reason: str | None = None) -> Hook:
     """Switch a hook off: what is pending is held from now on, and what comes is held too."""
     with work.transaction():
+        _lock(work, hook)
         if hook.is_active:
             hook.is_active = False
             _touch(work, hook)
             _audit(work, hook, "hook.disabled", {"is_active": [True, False]})
             _switch(work, hook, reason=reason or f"Disabled by {work.actor.name}")
     return hook
+
+
+def _lock(work: Work, hook: Hook) -> None:
+    """Read a hook as it is now and keep others from changing it until the caller's transaction ends.
+
+    Raise NotFound when it was deleted meanwhile. What was read before may be old, and two changes of one old version
+    would make the same new one: workers, who keep hooks by version, would go on with the first.
+    """
+    work.session.refresh(hook, _COLUMNS, with_for_update={"key_share": True})
+    work.session.expire(hook, ["secrets"])
+    if hook.deleted_at is not None:
+        raise NotFound("hook")
 
 
 def _touch(work: Work, hook: Hook) -> None:
@@ -220,18 +236,36 @@ def _switch(work: Work, hook: Hook, *, reason: str, held: str = "release") -> No
     )
     if held == "release":
         release_held(work, hook.number)
+    elif held == "keep":
+        work.session.execute(
+            update(Delivery).where(*_those(hook.number, DeliveryState.HELD)).values(waiting_reason=KEPT_REASON)
+        )
     elif held == "cancel":
         cancel_waiting(work, hook.number, states=[DeliveryState.HELD])
+
+
+def _those(hook_number: int, *states: DeliveryState) -> tuple[ColumnElement[bool], ...]:
+    """Match the deliveries of a hook in one of *states*, none of them delivered, by the index over unfinished rows.
+
+    By the hook's number alone SQLite would walk all that was ever delivered to it, with the write lock taken.
+    """
+    organization = select(Hook.organization_number).where(Hook.number == hook_number).scalar_subquery()
+    return (
+        Delivery.organization_number == organization,
+        Delivery.state != literal_column("'delivered'"),
+        Delivery.state.in_(states),
+        Delivery.hook_number == hook_number,
+    )
 
 
 def hold_pending(work: Work, hook_number: int) -> None:
     """Hold what waits for a hook, inside the caller's transaction."""
     work.session.execute(
         update(Delivery)
-        .where(Delivery.hook_number == hook_number, Delivery.state == DeliveryState.PENDING)
+        .where(*_those(hook_number, DeliveryState.PENDING))
         .values(
             state=DeliveryState.HELD,
-            waiting_reason="The hook is disabled",
+            waiting_reason=HELD_REASON,
             next_attempt_at=None,
             modified_at=work.now(),
         )
@@ -243,34 +277,27 @@ def release_held(work: Work, hook_number: int) -> None:
     now = work.now()
     work.session.execute(
         update(Delivery)
-        .where(
-            Delivery.hook_number == hook_number,
-            Delivery.state == DeliveryState.HELD,
-        )
+        .where(*_those(hook_number, DeliveryState.HELD))
         .values(state=DeliveryState.PENDING, waiting_reason=None, next_attempt_at=now, modified_at=now)
     )
 
 
 def cancel_waiting(work: Work, hook_number: int, *, states: list[DeliveryState]) -> None:
-    """Cancel what waits for a hook, inside the caller's transaction; what is being sent is asked to stop."""
+    """Cancel what waits for a hook in one of *states*, inside the caller's transaction."""
     now = work.now()
     work.session.execute(
         update(Delivery)
-        .where(Delivery.hook_number == hook_number, Delivery.state.in_(states))
+        .where(*_those(hook_number, *states))
         .values(
             state=DeliveryState.CANCELED, waiting_reason=None, next_attempt_at=None, finished_at=now, modified_at=now
         )
     )
-    work.session.execute(
-        update(Delivery)
-        .where(Delivery.hook_number == hook_number, Delivery.state == DeliveryState.SENDING)
-        .values(cancel_requested=True)
-    )
 
 
 def delete(work: Work, *, hook: Hook) -> None:
-    """Delete a hook: what waits is canceled, the log stays, its secrets are gone."""
+    """Delete a hook: what waits is canceled, what is being sent ends with its outcome, the log stays, no secret."""
     with work.transaction():
+        _lock(work, hook)
         hook.deleted_at = work.now()
         hook.is_active = False
         hook.secrets.clear()
@@ -278,6 +305,9 @@ def delete(work: Work, *, hook: Hook) -> None:
         hook.dialect_data = {}  # a dialect may keep credentials there
         _touch(work, hook)
         cancel_waiting(work, hook.number, states=[DeliveryState.PENDING, DeliveryState.HELD])
+        work.session.execute(
+            update(Delivery).where(*_those(hook.number, DeliveryState.SENDING)).values(cancel_requested=True)
+        )
         _audit(work, hook, "hook.deleted", {})
 
 
@@ -289,6 +319,7 @@ def rotate_secret(work: Work, *, hook: Hook, overlap_s: int = DEFAULT_OVERLAP_S,
     check(work, organization_number=hook.organization_number, draft=HookDraft(secret=made), hook=hook)
     now = work.now()
     with work.transaction():
+        _lock(work, hook)
         until = now + timedelta(seconds=overlap_s)
         for old in _living_secrets(hook, now):
             old.expires_at = min(old.expires_at or until, until)
@@ -301,6 +332,7 @@ def rotate_secret(work: Work, *, hook: Hook, overlap_s: int = DEFAULT_OVERLAP_S,
 def end_overlap(work: Work, *, hook: Hook) -> None:
     """Let only the newest secret sign from now on."""
     with work.transaction():
+        _lock(work, hook)
         newest, *older = hook.secrets
         for old in older:
             work.session.delete(old)
@@ -350,7 +382,7 @@ def waiting_of(work: Work, hook: Hook) -> Waiting:
 
 
 def _fit_slots(work: Work, hook: Hook) -> None:
-    """Give the hook as many turns as its in-flight cap needs; surplus turns go when nobody holds them."""
+    """Give the hook as many turns as its in-flight cap needs; surplus ones go, even from under a worker."""
     have = {turn.slot: turn for turn in work.session.scalars(select(Turn).where(Turn.hook_number == hook.number))}
     want = slots(hook.max_in_flight)
     for slot in range(want):

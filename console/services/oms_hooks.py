@@ -23,6 +23,7 @@ from console.services.keys import KeyRing
 from console.services.work import Work
 
 _AUTH = "sealed_auth"
+_COUNTDOWN = "retry_countdown_config"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +58,23 @@ def fields_of(work: Work, hook: Hook) -> OmsFields:
 
 
 def keeping(work: Work, hook: Hook | None, *, fields: OmsFields, posted: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Give the ``dialect_data`` of a hook, or of a new one, with *fields*; *posted* is its countdown as it was sent."""
+    """Give the ``dialect_data`` of a hook, or of a new one, with *fields*.
+
+    *posted* is the countdown as it was sent, None when it was not: then the one before stays.
+    """
     config = dict(fields.config)
-    kept: dict[str, Any] = {"is_key_given": fields.is_key_given, "callback": fields.callback}
+    kept: dict[str, Any] = {"is_key_given": fields.is_key_given, "callback": fields.callback, "config": config}
     if "auth" in config:
-        kept[_AUTH] = work.keys.seal(json.dumps(config.pop("auth"))).decode("ascii")
-    kept |= {"config": config, "retry_countdown_config": posted}
+        kept[_AUTH] = work.keys.seal(json.dumps(config["auth"])).decode("ascii")
+        config["auth"] = None  # keeps its place
     before = hook.dialect_data if hook is not None else {}
+    kept[_COUNTDOWN] = before.get(OMS, {}).get(_COUNTDOWN) if posted is None else posted
     return {**before, OMS: kept}
-
-
-def posted_countdown(hook: Hook) -> Any:
-    """Give the countdown as it was last sent; None when it never was."""
-    return dialect_hooks.kept(hook, OMS).get("retry_countdown_config")
 
 
 def countdown(hook: Hook) -> Countdown | None:
     """Give the countdown that a hook's retry policy is; None when it is none."""
-    return countdown_of(hook.retry, posted=posted_countdown(hook))
+    return countdown_of(hook.retry, posted=dialect_hooks.kept(hook, OMS).get(_COUNTDOWN))
 
 
 def can_say(hook: Any) -> bool:

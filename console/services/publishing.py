@@ -18,9 +18,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from console.core.envelopes import json_text
-from console.core.errors import Conflict, FieldError, Invalid, Refused
+from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from console.core.patterns import check_event_type
-from console.database import dialect_of
+from console.database import dialect_of, read_only
 from console.models import Delivery, DeliveryState, Event, Hook, Source, Trigger
 from console.services import object_models
 from console.services.matching import Listener, groups_by_type, listener, listeners
@@ -33,6 +33,7 @@ LONGEST_KEY = 255
 LONGEST_TEXT = 100
 LONGEST_MESSAGE = 2000
 HELD_REASON = "The hook is disabled"
+KEPT_REASON = "Kept back when the hook was enabled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,14 +98,19 @@ def publish_batch(work: Work, *, organization_number: int, drafts: Sequence[Even
 
 
 def publish_to(work: Work, *, hook: Hook, draft: EventDraft) -> Published:
-    """Publish an event to one hook alone, whatever it subscribes to; raise Invalid or Busy. *draft* has no key."""
+    """Publish an event to one hook alone, whatever it subscribes to; it is held when the hook is disabled.
+
+    *draft* has no key. Raise Invalid, Busy, or NotFound when the hook was deleted meanwhile.
+    """
     _check(work, hook.organization_number, [draft])
     now = work.now()
     with work.transaction():
+        work.session.refresh(hook, ["is_active", "deleted_at"], with_for_update={"read": True})
+        if hook.deleted_at is not None:
+            raise NotFound("hook")
         event = _event_row(work, hook.organization_number, draft, draft.fingerprint(), now=now, wanted=1)
         [number] = _insert_events(work, [event | {"is_direct": True}])
-        [settled] = _with_settled_switches(work, [listener(hook)])
-        row = delivery_row(work, event=event | {"number": number}, hook=settled, now=now)
+        row = delivery_row(work, event=event | {"number": number}, hook=listener(hook), now=now)
         work.session.execute(insert(Delivery), [row])
     work.ring.ring(DELIVERIES)
     return Published(event["id"], draft.type, 1, number)
@@ -254,15 +260,19 @@ def _insert(
 def _with_settled_switches(work: Work, hooks: list[Listener]) -> list[Listener]:
     """Read the switch of disabled hooks again under a lock, so that a hook enabled right now gets no held delivery.
 
-    SQLite has one writer, so nothing can move there. The other way round (disabled right now) the engine notices.
+    All of them are locked, not only those that are enabled by now: who enables one waits, and releases what is held
+    here. The other way round (disabled right now) the engine notices. SQLite has one writer and needs no lock.
     """
     disabled = [hook.number for hook in hooks if not hook.is_active]
-    if not disabled or dialect_of(work.session) == "sqlite":
+    if not disabled:
         return hooks
     rows = work.session.execute(
-        select(Hook.number).where(Hook.number.in_(disabled), Hook.is_active).with_for_update(read=True)
+        select(Hook.number, Hook.is_active)
+        .where(Hook.number.in_(disabled))
+        .order_by(Hook.number)
+        .with_for_update(read=True)
     )
-    active = {row.number for row in rows}
+    active = {row.number for row in rows if row.is_active}
     return [replace(hook, is_active=hook.is_active or hook.number in active) for hook in hooks]
 
 
@@ -333,9 +343,9 @@ def finish_fanouts(work: Work, *, limit: int = 10) -> int:
 
     The unique constraint on (event, hook) makes it repeatable: a crash halfway is finished by the next call.
     """
-    pending = list(
-        work.session.scalars(select(Event.number).where(Event.fanout_pending).order_by(Event.number).limit(limit))
-    )
+    query = select(Event.number).where(Event.fanout_pending).order_by(Event.number).limit(limit)
+    with read_only():
+        pending = list(work.session.scalars(query))
     for number in pending:
         with work.transaction():
             _fan_out(work, number)
@@ -351,11 +361,12 @@ def _fan_out(work: Work, number: int) -> None:
     now = work.now()
     rows = [
         delivery_row(work, event=facts, hook=hook, now=now)
-        for hook in listeners(work, organization_number=event.organization_number)
+        for hook in _with_settled_switches(work, listeners(work, organization_number=event.organization_number))
         if hook.subscription.reason_against(event_type=event.type, groups=groups, source=event.source) is None
     ]
     kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
-    work.session.execute(kind.insert(Delivery).on_conflict_do_nothing(), rows)
+    if rows:  # all of these hooks may have been deleted meanwhile
+        work.session.execute(kind.insert(Delivery).on_conflict_do_nothing(), rows)
     work.session.execute(
         update(Event).where(Event.number == number).values(fanout_pending=False, delivery_count=len(rows))
     )

@@ -28,7 +28,5 @@ def count_capped(session: Session, query: Select[Any], *, cap: int = COUNT_CAP) 
 
 def number_of(session: Session, model: type[Any], *, organization_number: int, id: UUID) -> int | None:  # noqa: A002  as everywhere
     """Give the number of the row of *model* with that id, deleted ones too; None: the organization has none."""
-    found = session.scalar(
-        select(model.number).where(model.organization_number == organization_number, model.id == id)
-    )
+    found = session.scalar(select(model.number).where(model.organization_number == organization_number, model.id == id))
     return None if found is None else int(found)

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import joinedload
 
 from console.core.errors import Busy, Invalid, TooMany, Unauthenticated
-from console.database import dialect_of, writing
+from console.database import dialect_of
 from console.models import BrowserSession, Membership, SignInFailure, User
 from console.services import audit, passwords
 from console.services.work import Actor, Work
@@ -302,8 +302,7 @@ def _touch(work: Work, session: BrowserSession) -> None:
     """Note that a session was seen; a database that is busy is let be."""
     seen = work.now()
     stale = BrowserSession.seen_at <= seen - TOUCH_EVERY
-    work.session.commit()  # ends a reader's transaction, which on SQLite could not write
-    with suppress(Busy, SQLAlchemyError), writing(), work.transaction():
+    with suppress(Busy, SQLAlchemyError), work.transaction():
         work.session.execute(
             update(BrowserSession).where(BrowserSession.number == session.number, stale).values(seen_at=seen)
         )

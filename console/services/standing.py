@@ -107,27 +107,36 @@ class Served:
 
 
 _STATE_COLUMNS = tuple(getattr(HookState, name) for name in Standing.__dataclass_fields__)
-_HOOK_COLUMNS = (Hook.id, Hook.organization_number, Hook.name, Hook.url, Hook.is_active, Hook.deleted_at)
-_LOAD = (
-    select(*_STATE_COLUMNS, *_HOOK_COLUMNS)
-    .join(Hook, Hook.number == HookState.hook_number)
+_LOCK = (
+    select(*_STATE_COLUMNS)
     .where(HookState.hook_number.in_(bindparam("numbers", expanding=True)))
     .order_by(HookState.hook_number)  # always in this order, else two workers could wait for each other
-    .with_for_update(of=HookState)
+    .with_for_update()
 )
+# A statement of its own: joined to the locked rows, PostgreSQL would give the switch as it was before the wait for
+# them, and what fails while its hook is being enabled would be held for ever.
+_HOOKS = select(
+    Hook.number, Hook.id, Hook.organization_number, Hook.name, Hook.url, Hook.is_active, Hook.deleted_at
+).where(Hook.number.in_(bindparam("numbers", expanding=True)))
 
 
 def load(work: Work, *, numbers: Collection[int]) -> dict[int, Served]:
     """Read and lock the standing of hooks, by number, inside the caller's transaction."""
-    found = {}
-    for row in work.session.execute(_LOAD, {"numbers": list(numbers)}):
-        columns = tuple(row)
-        standing = Standing(*columns[: len(_STATE_COLUMNS)])
-        id_, organization, name, url, is_active, deleted_at = columns[len(_STATE_COLUMNS) :]
-        found[standing.hook_number] = Served(
-            standing.hook_number, id_, organization, name or url, is_active, deleted_at is not None, standing
+    wanted = {"numbers": list(numbers)}
+    standings = {row.hook_number: Standing(*row) for row in work.session.execute(_LOCK, wanted)}
+    return {
+        row.number: Served(
+            row.number,
+            row.id,
+            row.organization_number,
+            row.name or row.url,
+            row.is_active,
+            row.deleted_at is not None,
+            standings[row.number],
         )
-    return found
+        for row in work.session.execute(_HOOKS, wanted)
+        if row.number in standings
+    }
 
 
 _STORE = (

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import structlog
 from sqlalchemy import Row, bindparam, select, text, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.selectable import TextualSelect
 
 from console.core.outcomes import Outcome
 from console.core.retry import RetryPolicy
 from console.core.verdicts import LONGEST_RETRY_AFTER_S, REASONS, Reason, judge
-from console.models import Delivery, DeliveryState, Hook, Leader, Trigger
+from console.database import dialect_of, read_only
+from console.models import Delivery, DeliveryState, Hook, HookState, Leader, Trigger, Worker
 from console.models.base import Moment
 from console.services import claims, due
 from console.services.beating import DEAD_AFTER
@@ -37,12 +40,14 @@ _log = structlog.get_logger(__name__)
 def lead(work: Work, *, worker: int) -> bool:
     """Be, or become, the leader: one worker at a time, replaced when it stops beating."""
     now = work.now()
-    leader = work.session.execute(select(Leader.worker_number, Leader.beat_at).where(Leader.name == DISPATCHER)).first()
-    work.session.rollback()
-    if leader is not None and leader.worker_number == worker and now - leader.beat_at < LEAD_EVERY:
+    query = select(Leader.worker_number, Leader.beat_at).where(Leader.name == DISPATCHER)
+    with read_only():  # all workers ask this every second
+        leader = work.session.execute(query).first()
+        work.session.rollback()
+    if leader is not None and leader.worker_number == worker and abs(now - leader.beat_at) < LEAD_EVERY:
         return True
-    if leader is not None and leader.worker_number != worker and now - leader.beat_at < DEAD_AFTER:
-        return False
+    if leader is not None and leader.worker_number != worker and abs(now - leader.beat_at) < DEAD_AFTER:
+        return False  # a beat that lies further ahead than that is from a clock that was set back since
     with work.transaction():
         if leader is None:
             return _first(work, worker=worker, now=now)
@@ -92,8 +97,7 @@ UPDATE workers SET stopped_at = :now, in_flight = 0 WHERE stopped_at IS NULL AND
     bindparam("now", type_=Moment()), bindparam("latest", type_=Moment())
 )
 
-_ORPHANS = (
-    text(f"""
+_ORPHANS = """
 SELECT d.number, d.attempt_count, d.interrupted, d.chain, d.chain_failures, d.trigger, d.is_test, d.cancel_requested,
        h.is_active, h.deleted_at IS NOT NULL AS is_deleted, h.retry, a.started_at, d.created_at
 FROM deliveries AS d
@@ -101,16 +105,25 @@ JOIN hooks AS h ON h.number = d.hook_number
 LEFT JOIN attempts AS a ON a.delivery_number = d.number AND a.number = d.attempt_count
 WHERE d.state = 'sending'
   AND (d.claimed_by IS NULL OR d.claimed_by NOT IN ({_LIVING}) OR a.started_at < :lost)
-ORDER BY d.number LIMIT {BATCH}""")  # noqa: S608 constants of this module
-    .bindparams(bindparam("lost", type_=Moment()))
-    .columns(
-        is_test=Delivery.is_test.type,
-        cancel_requested=Delivery.cancel_requested.type,
-        is_active=Hook.is_active.type,
-        retry=Hook.retry.type,
-        created_at=Moment(),
+ORDER BY d.number LIMIT {BATCH} {lock}"""
+
+
+@lru_cache
+def _orphans(dialect: str) -> TextualSelect:
+    """Select, and lock, what is being sent and has no living owner, or one that has lost sight of it."""
+    lock = "FOR UPDATE OF d SKIP LOCKED" if dialect == "postgresql" else ""
+    return (
+        text(_ORPHANS.format(_LIVING=_LIVING, BATCH=BATCH, lock=lock))
+        .bindparams(bindparam("lost", type_=Moment()))
+        .columns(
+            is_test=Delivery.is_test.type,
+            cancel_requested=Delivery.cancel_requested.type,
+            is_active=Hook.is_active.type,
+            retry=Hook.retry.type,
+            created_at=Moment(),
+        )
     )
-)
+
 
 _INTERRUPT = text("""
 UPDATE attempts SET outcome = 'interrupted', charged = false, error = :error
@@ -124,9 +137,15 @@ WHERE number = :delivery AND state = 'sending' AND attempt_count = :attempt""").
     *(bindparam(name, type_=Moment()) for name in ("next_attempt_at", "finished_at", "now"))
 )
 
+# A living worker may hold a turn without knowing: it let go, and the database did not take that or did not answer.
 _FREE_TURNS = text(f"""
 UPDATE turns SET worker_number = NULL
-WHERE worker_number IS NOT NULL AND worker_number NOT IN ({_LIVING})""")  # noqa: S608 as above
+WHERE worker_number IS NOT NULL AND (
+    worker_number NOT IN ({_LIVING})
+    OR (served_at < :lost AND NOT EXISTS (
+        SELECT 1 FROM deliveries AS d
+        WHERE d.state = 'sending' AND d.claimed_by = turns.worker_number AND d.hook_number = turns.hook_number)))
+""").bindparams(bindparam("lost", type_=Moment()))  # noqa: S608 as above
 
 INTERRUPTED_WORDS = "The worker stopped before the outcome was recorded; the receiver may have got the request."
 
@@ -136,8 +155,8 @@ def sweep(work: Work) -> Swept:
     now = work.now()
     with work.transaction():
         dead = work.session.execute(_DIE, {"now": now, "latest": now - DEAD_AFTER}).rowcount  # type: ignore[attr-defined]
-        work.session.execute(_FREE_TURNS)
-        orphans = work.session.execute(_ORPHANS, {"lost": now - LOST_AFTER}).all()
+        work.session.execute(_FREE_TURNS, {"lost": now - LOST_AFTER})
+        orphans = work.session.execute(_orphans(dialect_of(work.session)), {"lost": now - LOST_AFTER}).all()
         changes = [_freed(work, row, now=now) for row in orphans]
         if changes:
             work.session.connection().execute(_INTERRUPT, changes)
@@ -198,7 +217,8 @@ FROM waiting JOIN hooks AS h ON h.number = waiting.hook""").columns(retry=Hook.r
 def clamp(work: Work) -> int:
     """Move attempts that lie beyond any delay their policy knows to where it would put them; give how many.
 
-    They come from a clock that was ahead and has been set back since.
+    They come from a clock that was ahead and has been set back since, as do pauses of hooks and beats of workers that
+    lie too far ahead: a worker that died meanwhile would be taken for alive until then.
     """
     now = work.now()
     moved = 0
@@ -216,15 +236,35 @@ def clamp(work: Work) -> int:
                     .values(next_attempt_at=bound, modified_at=now)
                 )
                 moved += int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult
+        _clamp_pauses(work, now=now)
+        work.session.execute(
+            update(Worker).where(Worker.stopped_at.is_(None), Worker.beat_at > now + DEAD_AFTER).values(beat_at=now)
+        )
     if moved:
         _log.warning("attempts were planned too far ahead and are moved back", deliveries=moved)
     return moved
 
 
+def _clamp_pauses(work: Work, *, now: datetime) -> None:
+    """Move back the end of pauses that are longer than any can be, inside the caller's transaction."""
+    longest = now + timedelta(seconds=LONGEST_RETRY_AFTER_S)
+    work.session.execute(update(HookState).where(HookState.open_until > longest).values(open_until=longest))
+    limited = (
+        select(Hook.number, Hook.rate_limit, HookState.next_send_at)
+        .join(HookState, HookState.hook_number == Hook.number)
+        .where(HookState.next_send_at > now, Hook.rate_limit.is_not(None))
+    )
+    for row in work.session.execute(limited).all():
+        bound = now + claims.interval_of(row.rate_limit)
+        if row.next_send_at > bound:
+            work.session.execute(
+                update(HookState).where(HookState.hook_number == row.number).values(next_send_at=bound)
+            )
+
+
 def longest_delay_s(policy: RetryPolicy) -> float:
     """Give the longest time, in seconds, that may lie between two attempts under *policy*, Retry-After included."""
-    longest = max(policy.planned(), default=0.0)
-    return max(longest * (1 + policy.jitter), LONGEST_RETRY_AFTER_S)
+    return max(policy.longest_s(), LONGEST_RETRY_AFTER_S)
 
 
 _EXPIRED = text(f"""
@@ -253,19 +293,30 @@ WHERE NOT EXISTS (SELECT 1 FROM hook_states AS s WHERE s.hook_number = h.number)
 INSERT INTO turns (hook_number, slot) SELECT h.number, 0 FROM hooks AS h
 WHERE NOT EXISTS (SELECT 1 FROM turns AS t WHERE t.hook_number = h.number AND t.slot = 0)"""),
 )
+# What is held is found by the index over unfinished rows, what is pending by the loose scan: by the numbers of hooks
+# alone SQLite would walk all that was ever delivered to them.
+_HELD = "organization_number IN (SELECT number FROM organizations) AND state = 'held' AND state <> 'delivered'"
+_PENDING = f"""state = 'pending' AND hook_number IN (
+    {due.WAITING} SELECT waiting.hook FROM waiting JOIN hooks AS h ON h.number = waiting.hook WHERE {{hook}})"""  # noqa: S608 as above
 _SETTLE = (
-    text("""
+    text(f"""
 UPDATE deliveries SET state = 'held', next_attempt_at = NULL, waiting_reason = :reason, modified_at = :now
-WHERE state = 'pending' AND trigger = 'automatic'
-  AND hook_number IN (SELECT number FROM hooks WHERE NOT is_active AND deleted_at IS NULL)""").bindparams(
-        bindparam("now", type_=Moment())
-    ),
-    text("""
+WHERE trigger = 'automatic' AND {_PENDING.format(hook="NOT h.is_active AND h.deleted_at IS NULL")}
+""").bindparams(bindparam("now", type_=Moment())),  # noqa: S608 as above
+    text(f"""
 UPDATE deliveries SET state = 'canceled', next_attempt_at = NULL, waiting_reason = NULL, finished_at = :now,
        modified_at = :now
-WHERE state = 'pending' AND hook_number IN (SELECT number FROM hooks WHERE deleted_at IS NOT NULL)""").bindparams(
-        bindparam("now", type_=Moment())
-    ),
+WHERE {_PENDING.format(hook="h.deleted_at IS NOT NULL")}
+""").bindparams(bindparam("now", type_=Moment())),  # noqa: S608 as above
+    text(f"""
+UPDATE deliveries SET state = 'pending', next_attempt_at = :now, waiting_reason = NULL, modified_at = :now
+WHERE {_HELD} AND waiting_reason = :reason
+  AND EXISTS (SELECT 1 FROM hooks AS h WHERE h.number = hook_number AND h.is_active AND h.deleted_at IS NULL)
+""").bindparams(bindparam("now", type_=Moment())),  # noqa: S608 as above
+    text(f"""
+UPDATE deliveries SET state = 'canceled', waiting_reason = NULL, finished_at = :now, modified_at = :now
+WHERE {_HELD} AND EXISTS (SELECT 1 FROM hooks AS h WHERE h.number = hook_number AND h.deleted_at IS NOT NULL)
+""").bindparams(bindparam("now", type_=Moment())),  # noqa: S608 as above
 )
 
 
@@ -277,7 +328,7 @@ def repair(work: Work) -> None:
 
 
 def settle(work: Work) -> int:
-    """Hold or cancel what became pending at the moment its hook was disabled or deleted; give how many."""
+    """Put right what became pending or held at the moment its hook was switched or deleted; give how many."""
     settled = 0
     with work.transaction():
         for statement in _SETTLE:

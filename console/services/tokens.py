@@ -23,7 +23,7 @@ from sqlalchemy.orm import joinedload
 
 from console.core.errors import Busy, Forbidden, Invalid, NotFound, Unauthenticated
 from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
-from console.database import read_only, writing
+from console.database import read_only
 from console.models import Membership, Organization, Token, User
 from console.services import audit
 from console.services.work import Work
@@ -323,6 +323,5 @@ def _note_use(work: Work, token_number: int) -> None:
     now = work.now()
     stale = or_(Token.last_used_at.is_(None), Token.last_used_at <= now - NOTE_EVERY)
     note = update(Token).where(Token.number == token_number, stale).values(last_used_at=now, last_used_ip=work.actor.ip)
-    work.session.commit()  # ends a reader's transaction, which on SQLite could not write
-    with suppress(Busy, SQLAlchemyError), writing(), work.transaction():
+    with suppress(Busy, SQLAlchemyError), work.transaction():
         work.session.execute(note)

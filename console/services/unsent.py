@@ -68,7 +68,8 @@ UPDATE deliveries SET
     next_attempt_at = CASE WHEN {_CANCELED} OR {_HELD} THEN NULL ELSE next_attempt_at END,
     waiting_reason = CASE WHEN NOT {_CANCELED} AND {_HELD} THEN :held_reason END,
     finished_at = CASE WHEN {_CANCELED} THEN :now END
-WHERE number IN :numbers AND claimed_by = :worker AND state = 'sending'""").bindparams(  # noqa: S608 constants
+WHERE number IN :numbers AND claimed_by = :worker AND state = 'sending'
+RETURNING number""").bindparams(  # noqa: S608 constants
     bindparam("numbers", expanding=True), bindparam("now", type_=Moment())
 )
 
@@ -76,22 +77,30 @@ _FORGET = text("""
 DELETE FROM attempts WHERE delivery_number IN :numbers AND worker_number = :worker AND outcome IS NULL""").bindparams(
     bindparam("numbers", expanding=True)
 )
+_CLOSE = text("""
+UPDATE attempts SET outcome = 'interrupted', error = :error
+WHERE delivery_number IN :numbers AND worker_number = :worker AND outcome IS NULL""").bindparams(
+    bindparam("numbers", expanding=True)
+)
+NEVER_BEGUN_WORDS = "Nothing was sent: the delivery came to its end before this attempt began."
 
 
 def give_back(work: Work, *, worker: int, rows: Collection[Claimed], turns: Collection[Key] = ()) -> int:
     """Give back rows that were not begun, and *turns*; give how many rows were still ours.
 
     A row becomes pending as it was, canceled when that was asked for or its hook is deleted, held when its hook is
-    disabled; its attempt row is removed.
+    disabled; its attempt row is removed. A row that was lost keeps its attempt, else the numbers would have a gap.
     """
     numbers = [row.number for row in rows]
     with work.transaction():
-        returned = 0
+        returned: list[int] = []
         if numbers:
-            # First the attempts: rows that were lost have theirs marked as interrupted and keep them.
-            work.session.execute(_FORGET, {"worker": worker, "numbers": numbers})
             parameters = {"worker": worker, "numbers": numbers, "now": work.now(), "held_reason": HELD_REASON}
-            returned = int(work.session.execute(_RETURN, parameters).rowcount)  # type: ignore[attr-defined]
+            returned = list(work.session.scalars(_RETURN, parameters))
+            work.session.execute(_FORGET, {"worker": worker, "numbers": returned})
+            lost = [number for number in numbers if number not in returned]
+            if lost:
+                work.session.execute(_CLOSE, {"worker": worker, "numbers": lost, "error": NEVER_BEGUN_WORDS})
         if turns:
             free_turns(work, worker=worker, turns=turns)
-    return returned
+    return len(returned)

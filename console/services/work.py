@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from console.core.errors import Busy
 from console.core.ids import uuid7
-from console.database import is_busy
+from console.database import end_reading, is_busy, writing
 from console.services.keys import KeyRing
 from console.settings import Settings
 
@@ -86,10 +86,16 @@ class Work:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit what the block did, or roll all of it back; raise Busy when the database cannot take it now."""
+        """Commit what the block did, or roll all of it back; raise Busy when the database cannot take it now.
+
+        Where everything else only reads, as in a request, the block still writes: in a transaction of its own, so what
+        was read before it may be old. Lock what the block decides by, as PostgreSQL needs it anyway.
+        """
         try:
-            yield
-            self.session.commit()
+            with writing():
+                end_reading(self.session)
+                yield
+                self.session.commit()
         except BaseException as error:
             self.session.rollback()
             if is_busy(error):

@@ -1,4 +1,4 @@
-"""A real browser on a running ``hookyard up``. Every page is watched: no console error, no CSP violation, no stranger."""
+"""A real browser on a running ``hookyard up``; pages are watched for errors, CSP violations and foreign requests."""
 
 from __future__ import annotations
 
@@ -40,13 +40,19 @@ class Product:
     setup_url: str
     data: Path
 
+    def run(self, *words: str) -> None:
+        """Run a command of ``hookyard`` on the same data."""
+        environment = {**os.environ, "HOOKYARD_DATA": str(self.data)}
+        subprocess.run([sys.executable, "-P", "-m", "console.cli", *words], env=environment, check=True, timeout=60)
+
 
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory, wait_until_session: Callable[..., None]) -> Iterator[Product]:
     """``hookyard up`` on a fresh data directory, for all tests of this folder."""
     folder = tmp_path_factory.mktemp("browser")
     data = folder / "data"
-    environment = {**os.environ, "HOOKYARD_DATA": str(data), "HOOKYARD_ALLOW_NETS": "127.0.0.0/8", "HOOKYARD_WORKERS": "1"}
+    settings = {"HOOKYARD_DATA": str(data), "HOOKYARD_ALLOW_NETS": "127.0.0.0/8", "HOOKYARD_WORKERS": "1"}
+    environment = {**os.environ, **settings}
     lines: list[str] = []
     with (folder / "up.log").open("wb") as log:
         process = subprocess.Popen(
@@ -130,7 +136,7 @@ OpenContext = Callable[..., BrowserContext]
 
 @pytest.fixture
 def open_context(browser: Browser, product: Product, signed_in_state: dict[str, object]) -> Iterator[OpenContext]:
-    """Open a browser window of Ada's: ``open_context(viewport=NARROW, color_scheme="dark", java_script_enabled=False)``."""
+    """Open a browser window of Ada's: ``open_context(viewport=NARROW, color_scheme="dark")``."""
     opened: list[BrowserContext] = []
 
     def open_one(**options: object) -> BrowserContext:

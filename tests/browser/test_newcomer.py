@@ -9,8 +9,9 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Product
 
 
-def test_three_clicks_after_set_up_a_delivery_has_arrived(page: Page) -> None:
-    page.goto("/o/acme/start")
+def test_three_clicks_after_set_up_a_delivery_has_arrived(page: Page, product: Product) -> None:
+    product.run("organizations", "create", "fresh")
+    page.goto("/o/fresh/start")
 
     page.get_by_role("button", name="Create a bin").click()
     page.get_by_role("button", name="Create a hook").click()
@@ -83,10 +84,10 @@ def test_a_published_event_can_be_found_opened_and_resent(page: Page) -> None:
     page.goto("/o/acme/deliveries?event_type=order.paid")
     page.locator("table a", has_text="order.paid").first.click()
     page.wait_for_url(re.compile(r"/deliveries/[0-9a-f-]{36}"))
-    page.get_by_role("link", name="Resend").first.click()
+    page.get_by_role("link", name="Resend", exact=True).click()
     page.get_by_role("button", name="Resend now").click()
 
-    expect(page.get_by_text(re.compile("Attempt 2"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Attempt 2", exact=True)).to_be_visible(timeout=20_000)
 
 
 def test_private_targets_are_refused_in_words(page: Page) -> None:

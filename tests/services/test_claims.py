@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import select
 
 from console.core.outcomes import Outcome
 from console.models import Turn
-from console.services import deliveries, due, hooks, unsent
+from console.services import deliveries, due, hooks, sweeping, unsent
 from console.services.claims import MOST_ROWS, Seat
 from console.services.hook_fields import HookDraft
 from console.services.unsent import Fate
@@ -342,3 +343,48 @@ def test_rows_of_a_hook_that_moved_to_the_slow_lane_are_unwanted_in_this_one(wor
     assert recorded.withdrawn == {hook.number}
     assert state_of(work, hook).lane == DELIVERIES_SLOW
     assert unsent.look_again(work, rows=[second], lane=DELIVERIES)[second.number].fate is Fate.UNWANTED
+
+
+def test_a_row_that_a_late_2xx_ended_before_it_began_leaves_no_gap(work: Work, ada, clock) -> None:
+    make_hook(work, ada)
+    [number] = publish(work, ada)
+    [frozen] = rows_of(claim(work, hire(work)))
+    clock.advance(seconds=60)
+    sweeping.sweep(work)
+    clock.advance(seconds=60)
+    worker = hire(work)
+    rows = rows_of(claim(work, worker))
+    record(work, frozen)
+
+    unsent.give_back(work, worker=worker, rows=rows)
+
+    deliveries.resend(work, delivery=delivery(work, number))
+    record(work, rows_of(claim(work, worker, idle=[(rows[0].hook_number, 0)]))[0])
+    assert [(one.number, one.outcome) for one in attempts(work, number)] == [
+        (1, "ok"),
+        (2, "interrupted"),
+        (3, "ok"),
+    ]
+
+
+def test_the_default_schedule_by_name_is_as_exact_as_the_settings_make_it(work: Work, ada) -> None:
+    work = replace(work, settings=work.settings.model_copy(update={"retry_schedule": "10,60"}))
+    assert work.settings.default_retry is not None
+    hook = make_hook(work, ada, retry={"kind": "schedule", "attempts": 2})
+    publish(work, ada)
+    set_state(work, hook, open_until=work.now() + timedelta(hours=1), openings=3)
+
+    assert len(claim(work, hire(work))) == 1
+
+
+def test_a_probe_is_one_request_also_for_a_hook_with_several_turns(work: Work, ada) -> None:
+    hook = make_hook(work, ada, max_in_flight=32)
+    publish(work, ada, 4)
+    set_state(work, hook, concurrency=32, openings=1)
+    worker = hire(work)
+
+    first = claim(work, worker)
+    again = claim(work, worker, held={(hook.number, 0): Seat(0, 1)})
+    beside = claim(work, hire(work))
+
+    assert [len(rows_of(grants)) for grants in (first, again, beside)] == [1, 0, 0]

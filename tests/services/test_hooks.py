@@ -242,3 +242,17 @@ def test_a_test_send_is_one_delivery_to_that_hook_only(work: Work, ada, ring) ->
     assert deliveries.body_of(delivery).data.endswith(b'"data":{"n": 1.10}}')
     assert ring.lanes == ["deliveries"]
     assert delivery.next_attempt_at - work.now() == timedelta(0)
+
+
+def test_canceling_what_was_held_lets_be_what_is_being_sent(work: Work, ada) -> None:
+    hook = make(work, ada, is_active=False).hook
+    publish(work, ada)
+    deliveries.send_test(work, hook=hook)
+    held, sending = work.session.scalars(select(Delivery).order_by(Delivery.number))
+    sending.state = DeliveryState.SENDING
+    work.session.commit()
+
+    hooks.enable(work, hook=hook, held="cancel")
+
+    assert states(work) == ["canceled", "sending"]
+    assert (held.cancel_requested, sending.cancel_requested) == (False, False)

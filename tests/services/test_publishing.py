@@ -218,3 +218,15 @@ def test_a_fan_out_to_very_many_hooks_is_finished_later_and_counts_them_at_once(
     assert publishing.finish_fanouts(work) == 1
     assert publishing.finish_fanouts(work) == 0
     assert count(work, Delivery) == 3
+
+
+def test_a_fan_out_whose_hooks_have_gone_ends_without_deliveries(work: Work, ada, monkeypatch) -> None:
+    monkeypatch.setattr(publishing, "INLINE_HOOKS", 1)
+    made = [hook(work, ada, all_events=True) for _ in range(2)]
+    publish(work, ada)
+    for one in made:
+        hooks.delete(work, hook=one)
+
+    assert publishing.finish_fanouts(work) == 1
+    assert publishing.finish_fanouts(work) == 0
+    assert count(work, Delivery) == 0

@@ -7,12 +7,26 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select
 
+from console.core.outcomes import Outcome
 from console.models import HookState, Turn, Worker
-from console.services import beating, deliveries, hooks, sweeping
+from console.services import beating, deliveries, due, hooks, sweeping
 from console.services.beating import DEAD_AFTER
+from console.services.publishing import HELD_REASON
 from console.services.sweeping import LOST_AFTER, PARKED_AFTER, Swept
-from console.services.work import Work
-from tests.engine import attempts, claim, delivery, hire, make_hook, publish, put, record, rows_of, set_state
+from console.services.work import DELIVERIES, Work
+from tests.engine import (
+    attempts,
+    claim,
+    delivery,
+    hire,
+    make_hook,
+    publish,
+    put,
+    record,
+    rows_of,
+    set_state,
+    state_of,
+)
 
 pytestmark = pytest.mark.both_databases
 LATE = DEAD_AFTER + timedelta(seconds=1)
@@ -184,6 +198,52 @@ def test_a_long_delay_of_an_explicit_schedule_is_not_too_far(work: Work, ada) ->
     assert sweeping.clamp(work) == 0
 
 
+def test_any_delay_that_a_random_policy_may_draw_is_not_too_far(work: Work, ada) -> None:
+    make_hook(work, ada, retry={"kind": "random", "min": 0, "max": 7 * 86_400})
+    [number] = publish(work, ada)
+    put(work, number, next_attempt_at=work.now() + timedelta(days=6.9))
+
+    assert sweeping.clamp(work) == 0
+
+
+def test_a_clock_that_is_set_back_holds_no_hook_back(work: Work, ada, clock) -> None:
+    hook = make_hook(work, ada, rate_limit={"count": 1, "seconds": 60})
+    paused = make_hook(work, ada)
+    publish(work, ada)
+    clock.advance(days=3)
+    worker = hire(work)
+    claim(work, worker)
+    set_state(work, paused, open_until=work.now())
+    clock.advance(days=-3)
+
+    sweeping.clamp(work)
+
+    assert state_of(work, hook).next_send_at == work.now() + timedelta(seconds=60)
+    assert state_of(work, paused).open_until == work.now() + timedelta(hours=24)
+
+
+def test_a_worker_that_dies_after_its_clock_was_set_back_is_noticed(work: Work, ada, clock) -> None:
+    make_hook(work, ada)
+    [number] = publish(work, ada)
+    clock.advance(days=1)
+    claim(work, hire(work))
+    clock.advance(days=-1)
+
+    sweeping.clamp(work)
+    clock.advance(seconds=11)
+    sweeping.sweep(work)
+
+    assert delivery(work, number).state == "pending"
+
+
+def test_a_leader_that_dies_after_its_clock_was_set_back_is_followed(work: Work, clock) -> None:
+    clock.advance(days=1)
+    sweeping.lead(work, worker=1)
+    clock.advance(days=-1)
+
+    assert sweeping.lead(work, worker=2)
+
+
 def test_a_waiting_delivery_expires(work: Work, ada, clock) -> None:
     make_hook(work, ada, retry={"kind": "fixed", "seconds": 5, "expires_after": 60})
     [number] = publish(work, ada)
@@ -219,6 +279,50 @@ def test_what_became_pending_as_its_hook_was_switched_off_is_settled(work: Work,
     assert sweeping.settle(work) == 2
 
     assert (delivery(work, held).state, delivery(work, canceled).state) == ("held", "canceled")
+
+
+def test_what_was_held_as_its_hook_was_enabled_is_settled_and_what_is_to_be_kept_stays(work: Work, ada) -> None:
+    hook, keeping, disabled = (make_hook(work, ada) for _ in range(3))
+    missed, kept, waits = publish(work, ada)
+    for one in (hook, keeping, disabled):
+        hooks.disable(work, hook=one)
+    held = {"state": "held", "waiting_reason": HELD_REASON, "next_attempt_at": None}
+    hooks.enable(work, hook=hook)
+    put(work, missed, **held)
+    hooks.enable(work, hook=keeping, held="keep")
+
+    assert sweeping.settle(work) == 1
+
+    assert (delivery(work, missed).state, delivery(work, missed).next_attempt_at) == ("pending", work.now())
+    assert [delivery(work, number).state for number in (kept, waits)] == ["held", "held"]
+
+
+def test_what_was_held_as_its_hook_was_deleted_is_settled(work: Work, ada) -> None:
+    hook = make_hook(work, ada)
+    [number] = publish(work, ada)
+    hooks.delete(work, hook=hook)
+    put(work, number, state="held", waiting_reason=HELD_REASON, finished_at=None)
+
+    assert sweeping.settle(work) == 1
+    assert (delivery(work, number).state, delivery(work, number).finished_at) == ("canceled", work.now())
+
+
+def test_a_turn_that_its_living_worker_lost_sight_of_is_freed(work: Work, ada, clock) -> None:
+    """Its letting go did not reach the database, and nothing else would wake that worker for this hook."""
+    make_hook(work, ada)
+    worker = hire(work)
+    [first] = publish(work, ada)
+    [row] = rows_of(claim(work, worker))
+    record(work, row, Outcome.SERVER_ERROR, status=500)
+    for _ in range(20):
+        clock.advance(seconds=9)
+        beating.beat(work, worker=worker, in_flight=0)
+    assert due.due_lanes(work) == {}
+
+    sweeping.sweep(work)
+
+    assert list(due.due_lanes(work)) == [DELIVERIES]
+    assert delivery(work, first).state == "pending"
 
 
 def test_the_pulse_says_how_the_engine_is_doing(work: Work, ada, clock) -> None:

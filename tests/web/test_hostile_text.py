@@ -78,8 +78,10 @@ def check_inert(answer, *, string: str) -> None:
             value = tag.get(name, "")
             assert value == "" or value.startswith(("/", "#")), (name, value)
             assert not value.startswith("//")
-    shown = re.sub(r'(?:data-copy|value)="[^"]*"', "", answer.text)
-    assert INVISIBLE.search(shown) is None, INVISIBLE.search(shown)
+    # What is copied or edited stays as it is; what is read is made visible.
+    shown = re.sub(r'(?:data-copy|value)="[^"]*"|<textarea.*?</textarea>', "", answer.text, flags=re.DOTALL)
+    hidden = INVISIBLE.search(shown)
+    assert hidden is None, shown[max(hidden.start() - 300, 0) : hidden.end()]
     assert "evil.example" not in "".join(str(tag.attrs) for tag in page.find_all(["link", "meta", "script", "form"]))
     assert "49" not in re.sub(r"[0-9a-f-]{8,}|[\d.:]{3,}", "", page.get_text()) or "7*7" not in string
 

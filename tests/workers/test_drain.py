@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -10,7 +11,8 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Engine, event, func, select
+from sqlalchemy.exc import OperationalError
 
 from console.core.signing import Verification, verify
 from console.models import Attempt, Delivery, Turn
@@ -325,6 +327,25 @@ def test_what_cannot_begin_soon_is_given_back(work: Work, ada, receiver, hire_ha
 
 
 # --- faults ---------------------------------------------------------------------------------------------------------
+
+
+def test_rows_whose_hook_could_not_be_read_after_their_claim_are_sent_soon_all_the_same(
+    work: Work, ada, receiver, hire_hand
+) -> None:
+    make_hook(work, ada, url=receiver.url)
+    [number] = publish(work, ada)
+    failures = [sqlite3.OperationalError("database is locked")]
+
+    def fail(*arguments: object) -> None:
+        if "hooks.sealed_headers" in str(arguments[2]) and failures:
+            raise OperationalError("", None, failures.pop())
+
+    event.listen(Engine, "before_cursor_execute", fail)
+    hire_hand().deliver(slice_s=10)
+    event.remove(Engine, "before_cursor_execute", fail)
+
+    assert not failures
+    assert (delivery(work, number).state, [one.outcome for one in attempts(work, number)]) == ("delivered", ["ok"])
 
 
 def test_a_wrong_key_is_our_own_fault(work: Work, ada, receiver, hire_hand) -> None:

@@ -187,6 +187,7 @@ def test_a_job_that_is_not_ours_is_refused_and_the_worker_lives(
     make_hook(work, ada, url=receiver.url)
     process = start()
     with redis.Redis.from_url(valkey) as client:
+        wait_until(lambda: client.scard("rq:workers") == 1)  # what stands in the queue before is tidied away
         queue = Queue(DELIVERIES, connection=client, serializer=JSONSerializer)
         queue.enqueue("os.mkdir", str(tmp_path / "made"))
         wait_until(lambda: queue.failed_job_registry.get_job_count() == 1)
@@ -299,7 +300,7 @@ def test_a_redis_that_dies_and_comes_back_is_used_again(
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         client = redis.Redis.from_url(url)
         stack.callback(client.close)
-        wait_until(lambda: is_served(client), seconds=15)
+        wait_until(lambda: is_served(client), seconds=30)
         publish(work, ada)
         wait_until(lambda: states(work) == {"delivered": 3})
         assert process.poll() is None

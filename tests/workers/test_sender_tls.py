@@ -81,20 +81,21 @@ def test_a_handshake_that_does_not_end_times_out(play_fault: Play, attempt: Any,
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        ("ssh", "tls_error"),
-        ("answers-early", "tls_error"),
-        ("reset-at-once", "connection_reset"),
-        ("http-2", "tls_error"),
+        ("ssh", ("tls_error",)),
+        ("answers-early", ("tls_error",)),
+        # Python 3.11's ssl may read a reset as the end of the stream, depending on when it comes.
+        ("reset-at-once", ("connection_reset", "no_response")),
+        ("http-2", ("tls_error",)),
     ],
 )
 def test_a_receiver_that_speaks_no_tls_is_not_asked_in_plain_text(
-    play_fault: Play, attempt: Any, fault: str, outcome: str
+    play_fault: Play, attempt: Any, fault: str, outcome: tuple[str, ...]
 ) -> None:
     server = play_fault(fault)
 
     result = attempt(server.url.replace("http:", "https:"), timeout_s=1.0)
 
-    assert result.outcome == outcome
+    assert result.outcome in outcome
     assert server.connections == 1
     assert server.receipts == []
 

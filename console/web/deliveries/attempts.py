@@ -9,6 +9,7 @@ from typing import Any
 
 from console.core.envelopes import Body
 from console.core.outcomes import EXPLANATIONS, Explanation, Outcome
+from console.core.redact import visible
 from console.models import Attempt, Delivery
 from console.web.deliveries import words
 from console.web.downloads import Readable, readable
@@ -70,7 +71,7 @@ def _shown(attempt: Attempt, *, body: Body | None) -> Shown:
     tone, shape = ("busy", "send") if is_in_flight else ("good", "check") if is_ok else ("bad", "cross")
     explanation = _IN_FLIGHT if is_in_flight else _explanation(attempt.outcome)
     response = readable(attempt.response_body)
-    note = attempt.body_note or response.note
+    note = visible(attempt.body_note) if attempt.body_note else response.note
     return Shown(
         number=attempt.number,
         started_at=attempt.started_at,

@@ -116,6 +116,7 @@ def _log(*, hook: Hook | None) -> Response:
         may_resend=grants(access.place().permissions, Permission.DELIVERIES_RESEND),
         retention_days=collaborators().settings.retention_days,
         poll_url=_poll_url(page, asked),
+        back=lists.here(before=request.args.get("before"), after=request.args.get("after")),
         name_of=name_of,
     )
     return lists.push_clean_url(response) if hx.wants_fragment() else response

@@ -1,0 +1,156 @@
+"""What tests of the oms dialect arrange: webhooks, events, and a worker that sends them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import update
+
+from console.core.outcomes import Outcome
+from console.models import Delivery, Hook, Turn
+from console.services import hooks
+from console.services.hooks import HookDraft
+from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
+from tests.engine import claim, hire, put, record, rows_of
+from workers.beat import Beat
+from workers.drain import Drain
+from workers.equipment import Equipment, open_engine
+from workers.sender import Sender
+
+H = "/api/v1/oms/oms_hooks/"
+W = "/whisperer/hooks/"
+E = "/api/v1/oms/oms_hook_events/"
+PUBLISH = f"{E}publish-event/"
+RESEND = f"{E}resend-event/"
+URL = "https://receiver.example.com/hook"
+FIXED = {"choice": "fixed", "kwargs": {"seconds": 1}}
+LEAST = {"retry_countdown_config": FIXED, "target_url": URL, "event_type": "package.created"}
+PACKAGE = {"pk": 1, "model": "package"}
+HOOK_KEYS = [
+    "id",
+    "retry_countdown_config",
+    "created_date",
+    "modified_date",
+    "target_url",
+    "is_active",
+    "secret_key",
+    "event_type",
+    "callback",
+    "additional_headers",
+    "config",
+]
+EVENT_KEYS = [
+    "id",
+    "webhook",
+    "created_date",
+    "modified_date",
+    "uuid",
+    "request_payload",
+    "response_content",
+    "response_http_status",
+    "delivered",
+    "request_datetimes",
+    "retry_count",
+    "object_id",
+    "content_type",
+]
+TYPES = [
+    "package.created",
+    "package.status.transitioned",
+    "package.status.packed",
+    "package.status.cancelled",
+    "package.status.shipped",
+    "package.status.packed_for_refund",
+    "package.shipment.awb_number",
+    "shipment.created",
+    "shipment.status.updated",
+    "shipment.cancelled",
+    "transfer.status.created",
+]
+NOT_FOUND = {"detail": "Not found."}
+FORBIDDEN = {"detail": "You do not have permission to perform this action."}
+REQUIRED = ["This field is required."]
+NULL = ["This field may not be null."]
+NO_WEBHOOK = {"code": "webhook_100_1", "en": "Webhook does not exist"}
+REGISTERED = {"code": "webhook_100_2", "en": "Webhook already registered"}
+INACTIVE = {"code": "webhook_100_3", "en": "Webhook is not active"}
+NO_EVENT = {"code": "event_100_1", "en": "WebhookEvent does not exist"}
+UNKNOWN_TYPE = {"code": "event_100_2", "en": "Unknown event type"}
+
+
+def make(api: Any, **fields: Any) -> dict[str, Any]:
+    """Subscribe to ``package.created``, unless told."""
+    answer = api.post(H, json=LEAST | fields)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.get_json()
+    return made
+
+
+def path_of(webhook: dict[str, Any]) -> str:
+    return f"{H}{webhook['id']}/"
+
+
+def row_of(work: Work, webhook: dict[str, Any]) -> Hook:
+    """Give the hook as the core keeps it."""
+    row = work.session.get_one(Hook, webhook["id"], populate_existing=True)
+    work.session.commit()
+    return row
+
+
+def make_native(work: Work, person: Any, **fields: Any) -> Hook:
+    """Make a hook of that person's elsewhere: one that oms can say, unless told."""
+    defaults = {"url": URL, "event_types": ["package.created"], "retry": {"kind": "fixed", "seconds": 60}}
+    return hooks.create(
+        work,
+        organization_number=person.organization.number,
+        author_number=person.user.number,
+        draft=HookDraft(**{**defaults, **fields}),
+    ).hook
+
+
+def publish(api: Any, webhook: dict[str, Any], instance: Any = None) -> None:
+    answer = api.post(PUBLISH, json={"hook": webhook["id"], "instance": PACKAGE if instance is None else instance})
+    assert (answer.status_code, answer.data) == (202, b""), answer.text
+
+
+def events_of(api: Any, **query: Any) -> list[dict[str, Any]]:
+    """Give what the list of events says, newest first."""
+    answer = api.get(E, query_string=query)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.get_json()["results"]
+    return found
+
+
+def attempt(work: Work, event: dict[str, Any], outcome: Outcome = Outcome.OK, **fields: Any) -> None:
+    """Make the next attempt for an event and let it end so, without a receiver."""
+    work.session.execute(update(Turn).values(worker_number=None))
+    put(work, event["id"], next_attempt_at=work.now())
+    [row] = rows_of(claim(work, hire(work)) + claim(work, hire(work), lane=DELIVERIES_SLOW))
+    assert row.number == event["id"]
+    record(work, row, outcome, **fields)
+
+
+def at_present(work: Work) -> Work:
+    """Give a Work at the time that it really is, which is a worker's."""
+    return replace(work, clock=SystemClock())
+
+
+def deliver(work: Work) -> None:
+    """Send everything that waits, as a worker does, and let the callbacks of it end."""
+    now = at_present(work).now()
+    work.session.execute(update(Delivery).where(Delivery.state == "pending").values(next_attempt_at=now))
+    work.session.commit()
+    engine = open_engine(work.settings, pool_size=4)
+    equipment = Equipment(engine, work.settings, work.keys, ring=work.ring)
+    sender = Sender(work.settings.target_policy, user_agent="Hookyard/test", pool_size=4)
+    beat = Beat(equipment, lane=DELIVERIES)
+    drain = Drain(equipment, lane=DELIVERIES, beat=beat, sender=sender, threads=2)
+    beat.start()
+    drain.start()
+    try:
+        drain.run(slice_s=20)
+    finally:
+        drain.close()
+        beat.stop()
+        engine.dispose()

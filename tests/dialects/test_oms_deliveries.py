@@ -1,0 +1,449 @@
+"""What a webhook of oms gets, from a real worker: the request, its signatures and credentials, and callbacks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from console.core import signing
+from console.core.errors import Invalid
+from console.models import Delivery, Event, Hook
+from console.services import callbacks, deliveries, hooks, publishing
+from console.services.callbacks import Attempted
+from console.services.hooks import HookDraft
+from console.services.keys import KeyRing
+from console.services.publishing import EventDraft
+from console.services.work import Work
+from tests.dialects.oms_stage import (
+    PACKAGE,
+    PUBLISH,
+    RESEND,
+    at_present,
+    deliver,
+    events_of,
+    make,
+    make_native,
+    path_of,
+    publish,
+    row_of,
+)
+from tests.engine import attempts, delivery
+from tests.receiver import Receipt, Receiver
+
+SECRET = "größe-and-a-key"
+BASIC = {"auth": {"auth_type": "basic", "username": "erp", "password": "hünter2"}}
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as receiver:
+        yield receiver
+
+
+def sent(api: Any, work: Work, receiver: Receiver, **fields: Any) -> Receipt:
+    """Subscribe with these fields and publish an event; give the request that comes of it."""
+    publish(api, make(api, target_url=receiver.url, **fields))
+    deliver(work)
+    return receiver.receipts[-1]
+
+
+def signature_of(receipt: Receipt, secret: str) -> str:
+    return "sha256=" + hmac.new(secret.encode(), receipt.body, hashlib.sha256).hexdigest()
+
+
+# --- the request ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.both_databases
+def test_the_receiver_can_verify_the_signature_over_the_raw_body(ada_api: Any, work: Work, receiver: Receiver) -> None:
+    receipt = sent(ada_api, work, receiver, secret_key=SECRET)
+
+    [event] = events_of(ada_api)
+    assert receipt.headers["x-whisperer-signature"] == signature_of(receipt, SECRET)
+    assert receipt.headers["x-whisperer-event"] == "package.created"
+    assert receipt.headers["content-type"] == "application/json"
+    assert receipt.body == json.dumps(event["request_payload"]).encode()
+    assert receipt.id == event["uuid"]
+    assert (event["delivered"], event["response_content"], event["response_http_status"]) == (True, "ok", 200)
+    assert (event["retry_count"], len(event["request_datetimes"])) == (1, 1)
+
+
+def test_standard_webhooks_sign_with_the_secret_key_as_well(ada_api: Any, work: Work, receiver: Receiver) -> None:
+    receipt = sent(ada_api, work, receiver, secret_key=SECRET)
+
+    assert receipt.headers["webhook-signature"] == signing.sign(
+        message_id=receipt.id,
+        timestamp=int(receipt.headers["webhook-timestamp"]),
+        body=receipt.body,
+        secrets=[SECRET],
+    )
+
+
+def test_without_a_secret_key_there_is_no_signature_of_oms(ada_api: Any, work: Work, receiver: Receiver) -> None:
+    receipt = sent(ada_api, work, receiver)
+
+    assert "x-whisperer-signature" not in receipt.headers
+    assert "authorization" not in receipt.headers
+    assert receipt.headers["webhook-signature"].startswith("v1,")
+
+
+def test_after_a_rotation_the_newest_secret_signs(ada_api: Any, work: Work, receiver: Receiver) -> None:
+    made = make(ada_api, target_url=receiver.url, secret_key=SECRET)
+    new = hooks.rotate_secret(at_present(work), hook=row_of(work, made)).secret
+    publish(ada_api, made)
+
+    deliver(work)
+
+    [receipt] = receiver.receipts
+    assert receipt.headers["x-whisperer-signature"] == signature_of(receipt, new)
+    assert len(receipt.headers["webhook-signature"].split()) == 2
+
+
+def test_a_hook_made_elsewhere_with_the_format_of_oms_signs_with_its_secret(
+    ada: Any, work: Work, receiver: Receiver
+) -> None:
+    hook = make_native(work, ada, url=receiver.url, payload_format="oms", retry=None)
+    [(_, secret)] = hooks.secrets_of(work, hook)
+    draft = EventDraft(type="package.created", payload=b"{}")
+    publishing.publish(work, organization_number=ada.organization.number, draft=draft)
+
+    deliver(work)
+
+    [receipt] = receiver.receipts
+    assert receipt.headers["x-whisperer-signature"] == signature_of(receipt, secret)
+
+
+def test_basic_credentials_are_sent_and_masked_in_the_log(ada_api: Any, work: Work, receiver: Receiver) -> None:
+    receipt = sent(ada_api, work, receiver, config=BASIC, secret_key=SECRET)
+
+    [event] = events_of(ada_api)
+    logged = dict(attempts(work, event["id"])[0].request_headers or [])
+    assert base64.b64decode(receipt.headers["authorization"].removeprefix("Basic ")).decode() == "erp:hünter2"
+    assert logged["Authorization"] == logged["X-Whisperer-Signature"] == "••••••"
+    assert logged["X-Whisperer-Event"] == "package.created"
+
+
+def test_a_hooks_own_headers_override_those_of_oms(ada_api: Any, work: Work, receiver: Receiver) -> None:
+    own = {
+        "authorization": "Bearer abc",
+        "X-WHISPERER-EVENT": "mine",
+        "content-type": "application/vnd.acme+json",
+        "X-Whisperer-Signature": "none",
+        "X-Shop": "acme",
+    }
+
+    receipt = sent(ada_api, work, receiver, config=BASIC, secret_key=SECRET, additional_headers=own)
+
+    assert {name.lower(): value for name, value in own.items()}.items() <= receipt.headers.items()
+
+
+def store_headers(work: Work, hook: Hook, headers: dict[str, str]) -> None:
+    """Keep headers with a hook that the rules of today would not let in."""
+    hook.sealed_headers = work.keys.seal(json.dumps(headers))
+    hook.version += 1
+    work.session.commit()
+
+
+@pytest.mark.parametrize("name", ["webhook-id", "Webhook-Signature", "WEBHOOK-TIMESTAMP", "Host", "Transfer-Encoding"])
+def test_a_stored_header_that_is_not_allowed_is_never_sent(
+    ada_api: Any, work: Work, receiver: Receiver, name: str
+) -> None:
+    made = make(ada_api, target_url=receiver.url)
+    store_headers(work, row_of(work, made), {name: "x"})
+    publish(ada_api, made)
+
+    deliver(work)
+
+    [event] = events_of(ada_api)
+    assert receiver.receipts == []
+    assert delivery(work, event["id"]).last_outcome == "invalid_request"
+    assert event["response_content"].startswith(f"{name} may not be set")
+
+
+@pytest.mark.parametrize(("payload_format", "expected"), [("oms", "text/json"), ("standard", "application/json")])
+def test_only_the_format_of_oms_lets_a_hook_say_what_is_sent(
+    ada: Any, work: Work, receiver: Receiver, payload_format: str, expected: str
+) -> None:
+    hook = make_native(work, ada, url=receiver.url, payload_format="oms", headers={"Content-Type": "text/json"})
+    hooks.change(work, hook=hook, draft=HookDraft(payload_format=payload_format))
+    draft = EventDraft(type="package.created", payload=b"{}")
+    publishing.publish(work, organization_number=ada.organization.number, draft=draft)
+
+    deliver(work)
+
+    [receipt] = receiver.receipts
+    assert receipt.headers["content-type"] == expected
+
+
+def test_a_content_type_is_a_header_of_the_format_of_oms_alone(ada: Any, work: Work) -> None:
+    headers = {"Content-Type": "text/json"}
+    standard = make_native(work, ada)
+
+    with pytest.raises(Invalid):
+        hooks.change(work, hook=standard, draft=HookDraft(headers=headers))
+    with pytest.raises(Invalid):
+        make_native(work, ada, headers=headers)
+    hooks.change(work, hook=standard, draft=HookDraft(headers=headers, payload_format="oms"))
+    with pytest.raises(Invalid):
+        hooks.change(work, hook=standard, draft=HookDraft(headers=headers, payload_format="standard"))
+
+
+def test_credentials_whose_key_is_gone_are_our_fault(ada_api: Any, work: Work, receiver: Receiver) -> None:
+    made = make(ada_api, target_url=receiver.url)
+    hook = row_of(work, made)
+    sealed = KeyRing(["another key that nobody has any more"]).seal('{"auth_type": "basic"}').decode()
+    hook.dialect_data = {"oms": {**hook.dialect_data["oms"], "sealed_auth": sealed}}
+    hook.version += 1
+    work.session.commit()
+    ada_api.post(PUBLISH, json={"hook": made["id"], "instance": PACKAGE})
+
+    deliver(work)
+
+    [row] = work.session.scalars(select(Delivery))
+    assert (receiver.receipts, row.last_outcome, row.chain_failures) == ([], "system_error", 0)
+    assert ada_api.get(path_of(made)).status_code == 503
+
+
+# --- again ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.both_databases
+def test_an_event_is_retried_until_its_receiver_answers(ada_api: Any, work: Work, receiver: Receiver) -> None:
+    receiver.answer = (500, {}, b"broken")
+    publish(ada_api, make(ada_api, target_url=receiver.url, secret_key=SECRET))
+    seen = []
+
+    for _ in range(2):
+        deliver(work)
+        [event] = events_of(ada_api)
+        seen.append((event["retry_count"], event["response_content"], event["delivered"]))
+    receiver.answer = (200, {"Content-Type": "application/json"}, b'{"accepted": [1]}')
+    deliver(work)
+
+    [event] = events_of(ada_api)
+    assert seen == [(1, "broken", False), (2, "broken", False)]
+    assert (event["delivered"], event["retry_count"], event["response_content"]) == (True, 3, {"accepted": [1]})
+    assert event["request_datetimes"] == sorted(event["request_datetimes"], reverse=True)
+    assert (
+        len({(receipt.id, receipt.body, receipt.headers["x-whisperer-signature"]) for receipt in receiver.receipts})
+        == 1
+    )
+
+
+def test_a_fixed_countdown_waits_from_the_end_of_the_attempt(ada_api: Any, work: Work, receiver: Receiver) -> None:
+    receiver.answer = (500, {}, b"")
+    publish(ada_api, make(ada_api, target_url=receiver.url))
+
+    deliver(work)
+
+    [event] = events_of(ada_api)
+    [attempt] = attempts(work, event["id"])
+    ended_at = attempt.started_at + timedelta(milliseconds=attempt.duration_ms or 0)
+    assert delivery(work, event["id"]).next_attempt_at == ended_at + timedelta(seconds=1)
+
+
+@pytest.mark.both_databases
+def test_a_resent_event_has_the_same_uuid_and_body(ada_api: Any, work: Work, receiver: Receiver) -> None:
+    sent(ada_api, work, receiver)
+    [before] = events_of(ada_api)
+
+    answer = ada_api.post(RESEND, json={"event": before["uuid"]})
+    deliver(work)
+
+    [after] = events_of(ada_api)
+    first, second = receiver.receipts
+    assert answer.status_code == 200
+    assert (first.body, first.id) == (second.body, second.id)
+    assert (after["uuid"], after["retry_count"]) == (before["uuid"], 2)
+
+
+def test_a_resent_event_reaches_an_inactive_webhook(ada_api: Any, work: Work, receiver: Receiver) -> None:
+    made = make(ada_api, target_url=receiver.url)
+    publish(ada_api, made)
+    ada_api.delete(path_of(made))
+    deliver(work)
+    [event] = events_of(ada_api)
+    assert receiver.receipts == []
+
+    ada_api.post(RESEND, json={"event": event["uuid"]})
+    deliver(work)
+
+    assert len(receiver.receipts) == 1
+    assert events_of(ada_api)[0]["delivered"] is True
+
+
+# --- callbacks ------------------------------------------------------------------------------------------------------
+
+
+def responses(work: Work) -> list[Event]:
+    """Give the events that callbacks published, oldest first."""
+    work.session.commit()
+    query = select(Event).where(Event.is_from_callback).order_by(Event.number)
+    return list(work.session.scalars(query))
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    ("answer", "payloads"),
+    [
+        ((200, {"Content-Type": "application/json"}, b'{"order": 1.10}'), [b'{"order": 1.10}']),
+        ((200, {}, b"[1]"), [b"[1]"]),
+        ((200, {}, b"ok"), []),
+        ((200, {}, b""), []),
+        ((200, {}, b'{"a": 1, "a": 2}'), []),
+        ((500, {"Content-Type": "application/json"}, b'{"order": 1}'), []),
+    ],
+)
+def test_a_json_answer_is_published_as_an_event(
+    ada_api: Any, work: Work, receiver: Receiver, answer: Any, payloads: list[bytes]
+) -> None:
+    receiver.answer = answer
+
+    sent(ada_api, work, receiver, callback="publish_response")
+
+    found = responses(work)
+    assert [event.payload for event in found] == payloads
+    assert all(event.type == "package.created.responded" for event in found)
+
+
+def test_an_answer_to_a_callbacks_event_is_not_published_again(
+    ada_api: Any, ada: Any, work: Work, receiver: Receiver
+) -> None:
+    receiver.answer = (200, {}, b'{"order": 1}')
+    hook = make_native(work, ada, url=receiver.url, event_types=["*"], payload_format="oms")
+    hook.dialect_data = {"oms": {"callback": "publish_response"}}
+    work.session.commit()
+    draft = EventDraft(type="package.created", payload=b"{}")
+    publishing.publish(work, organization_number=ada.organization.number, draft=draft)
+
+    for _ in range(3):
+        deliver(work)
+
+    assert len(responses(work)) == 1
+    assert len(receiver.receipts) == 2
+
+
+def test_a_test_publishes_nothing(ada_api: Any, work: Work, receiver: Receiver) -> None:
+    receiver.answer = (200, {}, b'{"order": 1}')
+    made = make(ada_api, target_url=receiver.url, callback="publish_response")
+    deliveries.send_test(at_present(work), hook=row_of(work, made))
+
+    deliver(work)
+
+    assert (len(receiver.receipts), responses(work)) == (1, [])
+
+
+class Entry:
+    """An entry point of an installed package; *find* loads it."""
+
+    def __init__(self, load: Callable[[], Any]) -> None:
+        self.load = load
+
+
+@pytest.fixture
+def offer(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Offer callbacks by name, as an installed package does."""
+
+    def install(**offered: Callable[[], Any]) -> None:
+        found = {name: Entry(load) for name, load in offered.items()}
+        monkeypatch.setattr(callbacks, "_offered", lambda: found)
+
+    return install
+
+
+def test_a_package_may_offer_callbacks_that_hear_of_each_attempt(
+    ada_api: Any, work: Work, receiver: Receiver, offer: Callable[..., None]
+) -> None:
+    heard: list[Attempted] = []
+    offer(note=lambda: lambda _work, attempted: heard.append(attempted))
+    receiver.answer = (503, {}, b"later")
+
+    sent(ada_api, work, receiver, callback="note")
+    receiver.answer = (200, {}, b"ok")
+    deliver(work)
+
+    [event] = events_of(ada_api)
+    assert [(one.attempt, one.outcome.value, one.status, one.response_body) for one in heard] == [
+        (1, "server_error", 503, b"later"),
+        (2, "ok", 200, b"ok"),
+    ]
+    assert {str(one.delivery_id) for one in heard} == {event["uuid"]}
+
+
+def _raising(error: BaseException) -> Callable[..., None]:
+    def callback(_work: Work, _attempted: Attempted) -> None:
+        raise error
+
+    return callback
+
+
+def _unimportable() -> Any:
+    raise ImportError("no module named acme")
+
+
+BROKEN: dict[str, Callable[[], Any]] = {
+    "raises": lambda: _raising(ValueError("whsec_secret")),
+    "exits": lambda: _raising(SystemExit(1)),
+    "unimportable": _unimportable,
+    "no_function": lambda: 5,
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_callback_that_fails_breaks_nothing(
+    ada_api: Any, work: Work, receiver: Receiver, offer: Callable[..., None], name: str
+) -> None:
+    heard: list[Attempted] = []
+    offer(**{name: BROKEN[name], "note": lambda: lambda _work, attempted: heard.append(attempted)})
+    publish(ada_api, make(ada_api, target_url=receiver.url, callback=name))
+    publish(ada_api, make(ada_api, target_url=receiver.url, callback="note", event_type="shipment.created"))
+
+    deliver(work)
+
+    assert all(event["delivered"] for event in events_of(ada_api))
+    assert len(heard) == 1
+
+
+def test_a_callback_that_is_registered_no_longer_is_passed_over_and_may_be_sent_back(
+    ada_api: Any, work: Work, receiver: Receiver, offer: Callable[..., None]
+) -> None:
+    offer(note=lambda: lambda _work, _attempted: None)
+    made = make(ada_api, target_url=receiver.url, callback="note")
+    offer()
+    publish(ada_api, made)
+
+    deliver(work)
+
+    assert events_of(ada_api)[0]["delivered"] is True
+    assert ada_api.put(path_of(made), json=made).get_json()["callback"] == "note"
+    assert ada_api.post("/api/v1/oms/oms_hooks/", json=made).get_json() == {
+        "callback": ['"note" is not a valid choice.']
+    }
+
+
+def test_a_callback_that_never_returns_holds_up_no_delivery(
+    ada_api: Any, work: Work, receiver: Receiver, offer: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from threading import Event as Gate
+
+    from workers import drain
+
+    gate = Gate()
+    offer(hang=lambda: lambda _work, _attempted: gate.wait(60))
+    monkeypatch.setattr(drain, "LONGEST_CALLS_S", 0.1)
+    made = make(ada_api, target_url=receiver.url, callback="hang")
+    for _ in range(3):
+        publish(ada_api, made)
+
+    deliver(work)
+
+    gate.set()
+    assert [event["delivered"] for event in events_of(ada_api)] == [True] * 3

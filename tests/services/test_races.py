@@ -1,0 +1,158 @@
+"""Two who change the same rows at the same moment: whoever comes second sees what the first did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Thread, get_ident
+
+import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Session
+
+from console.core.errors import Conflict, NotFound
+from console.core.outcomes import Outcome
+from console.models import Hook
+from console.services import deliveries, hooks, publishing
+from console.services.hook_fields import HookDraft
+from console.services.publishing import EventDraft
+from console.services.work import Work
+from tests.engine import claim, delivery, hire, make_hook, publish, record, rows_of
+
+pytestmark = pytest.mark.both_databases
+WHILE_BLOCKED_S = 0.3
+"""What has not come to its end by then waits for a lock that the interrupted one holds."""
+
+
+@pytest.fixture
+def just_before(work: Work, engine: Engine) -> Callable[..., object]:
+    """Let somebody else act just before this thread's first statement with *words*, as far as the locks let them."""
+
+    @contextmanager
+    def interrupt(words: str, act: Callable[[Work], object]) -> Iterator[None]:
+        me, errors = get_ident(), []
+
+        def run() -> None:
+            with Session(engine, expire_on_commit=False) as session:
+                try:
+                    act(replace(work, session=session))
+                except Exception as error:  # noqa: BLE001 told to the test
+                    errors.append(error)
+
+        other = Thread(target=run)
+
+        def listen(*arguments: object) -> None:
+            if get_ident() == me and words in str(arguments[2]) and other.ident is None:
+                other.start()
+                other.join(WHILE_BLOCKED_S)
+
+        event.listen(engine, "before_cursor_execute", listen)
+        yield
+        event.remove(engine, "before_cursor_execute", listen)
+        assert other.ident is not None, f"no statement had the words {words}"
+        other.join(10)
+        if errors:
+            raise errors[0]
+
+    return interrupt
+
+
+def hook_of(work: Work, hook: Hook) -> Hook:
+    return hooks.get(work, organization_number=hook.organization_number, hook_id=hook.id)
+
+
+def test_a_hook_enabled_while_an_event_is_published_leaves_nothing_held(work: Work, ada, just_before) -> None:
+    hook = make_hook(work, ada, is_active=False)
+
+    with just_before("INSERT INTO deliveries", lambda other: hooks.enable(other, hook=hook_of(other, hook))):
+        [number] = publish(work, ada)
+
+    assert delivery(work, number).state == "pending"
+
+
+def test_a_hook_enabled_while_an_event_is_published_to_it_alone_leaves_nothing_held(
+    work: Work, ada, just_before
+) -> None:
+    hook = make_hook(work, ada, is_active=False)
+
+    with just_before("INSERT INTO deliveries", lambda other: hooks.enable(other, hook=hook_of(other, hook))):
+        publishing.publish_to(work, hook=hook, draft=EventDraft(type="order.paid", payload=b"{}"))
+
+    [found] = deliveries.find(
+        work, organization_number=ada.organization.number, wanted=deliveries.DeliveryFilter(hook_number=hook.number)
+    )
+    assert delivery(work, found.number).state == "pending"
+
+
+def test_a_failure_recorded_while_its_hook_is_being_enabled_is_tried_again(work: Work, ada, just_before) -> None:
+    hook = make_hook(work, ada)
+    publish(work, ada)
+    [row] = rows_of(claim(work, hire(work)))
+    hooks.disable(work, hook=hook)
+
+    with just_before("UPDATE deliveries", lambda other: record(other, row, Outcome.SERVER_ERROR, status=500)):
+        hooks.enable(work, hook=hook)
+
+    assert delivery(work, row.number).state == "pending"
+
+
+def test_two_changes_at_once_make_two_versions(work: Work, ada, just_before) -> None:
+    """Workers keep a hook by its version: two contents under one would leave them with the older."""
+    hook = make_hook(work, ada)
+
+    def rename(other: Work) -> None:
+        hooks.change(other, hook=hook_of(other, hook), draft=HookDraft(name="Other"))
+
+    with just_before("UPDATE hooks", rename):
+        hooks.change(work, hook=hook, draft=HookDraft(description="Mine"))
+
+    work.session.expire_all()
+    assert (hook.version, hook.name, hook.description) == (3, "Other", "Mine")
+
+
+def test_a_change_of_what_somebody_else_changed_meanwhile_is_refused(work: Work, ada, engine: Engine) -> None:
+    hook = make_hook(work, ada)
+    work.session.commit()
+    with Session(engine, expire_on_commit=False) as session:
+        other = replace(work, session=session)
+        hooks.change(other, hook=hook_of(other, hook), draft=HookDraft(name="Other"))
+
+    with pytest.raises(Conflict):
+        hooks.change(work, hook=hook, draft=HookDraft(name="Mine"), version=1)
+
+
+@pytest.mark.parametrize("switch", [hooks.enable, hooks.disable, hooks.delete])
+def test_a_hook_that_was_deleted_meanwhile_is_gone(work: Work, ada, engine: Engine, switch) -> None:
+    hook = make_hook(work, ada)
+    with Session(engine, expire_on_commit=False) as session:
+        other = replace(work, session=session)
+        hooks.delete(other, hook=hook_of(other, hook))
+
+    with pytest.raises(NotFound):
+        switch(work, hook=hook)
+
+
+def test_disabling_a_hook_that_was_enabled_meanwhile_disables_it(work: Work, ada, engine: Engine) -> None:
+    hook = make_hook(work, ada, is_active=False)
+    with Session(engine, expire_on_commit=False) as session:
+        other = replace(work, session=session)
+        hooks.enable(other, hook=hook_of(other, hook))
+
+    hooks.disable(work, hook=hook)
+
+    [number] = publish(work, ada)
+    assert delivery(work, number).state == "held"
+
+
+def test_canceling_at_the_moment_that_an_attempt_fails_cancels(work: Work, ada, just_before) -> None:
+    make_hook(work, ada)
+    publish(work, ada)
+    [row] = rows_of(claim(work, hire(work)))
+    found = deliveries.get(work, organization_number=ada.organization.number, delivery_id=row.id)
+    work.session.commit()
+
+    with just_before("SET cancel_requested", lambda other: record(other, row, Outcome.SERVER_ERROR, status=500)):
+        deliveries.cancel(work, delivery=found)
+
+    assert delivery(work, row.number).state == "canceled"
