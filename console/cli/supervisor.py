@@ -217,6 +217,8 @@ class Supervisor:
         log("stopping")
         self._end(self.others, patience=(DRAIN_S, INSIST_S))
         self._end(self.store, patience=(LAST_S,))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # all is done; one more signal must not make it look like a death
         log("stopped")
 
     def _end(self, some: Sequence[Running], *, patience: Sequence[float]) -> None:

@@ -46,9 +46,9 @@ class Product:
         subprocess.run([sys.executable, "-P", "-m", "console.cli", *words], env=environment, check=True, timeout=60)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory, wait_until_session: Callable[..., None]) -> Iterator[Product]:
-    """``hookyard up`` on a fresh data directory, for all tests of this folder."""
+    """``hookyard up`` on a fresh data directory, for all tests of a file."""
     folder = tmp_path_factory.mktemp("browser")
     data = folder / "data"
     settings = {"HOOKYARD_DATA": str(data), "HOOKYARD_ALLOW_NETS": "127.0.0.0/8", "HOOKYARD_WORKERS": "1"}
@@ -75,8 +75,9 @@ def product(tmp_path_factory: pytest.TempPathFactory, wait_until_session: Callab
         process.stdout.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium. Not for longer than a file: Playwright keeps an event loop running, which others could not use."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -113,7 +114,7 @@ def watch(product: Product) -> Iterator[Watch]:
     assert watch.complaints == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in_state(browser: Browser, product: Product) -> dict[str, object]:
     """Set the product up as Ada, once; give the cookies."""
     context = browser.new_context()
