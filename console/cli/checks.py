@@ -100,7 +100,10 @@ def require_database(settings: Settings) -> None:
     """Raise UnfitError when the database was never made: opening a missing SQLite file would make an empty one."""
     path = sqlite_file(settings)
     if path is not None and not path.exists():
-        raise UnfitError(f"There is no database {path} yet: run `hookyard db upgrade`, or `hookyard up`.")
+        raise UnfitError(
+            f"There is no database {path} yet: run `hookyard db upgrade`, or `hookyard up`. "
+            "If `hookyard up --data` was given another directory, set HOOKYARD_DATA to it."
+        )
 
 
 def require_sound_file(settings: Settings) -> None:

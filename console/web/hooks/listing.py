@@ -161,8 +161,12 @@ def switch(hook_id: UUID) -> Response:
     if waiting.held and held not in HELD_CHOICES:
         return hx.redirect_to(url_for("hooks.switch_on", hook_id=hook.id))
     hooks.enable(work, hook=hook, held=held or "release")
-    words = {"release": "are on their way", "keep": "stay held", "cancel": "were canceled"}
-    rest = f" {plural(waiting.held, 'held delivery', 'held deliveries')} {words[held]}." if waiting.held else ""
+    one, many = {
+        "release": ("held delivery is on its way", "held deliveries are on their way"),
+        "keep": ("held delivery stays held", "held deliveries stay held"),
+        "cancel": ("held delivery was canceled", "held deliveries were canceled"),
+    }[held or "release"]
+    rest = f" {plural(waiting.held, one, many)}." if waiting.held else ""
     return _switched(hook, f"{name_of(hook)} is on.{rest}")
 
 
