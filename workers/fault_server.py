@@ -220,7 +220,7 @@ class FaultServer:
             thread = Thread(target=self._serve, args=(sock, self.connections), name="fault-caller", daemon=True)
             with self._lock:
                 self._open[thread] = sock
-            thread.start()
+                thread.start()  # before anybody who closes can see it: a thread that never ran cannot be joined
 
     def _serve(self, sock: socket.socket, number: int) -> None:
         caller = Caller(sock, server=self, connection=number)

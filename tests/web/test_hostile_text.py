@@ -41,8 +41,8 @@ STRINGS = [
     '" hx-get="//evil.example" hx-trigger="load" x="',
     "<div hx-get=/o/acme/hooks hx-trigger=load hx-on::load=alert(1)></div>",
     "<div data-hx-get=/logout data-hx-trigger=load data-copy=x data-dialog=y></div>",
-    "{{ 7*7 }} {% raw %} {{ config }} {{ request.environ }}",
-    "${7*7} #{7*7} <%= 7*7 %> [[${7*7}]]",
+    "{{ 7919*7919 }} {% raw %} {{ config }} {{ request.environ }}",
+    "${7919*7919} #{7919*7919} <%= 7919*7919 %> [[${7919*7919}]]",
     "javascript:alert(1)//",
     "data:text/html,<script>alert(1)</script>",
     "&lt;script&gt;alert(1)&lt;/script&gt; &#60;b&#62;",
@@ -83,7 +83,7 @@ def check_inert(answer, *, string: str) -> None:
     hidden = INVISIBLE.search(shown)
     assert hidden is None, shown[max(hidden.start() - 300, 0) : hidden.end()]
     assert "evil.example" not in "".join(str(tag.attrs) for tag in page.find_all(["link", "meta", "script", "form"]))
-    assert "49" not in re.sub(r"[0-9a-f-]{8,}|[\d.:]{3,}", "", page.get_text()) or "7*7" not in string
+    assert "62710561" not in page.get_text() or "7919*7919" not in string
 
 
 @pytest.fixture
