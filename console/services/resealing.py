@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm.attributes import flag_modified
@@ -12,7 +12,7 @@ from console.models import Hook, HookSecret, User
 from console.services import oms_hooks
 from console.services.work import Work
 
-Sealed: TypeAlias = HookSecret | Hook | User
+Row = TypeVar("Row", HookSecret, Hook, User)
 
 BATCH = 100
 """Rows a transaction looks at: some milliseconds of the database's write lock."""
@@ -25,22 +25,22 @@ def reseal(work: Work) -> int:
     """
     if not work.keys.has_older:
         return 0
-    return sum(_reseal(work, model) for model in (HookSecret, Hook, User))
+    return _reseal(work, HookSecret) + _reseal(work, Hook) + _reseal(work, User)
 
 
-def _reseal(work: Work, model: type[Sealed]) -> int:
+def _reseal(work: Work, model: type[Row]) -> int:
     changed, after = 0, 0
     while True:
         with work.transaction():
             query = select(model).where(model.number > after).order_by(model.number).limit(BATCH)
-            rows: Sequence[Sealed] = work.session.scalars(query.with_for_update()).all()
+            rows: Sequence[Row] = work.session.scalars(query.with_for_update()).all()
             changed += sum(_renew(work, row) for row in rows)
             if len(rows) < BATCH:
                 return changed
             after = rows[-1].number
 
 
-def _renew(work: Work, row: Sealed) -> bool:
+def _renew(work: Work, row: HookSecret | Hook | User) -> bool:
     if isinstance(row, HookSecret):
         return _renew_column(work, row, "sealed")
     if isinstance(row, User):
