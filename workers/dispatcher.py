@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.core.errors import Busy, KeyUnavailable
 from console.database import is_busy
 from console.ring import RedisRing
-from console.services import due, idempotency, publishing, resealing, retention, sign_in, sweeping
+from console.services import closing, due, idempotency, publishing, resealing, retention, sign_in, sweeping
 from console.services.work import Work
 from workers.beat import Beat
 from workers.drain import Drain
@@ -49,6 +49,7 @@ class Dispatcher:
             Duty(15.0, sweeping.settle),
             Duty(60.0, sweeping.repair),
             Duty(60.0, idempotency.forget),
+            Duty(60.0, closing.remove_closed),
             Duty(600.0, sign_in.forget_old),
             Duty(600.0, resealing.reseal),
             Duty(60.0, lambda work: retention.prune(work, most_batches=PRUNE_BATCHES)),

@@ -22,6 +22,7 @@ class Organization(Base):
     slug: Mapped[str] = mapped_column(String(50), unique=True)
     name: Mapped[text200]
     created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]  # its slug is then ~number, which nobody can ask for
 
 
 class User(Base):

@@ -93,7 +93,9 @@ def get_organization(work: Work, *, slug: str) -> Organization:
 
 def organizations(work: Work) -> list[Organization]:
     """List all organizations by slug: for staff and for the command line."""
-    return list(work.session.scalars(select(Organization).order_by(Organization.slug)))
+    return list(
+        work.session.scalars(select(Organization).where(Organization.closed_at.is_(None)).order_by(Organization.slug))
+    )
 
 
 def rename_organization(work: Work, *, organization: Organization, name: str) -> Organization:

@@ -25,7 +25,7 @@ def memberships_of(work: Work, *, user: User) -> list[Membership]:
 
 def organizations_of(work: Work, *, user: User) -> list[Organization]:
     """List by slug the organizations that a person may enter: all for staff, else those with a membership."""
-    query = select(Organization).order_by(Organization.slug)
+    query = select(Organization).where(Organization.closed_at.is_(None)).order_by(Organization.slug)
     if not user.is_staff:
         query = query.join(Membership).where(Membership.user_number == user.number)
     return list(work.session.scalars(query))

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from console.core.errors import Unauthenticated
 from console.models import Token
 from console.services import hooks, members, sources, tokens
+from console.services.hook_fields import HookDraft
 
 SETTINGS = "/o/acme/settings"
 TOKEN = {"name": "Shop", "preset": "publish", "expires_in_days": "90"}
@@ -239,3 +240,42 @@ def test_the_audit_log_is_downloaded_with_its_filters_and_no_cell_is_a_formula(s
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
     assert answer.headers["Content-Disposition"] == 'attachment; filename="audit-acme.csv"'
     assert signed_in(ed).get(f"{SETTINGS}/audit.csv").status_code == 403
+
+
+# --- the organization -----------------------------------------------------------------------------------------------
+
+
+def test_the_organization_is_renamed(signed_in, ada) -> None:
+    browser = signed_in(ada)
+
+    answer = browser.submit(f"{SETTINGS}/organization", {"name": "Acme & Sons"})
+
+    assert "Acme & Sons" in browser.see(answer.location).select_one("header").get_text()
+    assert browser.submit(f"{SETTINGS}/organization", {"name": " "}).status_code == 422
+
+
+def test_the_configuration_is_downloaded_without_a_secret(signed_in, ada, work) -> None:
+    draft = HookDraft(url="https://example.com/", all_events=True, headers={"Authorization": "Bearer hidden"})
+    made = hooks.create(work, organization_number=ada.organization.number, author_number=None, draft=draft)
+
+    answer = signed_in(ada).get(f"{SETTINGS}/organization.json")
+
+    assert [hook["url"] for hook in answer.get_json(force=True)["hooks"]] == ["https://example.com/"]
+    assert made.secret not in answer.text
+    assert "hidden" not in answer.text
+
+
+def test_an_organization_is_closed_by_typing_its_slug(signed_in, ada) -> None:
+    browser = signed_in(ada)
+    assert browser.submit(f"{SETTINGS}/organization/close", {"slug": "other"}).status_code == 422
+
+    answer = browser.submit(f"{SETTINGS}/organization/close", {"slug": "acme"})
+
+    assert answer.location == "/"
+    assert browser.get(f"{SETTINGS}/organization").status_code == 404
+
+
+def test_only_admins_see_the_organization_settings(signed_in, ed) -> None:
+    for path in ("organization", "organization.json"):
+        assert signed_in(ed).get(f"{SETTINGS}/{path}").status_code == 403
+    assert signed_in(ed).submit(f"{SETTINGS}/organization/close", {"slug": "acme"}).status_code == 403

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("slug", sa.String(length=50), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("closed_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_organizations")),
         sa.UniqueConstraint("id", name=op.f("uq_organizations_id")),
         sa.UniqueConstraint("slug", name=op.f("uq_organizations_slug")),
