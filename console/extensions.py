@@ -11,6 +11,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy.orm import Session
 
+from console.failpoints import NO_FAILPOINTS, Failpoints
 from console.models import Base
 from console.services.keys import KeyRing
 from console.services.work import Actor, Clock, Ring, Work
@@ -29,6 +30,7 @@ class Collaborators:
     keys: KeyRing
     clock: Clock
     ring: Ring
+    failpoints: Failpoints = NO_FAILPOINTS
 
     def install(self, app: Flask) -> None:
         """Keep them with *app*."""
@@ -49,5 +51,6 @@ def current_work() -> Work:
         keys=parts.keys,
         clock=parts.clock,
         ring=parts.ring,
+        failpoints=parts.failpoints,
         actor=g.get("actor") or Actor(name="Anonymous", ip=request.remote_addr),
     )
