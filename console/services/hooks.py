@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload
 from console.core.errors import Conflict, Invalid, NotFound
 from console.core.health import Figures, Health, HookHealth, health
 from console.core.signing import new_secret
-from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Turn
+from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Trigger, Turn
 from console.services import audit, matching
 from console.services.hook_fields import UNSET, HookDraft, check, slots
 from console.services.publishing import HELD_REASON, KEPT_REASON
@@ -259,10 +259,10 @@ def _those(hook_number: int, *states: DeliveryState) -> tuple[ColumnElement[bool
 
 
 def hold_pending(work: Work, hook_number: int) -> None:
-    """Hold what waits for a hook, inside the caller's transaction."""
+    """Hold what waits for a hook by itself, inside the caller's transaction; what somebody asked for goes out still."""
     work.session.execute(
         update(Delivery)
-        .where(*_those(hook_number, DeliveryState.PENDING))
+        .where(*_those(hook_number, DeliveryState.PENDING), Delivery.trigger == Trigger.AUTOMATIC)
         .values(
             state=DeliveryState.HELD,
             waiting_reason=HELD_REASON,
