@@ -42,6 +42,11 @@ class User(Base):
 
     memberships: Mapped[list[Membership]] = relationship(back_populates="user", cascade="all, delete-orphan")
 
+    @property
+    def display_name(self) -> str:
+        """What other people know this person by: the full name, or the e-mail address without one."""
+        return self.full_name or self.email
+
 
 class Membership(Base):
     """A person's role in an organization."""

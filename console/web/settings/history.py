@@ -49,7 +49,7 @@ def audit() -> Response:
     except Invalid as error:
         problem = error.message
     people = {
-        str(one.user_number): one.user.full_name or one.user.email
+        str(one.user_number): one.user.display_name
         for one in members.members(work, organization_number=number(), limit=MOST_PEOPLE)
     }
     wanted = AuditFilter(
