@@ -46,6 +46,11 @@ class User(Base):
 
     memberships: Mapped[list[Membership]] = relationship(back_populates="user", cascade="all, delete-orphan")
 
+    @property
+    def display_name(self) -> str:
+        """What other people know this person by: the full name, or the e-mail address without one."""
+        return self.full_name or self.email
+
 
 class RecoveryCode(Base):
     """Signs a person in once in place of a code of their lost authenticator app."""

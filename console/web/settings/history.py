@@ -57,7 +57,7 @@ def audit() -> Response:
     """Show the audit log."""
     asked = _asked()
     people = {
-        str(one.user_number): one.user.full_name or one.user.email
+        str(one.user_number): one.user.display_name
         for one in members.members(current_work(), organization_number=number(), limit=MOST_PEOPLE)
     }
     response = hx.page(
