@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from console.app import create_app
@@ -59,6 +61,23 @@ def app(engine: Engine, settings: Settings, clock: Clock, ring: Ring) -> Iterato
     yield app
     with app.app_context():
         db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def address(settings: Settings, clock: Clock, ring: Ring) -> Iterator[str]:
+    """Where the app is served, on a socket of this machine."""
+    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
+    address = f"http://127.0.0.1:{server.port}"
+    app = create_app(settings.model_copy(update={"base_url": address}), clock=clock, ring=ring)
+    server.app = app
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield address
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    with app.app_context():
         db.engine.dispose()
 
 
