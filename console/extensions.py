@@ -12,6 +12,7 @@ from flask_wtf import CSRFProtect
 from sqlalchemy.orm import Session
 
 from console.models import Base
+from console.rates import Rates
 from console.services.keys import KeyRing
 from console.services.work import Actor, Clock, Ring, Work
 from console.settings import Settings
@@ -29,6 +30,7 @@ class Collaborators:
     keys: KeyRing
     clock: Clock
     ring: Ring
+    rates: Rates
 
     def install(self, app: Flask) -> None:
         """Keep them with *app*."""
