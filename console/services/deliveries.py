@@ -18,7 +18,7 @@ from console.core.errors import Conflict, Invalid, NotFound, Refused
 from console.core.patterns import check_event_type, check_pattern, is_pattern
 from console.core.retry import read_stored
 from console.models import Delivery, DeliveryState, Event, Hook, Trigger
-from console.services import audit, bodies, catalogue
+from console.services import audit, bodies, catalogue, rate_of_tests
 from console.services.queries import count_capped, starts_with
 from console.services.work import DELIVERIES, Work
 
@@ -296,9 +296,11 @@ def send_now(work: Work, *, delivery: Delivery) -> Delivery:
 def send_test(work: Work, *, hook: Hook, event_type: str | None = None, payload: bytes | None = None) -> Delivery:
     """Send one test to a hook, through queue, guard and log like any delivery: one attempt, never retried.
 
-    Without *payload* the catalogue's sample of *event_type* is sent; without either, a short ``webhook.test``.
+    Without *payload* the catalogue's sample of *event_type* is sent; without either, a short ``webhook.test``. Raise
+    Invalid, or TooMany when the hook was tested too often.
     """
     name = event_type or TEST_TYPE
+    rate_of_tests.check(work, hook=hook)
     try:
         check_event_type(name)
     except Refused as error:

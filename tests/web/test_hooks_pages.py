@@ -12,6 +12,7 @@ from console.models import Attempt, Delivery, Hook, HookState
 from console.services import audit, deliveries, hooks, publishing, reveals
 from console.services.hook_fields import HookDraft
 from console.services.publishing import EventDraft
+from console.services.rate_of_tests import MOST_IN_A_MINUTE
 
 HTMX = {"HX-Request": "true"}
 HOSTILE = "<script>alert(1)</script>\u202e{{7*7}}\"'"
@@ -446,13 +447,13 @@ def test_the_sample_can_be_filled_in(signed_in, ed, make) -> None:
 
 def test_tests_have_a_rate(signed_in, ed, make, work) -> None:
     hook = make()
-    for _ in range(20):
+    for _ in range(MOST_IN_A_MINUTE):
         deliveries.send_test(work, hook=hook)
 
     answer = signed_in(ed).submit(f"/o/acme/hooks/{hook.id}/test", {"event_type": "a.b"}, htmx=True)
 
     assert answer.status_code == 429
-    assert "20 tests a minute" in answer.headers["HX-Trigger"]
+    assert f"{MOST_IN_A_MINUTE} tests a minute" in answer.headers["HX-Trigger"]
 
 
 def test_the_result_of_another_delivery_is_not_shown(signed_in, ed, make, publish, work) -> None:
