@@ -79,6 +79,7 @@ def upgrade() -> None:
         sa.Column("sealed_totp", sa.LargeBinary(), nullable=True),
         sa.Column("totp_step", Number, nullable=True),
         sa.Column("two_factor_since", Moment(), nullable=True),
+        sa.Column("time_zone", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_users")),
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
         sa.UniqueConstraint("id", name=op.f("uq_users_id")),
