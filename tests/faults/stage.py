@@ -35,7 +35,13 @@ from console.services import hooks, tokens
 from console.services.hook_fields import HookDraft
 from console.services.publishing import EventDraft, publish_batch
 from console.services.work import DELIVERIES, Work
+from console.settings import Settings
 from tests.engine import scalars
+from workers.beat import Beat
+from workers.dispatcher import Dispatcher
+from workers.drain import Drain
+from workers.equipment import Equipment, open_engine
+from workers.sender import Sender
 
 PASSWORD = "correct horse battery"
 NOTHING = "unix:///nowhere/valkey.sock"
@@ -104,7 +110,7 @@ class Stage:
 
     def app(self, **settings: Any) -> Flask:
         """Build the app in this process, on this stage."""
-        own = self.work.settings.model_copy(update={"redis_url": self.redis_url, **settings})
+        own = Settings(**{**self.work.settings.model_dump(), "redis_url": self.redis_url, **settings})
         self.work.session.commit()  # else the test's own transaction keeps the app from writing
         app = create_app(own)
         app.testing = True
@@ -165,6 +171,21 @@ class Stage:
         )
         self.work.session.commit()
 
+    def hand(self, *, lane: str = DELIVERIES, **equipment_fields: Any) -> Hand:
+        """Hire a worker in this process, whose drain and dispatcher do what they are told."""
+        engine = open_engine(self.work.settings, pool_size=4)
+        equipment = Equipment(engine, self.work.settings, self.work.keys, **equipment_fields)
+        beat = Beat(equipment, lane=lane)
+        sender = Sender(equipment.settings.target_policy, user_agent="Hookyard/test", pool_size=32)
+        drain = Drain(equipment, lane=lane, beat=beat, sender=sender, threads=8)
+        hand = Hand(equipment, beat, drain, Dispatcher(equipment, lane=lane, beat=beat, drain=drain))
+        self.stack.callback(engine.dispose)
+        beat.start()
+        drain.start()
+        self.stack.callback(beat.stop)
+        self.stack.callback(drain.close)
+        return hand
+
     # --- what has become of it --------------------------------------------------------------------------------------
 
     def states(self) -> dict[str, int]:
@@ -209,6 +230,20 @@ def end(process: subprocess.Popen[Any]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
+
+
+@dataclass
+class Hand:
+    """A worker without a process."""
+
+    equipment: Equipment
+    beat: Beat
+    drain: Drain
+    dispatcher: Dispatcher
+
+    def deliver(self, *, slice_s: float = 30) -> bool:
+        """Deliver what is due."""
+        return self.drain.run(slice_s=slice_s)
 
 
 def close(app: Flask) -> None:
