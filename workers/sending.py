@@ -150,7 +150,7 @@ def _ended(
         is_own_fault=is_own_fault,
         body_note=result.body_note,
         timings={name: round(getattr(timings, name), 2) for name in _PHASES},
-        request_headers=mask_headers(request.headers),
+        request_headers=mask_headers(result.sent_headers or request.headers),
         response_headers=result.headers if answered else None,
         response_body=result.body if answered else None,
     )

@@ -77,12 +77,17 @@ class Published:
 
 def publish(work: Work, *, organization_number: int, draft: EventDraft) -> Published:
     """Publish one event; raise Invalid, Conflict (the key with other content) or Busy."""
-    return publish_batch(work, organization_number=organization_number, drafts=[draft])[0]
+    _check(work, organization_number, [draft])
+    return _publish(work, organization_number, [draft])[0]
 
 
 def publish_batch(work: Work, *, organization_number: int, drafts: Sequence[EventDraft]) -> list[Published]:
     """Publish up to 1,000 events, all of them or none; errors as ``publish``, with pointers under /events."""
-    _check(work, organization_number, drafts)
+    _check(work, organization_number, drafts, under="/events/{}")
+    return _publish(work, organization_number, drafts)
+
+
+def _publish(work: Work, organization_number: int, drafts: Sequence[EventDraft]) -> list[Published]:
     try:
         with work.transaction():
             answers = _store(work, organization_number, drafts)
@@ -122,13 +127,13 @@ def publish_to(work: Work, *, hook: Hook, draft: EventDraft) -> Published:
 # --- checks ---------------------------------------------------------------------------------------------------------
 
 
-def _check(work: Work, organization_number: int, drafts: Sequence[EventDraft]) -> None:
+def _check(work: Work, organization_number: int, drafts: Sequence[EventDraft], *, under: str = "") -> None:
     if not 1 <= len(drafts) <= MOST_IN_BATCH:
         raise Invalid.field("events", f"Give 1 to {MOST_IN_BATCH} events.", code="batch_size")
     slugs = {draft.source for draft in drafts if draft.source is not None}
     known = _known_sources(work, organization_number, slugs)
     problems = [
-        FieldError(f"/events/{index}{error.pointer}" if len(drafts) > 1 else error.pointer, error.code, error.message)
+        FieldError(under.format(index) + error.pointer, error.code, error.message)
         for index, draft in enumerate(drafts)
         for error in _problems(draft, known)
     ]
