@@ -8,6 +8,8 @@ import sqlite3
 
 import pytest
 
+from console.settings import Settings
+
 MIB = 1024 * 1024
 
 

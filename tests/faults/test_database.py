@@ -9,18 +9,18 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
 from threading import Event, Thread
+from typing import Self
 
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from console.extensions import db
+from tests.engine import set_state
 from tests.faults.stage import Caller, Hand, Stage
-
-BUSY = "The database is busy"
 
 
 def expect_busy(answer) -> None:
@@ -33,10 +33,10 @@ def expect_busy(answer) -> None:
 
 def test_f8_while_another_process_writes_for_long_events_are_refused_and_workers_wait(stage: Stage) -> None:
     stage.hook()
-    patient = stage.work.settings.database_url + "?timeout=1"  # as ten seconds would be, sooner
-    caller = stage.caller(stage.app(database_url=patient))
+    impatient = stage.work.settings.database_url + "?timeout=0"  # what takes ten seconds otherwise
+    caller = stage.caller(stage.app(database_url=impatient))
     stage.ledger.gate.clear()
-    stage.start_worker(database_url=patient)
+    stage.start_worker(database_url=impatient)
     stage.publish(3)
     stage.wait_until(lambda: stage.ledger.receipts)
 
@@ -101,7 +101,9 @@ def pages_of(stage: Stage) -> int:
 
 @pytest.mark.both_databases
 def test_f9_with_a_full_disk_events_are_refused_and_nothing_is_sent_until_there_is_room(stage: Stage) -> None:
-    hooks = [stage.hook(path) for path in "abcdef"]
+    hooks = [stage.hook(path, max_in_flight=16) for path in "abcdef"]
+    for hook in hooks:
+        set_state(stage.work, hook, concurrency=16)  # so that a claim is for more than what is left of a page
     stage.publish(80)
     app, hand = stage.app(), stage.hand()
     caller = stage.caller(app)
@@ -123,15 +125,12 @@ def test_f9_with_a_full_disk_events_are_refused_and_nothing_is_sent_until_there_
 
 
 @pytest.fixture
-def admin(postgres_server: str) -> Iterator[Engine]:
-    engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
+def admin(database_url: str) -> Iterator[Engine]:
+    """Speak to the server, and not to the test's database on it."""
+    server = make_url(database_url).set(database="postgres")
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
     yield engine
     engine.dispose()
-
-
-def postgres(test: Callable[..., None]) -> Callable[..., None]:
-    """Run a test on PostgreSQL alone."""
-    return pytest.mark.postgres(pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)(test))
 
 
 def database_of(stage: Stage) -> str:
@@ -165,7 +164,7 @@ def repeatedly(act: Callable[[], None], *, every_s: float) -> Iterator[None]:
     thread.join()
 
 
-@postgres
+@pytest.mark.postgresql_only
 def test_f10_connections_that_are_cut_all_the_time_lose_nothing_and_repeat_nothing(stage: Stage, admin: Engine) -> None:
     stage.hook(max_in_flight=16)
     worker = stage.start_worker()
@@ -174,16 +173,161 @@ def test_f10_connections_that_are_cut_all_the_time_lose_nothing_and_repeat_nothi
 
     def cut() -> None:
         with admin.connect() as connection:
-            query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
-            connection.execute(text(query + " AND application_name <> 'test'"), {"name": name})
+            query = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+            connection.execute(query, {"name": name})
 
     stage.work.session.commit()
     with repeatedly(cut, every_s=0.1):
         for n in range(40):
             publish_until_it_works(stage, caller, n)
 
-    stage.work.session.invalidate()  # the test's own connection was cut as well
     stage.wait_for(delivered=40, seconds=30)
     assert stage.events() == 40
     assert worker.poll() is None
     assert stage.check().duplicates == 0
+
+
+@pytest.mark.postgresql_only
+def test_f10_a_server_that_crashes_and_recovers_loses_nothing(stage: Stage, admin: Engine) -> None:
+    """One backend that dies by kill -9 makes PostgreSQL end all others and recover from its log."""
+    with admin.connect() as connection:  # the server of the tests may forget what it said was committed
+        connection.execute(text(f'ALTER DATABASE "{database_of(stage)}" SET synchronous_commit = on'))
+    stage.hook()
+    stage.work.session.commit()
+    worker = stage.start_worker()
+    caller = stage.caller(stage.app())
+    stage.work.session.commit()
+
+    for n in range(20):
+        if n % 8 == 4:
+            with admin.connect() as connection, suppress(DBAPIError):
+                pid = connection.scalar(text("SELECT pg_backend_pid()"))
+                os.kill(int(pid or 0), signal.SIGKILL)
+                connection.scalar(text("SELECT 1"))
+        publish_until_it_works(stage, caller, n)
+
+    stage.wait_for(delivered=20, seconds=30)
+    assert stage.events() == 20
+    assert worker.poll() is None
+    stage.check()
+
+
+@pytest.mark.postgresql_only
+def test_f10_a_server_that_only_reads_for_a_while_refuses_events_and_delivers_later(
+    stage: Stage, admin: Engine
+) -> None:
+    stage.hook()
+    worker = stage.start_worker()
+    caller = stage.caller(stage.app())
+    publish_until_it_works(stage, caller, 0)
+    stage.wait_for(delivered=1)
+    stage.publish(3)
+    stage.work.session.commit()
+
+    with read_only_server(admin):
+        expect_busy(caller.publish())
+        assert caller.call("GET", "/deliveries").status_code == 200
+    publish_until_it_works(stage, caller, 1)
+
+    stage.wait_for(delivered=5, seconds=30)
+    assert worker.poll() is None
+    assert stage.check().duplicates == 0
+
+
+@contextmanager
+def read_only_server(admin: Engine) -> Iterator[None]:
+    with admin.connect() as connection:
+        for setting in ("ON", "OFF"):
+            connection.execute(text(f"ALTER SYSTEM SET default_transaction_read_only = {setting}"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+            Event().wait(0.3)  # every backend reads it before its next statement
+            if setting == "ON":
+                try:
+                    yield
+                finally:
+                    connection.execute(text("SET default_transaction_read_only = off"))
+
+
+@pytest.mark.postgresql_only
+def test_f10_an_event_whose_commit_was_made_but_not_confirmed_is_not_made_twice(stage: Stage) -> None:
+    stage.hook()
+    stage.work.session.commit()
+    with Proxy(stage.work.settings.database_url) as proxy:
+        caller = stage.caller(stage.app(database_url=proxy.url))
+        assert caller.publish().status_code == 202
+        proxy.is_cutting = True
+
+        first = caller.publish(1, **{"Idempotency-Key": "once"})
+        assert proxy.cuts > 0
+        again = caller.publish(1, **{"Idempotency-Key": "once"})
+
+    expect_busy(first)
+    assert again.status_code == 202
+    assert (stage.events(), stage.states()) == (2, {"pending": 2})
+
+
+@pytest.mark.postgresql_only
+def test_f10_results_whose_commit_was_made_but_not_confirmed_are_recorded_once(stage: Stage) -> None:
+    stage.hook()
+    stage.publish(5)
+    with Proxy(stage.work.settings.database_url) as proxy:
+        stage.start_worker(database_url=proxy.url)
+        proxy.most_cuts, proxy.is_cutting = 6, True
+        stage.publish(20)
+
+        stage.wait_for(delivered=25, seconds=40)
+
+    assert proxy.cuts > 0
+    stage.check()
+
+
+class Proxy:
+    """Stands before a PostgreSQL; while it *is_cutting* it passes COMMIT on, and breaks off instead of the answer."""
+
+    def __init__(self, url: str) -> None:
+        parts = make_url(url)
+        self._folder = tempfile.TemporaryDirectory(prefix="hy-proxy-", dir="/tmp")
+        self._target = f"{parts.query['host']}/.s.PGSQL.5432"
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(f"{self._folder.name}/.s.PGSQL.5432")
+        self._listener.listen(50)
+        self.url = parts.set(query={"host": self._folder.name}).render_as_string(hide_password=False)
+        self.is_cutting = False
+        self.most_cuts = 1
+        self._open: list[socket.socket] = []
+        self.cuts = 0
+
+    def __enter__(self) -> Self:
+        Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in [self._listener, *self._open]:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._folder.cleanup()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._target)
+                self._open += [client, server]
+                awaits_commit = Event()
+                for ends in ((client, server), (server, client)):
+                    Thread(target=self._pass_on, args=(*ends, ends[0] is client, awaits_commit), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, is_client: bool, awaits_commit: Event) -> None:  # noqa: FBT001
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if is_client and b"COMMIT\x00" in data and self.is_cutting and self.cuts < self.most_cuts:
+                    awaits_commit.set()
+                if not is_client and awaits_commit.is_set():
+                    self.cuts += 1
+                    break
+                target.sendall(data)
+        for one in (source, target):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
