@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from console.models.base import Identifier
-from console.models.base import Moment
-from console.models.base import Number
+
+from console.models.base import Identifier, Moment, Number
 
 revision = "0001"
 down_revision = None
