@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from console.failpoints import NO_FAILPOINTS, Failpoints
 from console.models import Base
+from console.rates import Rates
 from console.services.keys import KeyRing
 from console.services.work import Actor, Clock, Ring, Work
 from console.settings import Settings
@@ -30,6 +31,7 @@ class Collaborators:
     keys: KeyRing
     clock: Clock
     ring: Ring
+    rates: Rates
     failpoints: Failpoints = NO_FAILPOINTS
 
     def install(self, app: Flask) -> None:
