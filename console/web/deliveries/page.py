@@ -14,7 +14,7 @@ from console.core.errors import Refused
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Delivery
-from console.services import audit, deliveries
+from console.services import audit, deliveries, waits
 from console.services.audit import AuditFilter
 from console.web import access, hx
 from console.web.deliveries import attempts, words
@@ -60,7 +60,8 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
     now = work.now()
     most = most_attempts(work, delivery)
     timeout_s = delivery.hook.timeout_s or work.settings.timeout
-    headline = words.headline(delivery, most_attempts=most, timeout_s=timeout_s)
+    reason = waits.reason_of(work, delivery) or ""
+    headline = words.headline(delivery, reason=reason, most_attempts=most, timeout_s=timeout_s)
     body = _body(delivery)
     planned = deliveries.planned_attempts(work, delivery)
     permissions = access.place().permissions
@@ -81,7 +82,9 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
         "may_resend": grants(permissions, Permission.DELIVERIES_RESEND),
         "sees_answers": grants(permissions, Permission.DELIVERIES_RESEND),
         "sees_peer": grants(permissions, Permission.ADMIN),
-        "seen": _digest(delivery.state, delivery.modified_at, delivery.attempt_count, next_words, _ended(delivery)),
+        "seen": _digest(
+            delivery.state, delivery.modified_at, delivery.attempt_count, next_words, reason, _ended(delivery)
+        ),
         "attempts_seen": _digest(delivery.state, delivery.attempt_count, delivery.next_attempt_at, _ended(delivery)),
         "slow": "1" if _is_slow(now) else "",
         "opened": request.args.get("opened") or str(int(now.timestamp())),
