@@ -283,18 +283,23 @@ def cancel_waiting(work: Work, hook_number: int, *, states: list[DeliveryState])
 def delete(work: Work, *, hook: Hook) -> None:
     """Delete a hook: what waits is canceled, what is being sent ends with its outcome, the log stays, no secret."""
     with work.transaction():
-        _lock(work, hook)
-        hook.deleted_at = work.now()
-        hook.is_active = False
-        hook.secrets.clear()
-        hook.sealed_headers = None
-        hook.dialect_data = {}  # a dialect may keep credentials there
-        _touch(work, hook)
-        cancel_waiting(work, hook.number, states=[DeliveryState.PENDING, DeliveryState.HELD])
-        work.session.execute(
-            update(Delivery).where(*_those(hook.number, DeliveryState.SENDING)).values(cancel_requested=True)
-        )
-        _audit(work, hook, "hook.deleted", {})
+        delete_within(work, hook)
+
+
+def delete_within(work: Work, hook: Hook) -> None:
+    """Delete a hook inside the caller's transaction."""
+    _lock(work, hook)
+    hook.deleted_at = work.now()
+    hook.is_active = False
+    hook.secrets.clear()
+    hook.sealed_headers = None
+    hook.dialect_data = {}  # a dialect may keep credentials there
+    _touch(work, hook)
+    cancel_waiting(work, hook.number, states=[DeliveryState.PENDING, DeliveryState.HELD])
+    work.session.execute(
+        update(Delivery).where(*_those(hook.number, DeliveryState.SENDING)).values(cancel_requested=True)
+    )
+    _audit(work, hook, "hook.deleted", {})
 
 
 def rotate_secret(work: Work, *, hook: Hook, overlap_s: int = DEFAULT_OVERLAP_S, secret: str | None = None) -> Made:

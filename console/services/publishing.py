@@ -21,6 +21,7 @@ from console.core.envelopes import json_text
 from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from console.core.patterns import check_event_type
 from console.database import dialect_of, read_only
+from console.failpoints import FANNING, PUBLISHED, PUBLISHING
 from console.models import Delivery, DeliveryState, Event, Hook, Source, Trigger
 from console.services import object_models
 from console.services.matching import Listener, groups_by_type, listener, listeners
@@ -90,6 +91,7 @@ def _publish(work: Work, organization_number: int, drafts: Sequence[EventDraft])
     try:
         with work.transaction():
             answers = _store(work, organization_number, drafts)
+            work.failpoints.hit(PUBLISHING)
     except IntegrityError:
         # Another publisher won the race for a key: its rows are committed now, so a second look answers from them.
         try:
@@ -97,6 +99,7 @@ def _publish(work: Work, organization_number: int, drafts: Sequence[EventDraft])
                 answers = _store(work, organization_number, drafts)
         except IntegrityError as error:
             raise Conflict("An event with this id was published before.", code="id_taken") from error
+    work.failpoints.hit(PUBLISHED)
     if any(answer.deliveries for answer in answers):
         work.ring.ring(DELIVERIES)
     return answers
@@ -397,6 +400,7 @@ def _fan_out(work: Work, number: int) -> None:
     kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
     if rows:  # all of these hooks may have been deleted meanwhile
         work.session.execute(kind.insert(Delivery).on_conflict_do_nothing(), rows)
+    work.failpoints.hit(FANNING)
     work.session.execute(
         update(Event).where(Event.number == number).values(fanout_pending=False, delivery_count=len(rows))
     )

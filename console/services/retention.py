@@ -16,7 +16,6 @@ BATCH = 200
 """Events a transaction deletes, with their deliveries and attempts: a few milliseconds of the database's write lock."""
 ROLLUPS_KEPT = timedelta(days=400)
 WORKERS_KEPT = timedelta(days=1)
-FAILURES_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,6 @@ _OTHERS = (
                                      WHERE d.state = 'sending' AND d.claimed_by = workers.number)"""),
         WORKERS_KEPT,
     ),
-    (_deletion("DELETE FROM sign_in_failures WHERE at < :until"), FAILURES_KEPT),
 )
 
 
