@@ -125,16 +125,17 @@ def publish_to(work: Work, *, hook: Hook, draft: EventDraft) -> Published:
 
 
 def publish_within(work: Work, *, organization_number: int, draft: EventDraft, without: int) -> int:
-    """Publish inside the caller's transaction to all who want it but the hook *without*; give how many deliveries.
+    """Publish inside the caller's transaction to the hooks that ask for it, but not to *without*; give how many.
 
-    Nothing is stored when nobody wants it, and no hook has missed it later. The caller rings.
+    To take every event is not to ask for it. Nothing is stored when no hook does, and none has missed it later. The
+    caller rings.
     """
     groups = groups_by_type(work, organization_number=organization_number, names=[draft.type])[draft.type]
     hooks = [
         hook
         for hook in listeners(work, organization_number=organization_number)
         if hook.number != without
-        and hook.subscription.reason_against(event_type=draft.type, groups=groups, source=draft.source) is None
+        and hook.subscription.explicit.reason_against(event_type=draft.type, groups=groups, source=draft.source) is None
     ]
     if not hooks:
         return 0

@@ -1,8 +1,9 @@
 """Reports: what Hookyard has to say about a hook, as events of the group ``hookyard`` for the other hooks.
 
 They are published in the transaction that changes the hook, so that none is lost and none is told of what was not. The
-hook they are about never gets them, and one that no hook wants is not stored. Only turns are reported (a circuit that
-opens, not each time that it opens longer), so two hooks that listen for each other's reports come to an end.
+hook they are about never gets them, nor does one that just takes every event; what no hook asks for is not stored. Only
+turns are reported (a circuit that opens, not each time that it opens longer), so two hooks that listen for each other's
+reports come to an end.
 """
 
 from __future__ import annotations

@@ -153,6 +153,17 @@ def test_a_hook_is_never_told_about_itself_and_what_nobody_hears_is_not_kept(wor
     assert reported(work) == []
 
 
+@pytest.mark.parametrize("wants", [{"all_events": True}, {"event_types": ["*"], "all_events": False}])
+def test_a_hook_that_takes_every_event_is_told_of_other_hooks_only_when_it_asks(work: Work, ada, hook, wants) -> None:
+    make_hook(work, ada, **wants)
+    asking = make_hook(work, ada, **{**wants, "event_types": ["*", "hook.*"]})
+    hooks.disable(work, hook=hook)
+
+    hooks.enable(work, hook=hook)
+
+    assert scalars(work, select(Delivery.hook_number)) == [asking.number]
+
+
 def test_a_disabled_hook_gets_its_reports_later(work: Work, hook, watcher, row) -> None:
     hooks.disable(work, hook=watcher)
 
