@@ -124,6 +124,32 @@ def publish_to(work: Work, *, hook: Hook, draft: EventDraft) -> Published:
     return Published(event["id"], draft.type, 1, number)
 
 
+def publish_within(work: Work, *, organization_number: int, draft: EventDraft, without: int) -> int:
+    """Publish inside the caller's transaction to the hooks that ask for it, but not to *without*; give how many.
+
+    To take every event is not to ask for it. Nothing is stored when no hook does, and none has missed it later. The
+    caller rings.
+    """
+    groups = groups_by_type(work, organization_number=organization_number, names=[draft.type])[draft.type]
+    hooks = [
+        hook
+        for hook in listeners(work, organization_number=organization_number)
+        if hook.number != without
+        and hook.subscription.explicit.reason_against(event_type=draft.type, groups=groups, source=draft.source) is None
+    ]
+    if not hooks:
+        return 0
+    now = work.now()
+    event = _event_row(work, organization_number, draft, draft.fingerprint(), now=now, wanted=len(hooks))
+    [number] = _insert_events(work, [event | {"is_direct": True, "fanout_pending": False}])
+    rows = [
+        delivery_row(work, event=event | {"number": number}, hook=hook, now=now)
+        for hook in _with_settled_switches(work, hooks)
+    ]
+    work.session.execute(insert(Delivery), rows)
+    return len(rows)
+
+
 # --- checks ---------------------------------------------------------------------------------------------------------
 
 
