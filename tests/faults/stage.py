@@ -31,7 +31,7 @@ from console.cli import commands
 from console.core.permissions import Permission
 from console.extensions import db
 from console.models import Attempt, Delivery, Event, Hook, Worker
-from console.services import hooks, tokens
+from console.services import hooks, sweeping, tokens
 from console.services.hook_fields import HookDraft
 from console.services.publishing import EventDraft, publish_batch
 from console.services.work import DELIVERIES, Work
@@ -164,6 +164,15 @@ class Stage:
     def bury(self, process: Process) -> None:
         """Wait for a worker's death, and date its last beat back: that nobody hears of it for 10 s has its own test."""
         process.wait(30)
+        self.forget(process)
+
+    def freeze(self, process: Process) -> None:
+        """Stop a worker until it gets SIGCONT, long enough to be taken for dead."""
+        process.send_signal(signal.SIGSTOP)
+        self.forget(process)
+
+    def forget(self, process: Process) -> None:
+        """Date the last beat of a worker back."""
         self.kills += 1
         earlier = self.work.now() - timedelta(minutes=1)
         self.work.session.execute(
@@ -202,6 +211,10 @@ class Stage:
         """Give the outcomes of a delivery's attempts."""
         query = select(Attempt.outcome).where(Attempt.delivery_number == number).order_by(Attempt.number)
         return scalars(self.work, query)
+
+    def sweep(self) -> None:
+        """Free what the dead held, as the leader does every second."""
+        sweeping.sweep(self.work)
 
     def events(self) -> int:
         """Count events."""
