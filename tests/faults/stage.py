@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 import requests
 from flask import Flask
@@ -205,7 +206,10 @@ class Stage:
 
     def wait_for(self, seconds: float = 20, **states: int) -> None:
         """Wait until so many deliveries are in each state: ``wait_for(delivered=3)``."""
-        self.wait_until(lambda: self.states() == states, seconds=seconds)
+        try:
+            self.wait_until(lambda: self.states() == states, seconds=seconds)
+        except pytest.fail.Exception as error:
+            pytest.fail(f"{error}: {self.states()} instead of {states}")
 
     def outcomes(self, number: int) -> list[str | None]:
         """Give the outcomes of a delivery's attempts."""
