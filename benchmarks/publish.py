@@ -19,6 +19,7 @@ EVENT = {"type": "order.paid", "payload": {"order": 4711, "total": "99.90"}}
 def measure(*, publishers: int, seconds: int, folder: Path) -> dict[str, float]:
     """Publish from several threads for a while; give events a second by the size of a request."""
     product = Up(folder / "data", folder / "up.log")
+    product.sign_up()
     figures = {"publishers": float(publishers)}
     for name, size in (("single", 1), ("batch_100", 100), ("batch_1000", 1000)):
         figures[name] = _rate(product, size=size, publishers=publishers, seconds=seconds)
