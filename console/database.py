@@ -72,6 +72,7 @@ def engine_options(url: str, *, durable: bool = True, pool_size: int = 8) -> dic
             "connect_args": {"isolation_level": None, "timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
             "pool_size": pool_size,
             "max_overflow": 32,
+            "pool_use_lifo": True,  # SQLite's page cache is a connection's own: the one used last is the warmest
             "execution_options": {"sqlite_synchronous": synchronous},
         }
     return {
@@ -108,22 +109,25 @@ def prepare(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        reading = connection.info[_IS_READING] = _read_only.get()
-        connection.exec_driver_sql(f"PRAGMA query_only = {int(reading)}")
+        # On the driver's connection: each statement through SQLAlchemy takes as long as the rest of a small publish.
+        raw = connection.connection.dbapi_connection
+        assert isinstance(raw, SQLiteConnection)  # noqa: S101 the dialect is SQLite's
+        reading = _read_only.get()
+        if reading is not connection.info.get(_IS_READING):
+            raw.execute(f"PRAGMA query_only = {int(reading)}")
+            connection.info[_IS_READING] = reading
         if reading:
-            connection.exec_driver_sql("BEGIN")
+            raw.execute("BEGIN")
         else:
-            _begin_writing(connection)
+            _begin_writing(connection, raw)
 
 
-def _begin_writing(connection: Connection) -> None:
+def _begin_writing(connection: Connection, raw: SQLiteConnection) -> None:
     """Take SQLite's write lock, looking for it every millisecond or so.
 
     SQLite's own waiting sleeps up to 100 ms at a time although transactions here last a few: two workers then spent
     half their time asleep beside a free lock. Its patience, and its error, come after ours.
     """
-    raw = connection.connection.dbapi_connection
-    assert isinstance(raw, SQLiteConnection)  # noqa: S101 the dialect is SQLite's
     raw.execute("PRAGMA busy_timeout = 0")
     try:
         for pause_s in _PAUSES_S:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import Flask, current_app, g, request
@@ -12,6 +12,7 @@ from flask_wtf import CSRFProtect
 from sqlalchemy.orm import Session
 
 from console.models import Base
+from console.services.group_commit import GroupCommit
 from console.services.keys import KeyRing
 from console.services.work import Actor, Clock, Ring, Work
 from console.settings import Settings
@@ -29,6 +30,7 @@ class Collaborators:
     keys: KeyRing
     clock: Clock
     ring: Ring
+    group_commit: GroupCommit = field(default_factory=GroupCommit)
 
     def install(self, app: Flask) -> None:
         """Keep them with *app*."""
@@ -50,4 +52,5 @@ def current_work() -> Work:
         clock=parts.clock,
         ring=parts.ring,
         actor=g.get("actor") or Actor(name="Anonymous", ip=request.remote_addr),
+        group_commit=parts.group_commit,
     )
