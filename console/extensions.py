@@ -11,6 +11,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy.orm import Session
 
+from console.failpoints import NO_FAILPOINTS, Failpoints
 from console.models import Base
 from console.services.group_commit import GroupCommit
 from console.services.keys import KeyRing
@@ -31,6 +32,7 @@ class Collaborators:
     clock: Clock
     ring: Ring
     group_commit: GroupCommit = field(default_factory=GroupCommit)
+    failpoints: Failpoints = NO_FAILPOINTS
 
     def install(self, app: Flask) -> None:
         """Keep them with *app*."""
@@ -51,6 +53,7 @@ def current_work() -> Work:
         keys=parts.keys,
         clock=parts.clock,
         ring=parts.ring,
+        failpoints=parts.failpoints,
         actor=g.get("actor") or Actor(name="Anonymous", ip=request.remote_addr),
         group_commit=parts.group_commit,
     )

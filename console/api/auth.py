@@ -45,7 +45,7 @@ def enter() -> None:
     g.principal = principal
     g.organization_number = principal.organization.number
     person = principal.user
-    g.actor = Actor(name=person.full_name or person.username, user_number=person.number, ip=request.remote_addr)
+    g.actor = Actor(person.display_name, user_number=person.number, ip=request.remote_addr)
     view: Any = current_app.view_functions[str(request.endpoint)]
     wanted: Permission = view.permission
     if not grants(principal.permissions, wanted):

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from console.core.errors import Busy, HookyardError
 from console.database import dialect_of
+from console.failpoints import PUBLISHED
 
 if TYPE_CHECKING:
-    from console.services.work import Ring, Work
+    from console.services.work import Work
 
 T = TypeVar("T")
 MOST_ROWS = 100
@@ -34,10 +35,11 @@ class LateRing:
         """Note *lane*."""
         self._lanes[lane] = None
 
-    def pass_on(self, ring: Ring) -> None:
-        """Ring what was noted."""
+    def pass_on(self, work: Work) -> None:
+        """Ring what was noted, which is committed by now."""
+        work.failpoints.hit(PUBLISHED)
         for lane in self._lanes:
-            ring.ring(lane)
+            work.ring.ring(lane)
 
 
 @dataclass(slots=True)
@@ -109,7 +111,7 @@ def _alone(work: Work, job: Callable[[Work], T]) -> T:
     ring = LateRing()
     with work.transaction():
         result = job(replace(work, ring=ring))
-    ring.pass_on(work.ring)
+    ring.pass_on(work)
     return result
 
 
@@ -131,7 +133,7 @@ def _together(work: Work, entries: list[_Entry]) -> None:
         if not isinstance(error, Exception):
             raise
     else:
-        ring.pass_on(work.ring)
+        ring.pass_on(work)
     finally:
         for entry in entries:
             entry.is_done = True

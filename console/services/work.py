@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from console.core.errors import Busy
 from console.core.ids import uuid7
 from console.database import end_reading, is_busy, writing
+from console.failpoints import NO_FAILPOINTS, Failpoints
 from console.services.group_commit import GroupCommit
 from console.services.keys import KeyRing
 from console.settings import Settings
@@ -78,6 +79,7 @@ class Work:
     token_bytes: Callable[[int], bytes] = secrets.token_bytes
     actor: Actor = field(default_factory=Actor)
     group_commit: GroupCommit = field(default_factory=GroupCommit)  # shared where requests are answered at once
+    failpoints: Failpoints = NO_FAILPOINTS
 
     def now(self) -> datetime:
         """Give the present moment, aware, in UTC."""

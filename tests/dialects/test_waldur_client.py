@@ -17,11 +17,10 @@ import pytest
 from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
-from console.app import create_app
 from console.core.catalogue import packaged_groups, packaged_names
-from console.extensions import db
 from console.services.work import Clock, Ring
 from console.settings import Settings
+from tests.apps import app_of
 
 pytest.importorskip("waldur_api_client", reason="the client is not installed: pip install '.[test]'")
 
@@ -52,16 +51,14 @@ def address(settings: Settings, clock: Clock, ring: Ring) -> Iterator[str]:
     """Where the app is served, on a socket of this machine."""
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
     address = f"http://127.0.0.1:{server.port}"
-    app = create_app(settings.model_copy(update={"base_url": address}), clock=clock, ring=ring)
-    server.app = app
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield address
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    with app.app_context():
-        db.engine.dispose()
+    with app_of(settings.model_copy(update={"base_url": address}), clock=clock, ring=ring) as app:
+        server.app = app
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield address
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture

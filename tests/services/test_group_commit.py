@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event, func, select, text
+from sqlalchemy import Engine, event, func, make_url, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -42,15 +42,16 @@ def commits_of(engine: Engine) -> Iterator[list[object]]:
 
 
 @pytest.fixture
-def together(work: Work, engine: Engine, wait_until) -> Iterator[Callable[..., list[Future]]]:
+def together(work: Work, engine: Engine, database_url: str, wait_until) -> Iterator[Callable[..., list[Future]]]:
     """Run jobs at the same moment, each as a request of its own: all of them wait while the database is locked."""
-    path = Path(str(engine.url.database))
+    path = Path(str(make_url(database_url).database))
 
     def run(*jobs: Callable[[Work], object]) -> list[Future]:
         def alone(job: Callable[[Work], object]) -> object:
             with Session(engine, expire_on_commit=False) as session:
                 return job(replace(work, session=session))
 
+        work.session.commit()
         locked = sqlite3.connect(path, isolation_level=None)
         locked.execute("BEGIN IMMEDIATE")
         with ThreadPoolExecutor(len(jobs) + 1) as pool:
@@ -65,7 +66,6 @@ def together(work: Work, engine: Engine, wait_until) -> Iterator[Callable[..., l
         first.result()
         return futures
 
-    work.session.commit()
     return run
 
 
@@ -120,12 +120,12 @@ def test_when_the_database_refuses_one_the_others_are_written_without_it(work: W
 
 
 def test_when_the_database_stays_locked_all_who_waited_are_told_to_come_back(
-    work: Work, engine: Engine, ada, monkeypatch
+    work: Work, database_url: str, ada, monkeypatch
 ) -> None:
     monkeypatch.setattr("console.database._PAUSES_S", (0.001,))
     monkeypatch.setattr("console.database.BUSY_TIMEOUT_S", 0)
     work.session.commit()
-    locked = sqlite3.connect(str(engine.url.database), isolation_level=None)
+    locked = sqlite3.connect(str(make_url(database_url).database), isolation_level=None)
     locked.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(Busy):

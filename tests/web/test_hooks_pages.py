@@ -601,3 +601,48 @@ def test_looking_at_a_secret_is_audited(work, ada, make, as_person) -> None:
     assert [text for _, text in shown] == [text for _, text in hooks.secrets_of(work, hook)]
     latest = audit.find(work, organization_number=ada.organization.number, limit=1)[0]
     assert (latest.action, latest.object_id, latest.actor) == ("hook.secret_revealed", str(hook.id), "ada@example.com")
+
+
+# --- what changes by itself -----------------------------------------------------------------------------------------
+
+
+def live_url(page) -> str:
+    return str(page.select_one("#standing")["hx-get"])
+
+
+def test_the_page_follows_what_becomes_of_its_hook(signed_in, ada, scene) -> None:
+    hook = scene.hook()
+    (delivery,) = scene.publish()
+    browser = signed_in(ada)
+    url = live_url(browser.see(f"/o/acme/hooks/{hook.id}"))
+
+    quiet = browser.get(url, headers=HTMX)
+    scene.attempt(delivery)
+    scene.put(delivery, state="delivered", next_attempt_at=None)
+    news = browser.get(url, headers=HTMX)
+
+    assert quiet.status_code == 204
+    soup = BeautifulSoup(news.text, "html.parser")
+    assert soup.select_one("#standing") is not None
+    assert "Delivered" in soup.select_one("#recent[hx-swap-oob]").get_text()
+    assert browser.get(live_url(soup), headers=HTMX).status_code == 204
+
+
+def test_a_finished_test_tells_the_page_to_look_at_the_hook_again(signed_in, ada, scene, work) -> None:
+    hook = scene.hook()
+    delivery = deliveries.send_test(work, hook=hook)
+    url, browser = f"/o/acme/hooks/{hook.id}/tests/{delivery.id}", signed_in(ada)
+
+    under_way = browser.get(url, headers=HTMX)
+    scene.attempt(delivery)
+    scene.put(delivery, state="delivered", next_attempt_at=None)
+    finished = browser.get(url, headers=HTMX)
+
+    assert "HX-Trigger" not in under_way.headers
+    assert "moved" in finished.headers["HX-Trigger"]
+
+
+def test_strangers_see_nothing_of_a_hooks_standing(signed_in, mallory, scene) -> None:
+    hook = scene.hook()
+
+    assert signed_in(mallory).get(f"/o/acme/hooks/{hook.id}/live", headers=HTMX).status_code == 404

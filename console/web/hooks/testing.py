@@ -28,6 +28,8 @@ QUICK_FOR = timedelta(seconds=5)
 SLOW_AFTER = timedelta(seconds=8)
 MOST_IN_A_MINUTE = 20
 SHOWN_BODY = 64 * 1024
+MOVED = "moved"
+"""The event after which the hook's page looks again how the hook stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ def send_test(hook_id: UUID) -> Response:
     except Invalid as error:
         return _again(hook, TestForm(form.event_type, text, type_error=error.fields[0].message))
     if hx.wants_fragment():
-        return hx.page("hooks/show.html", block="test", hook=hook, test=form, result=result_of(delivery))
+        page = hx.page("hooks/show.html", block="test", hook=hook, test=form, result=result_of(delivery))
+        return hx.announce(page, MOVED)
     if request.form.get("show") == "hook":
         return hx.redirect_to(url_for("hooks.show", hook_id=hook.id, test=delivery.id, _anchor="test"))
     return hx.redirect_to(
@@ -110,7 +113,8 @@ def test_result(hook_id: UUID, delivery_id: UUID) -> Response:
     result = find_result(hook, delivery_id)
     if request.args.get("after") == result.mark:
         return hx.nothing_new()
-    return hx.page("hooks/show.html", block="result", hook=hook, result=result)
+    response = hx.page("hooks/show.html", block="result", hook=hook, result=result)
+    return response if result.poll_every else hx.announce(response, MOVED)
 
 
 @pages.get("/<uuid:hook_id>/sample")

@@ -192,7 +192,7 @@ def enter() -> Principal:
     g.principal = principal
     g.organization_number = principal.organization.number
     person = principal.user
-    g.actor = Actor(name=person.full_name or person.username, user_number=person.number, ip=request.remote_addr)
+    g.actor = Actor(person.display_name, user_number=person.number, ip=request.remote_addr)
     return principal
 
 

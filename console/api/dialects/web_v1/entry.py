@@ -25,7 +25,7 @@ def authenticate() -> None:
     person = principal.user
     g.principal = principal
     g.organization_number = principal.organization.number
-    g.actor = Actor(name=person.full_name or person.username, user_number=person.number, ip=request.remote_addr)
+    g.actor = Actor(person.display_name, user_number=person.number, ip=request.remote_addr)
 
 
 def check_permission() -> None:
