@@ -16,7 +16,7 @@ from sqlite3 import Connection as SQLiteConnection
 from sqlite3 import Error as SQLiteError
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Engine, PoolProxiedConnection, event, text
 from sqlalchemy import create_engine as sqlalchemy_engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -107,22 +107,25 @@ def prepare(engine: Engine) -> None:
         connection.execute("PRAGMA mmap_size = 268435456")
         connection.execute("PRAGMA temp_store = MEMORY")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # On the driver's connection: each statement through SQLAlchemy takes as long as the rest of a small publish.
-        raw = connection.connection.dbapi_connection
-        assert isinstance(raw, SQLiteConnection)  # noqa: S101 the dialect is SQLite's
-        reading = _read_only.get()
-        if reading is not connection.info.get(_IS_READING):
-            raw.execute(f"PRAGMA query_only = {int(reading)}")
-            connection.info[_IS_READING] = reading
-        if reading:
-            raw.execute("BEGIN")
-        else:
-            _begin_writing(connection, raw)
+    # Not an event of the engine: with one of those, SQLAlchemy looks for listeners around every statement.
+    engine.dialect.do_begin = _begin  # type: ignore[method-assign,assignment]  # on the instance, so without self
 
 
-def _begin_writing(connection: Connection, raw: SQLiteConnection) -> None:
+def _begin(connection: PoolProxiedConnection) -> None:
+    """Begin a transaction of the kind that the context asks for."""
+    raw = connection.dbapi_connection
+    assert isinstance(raw, SQLiteConnection)  # noqa: S101 the dialect is SQLite's
+    reading = _read_only.get()
+    if reading is not connection.info.get(_IS_READING):
+        raw.execute(f"PRAGMA query_only = {int(reading)}")
+        connection.info[_IS_READING] = reading
+    if reading:
+        raw.execute("BEGIN")
+    else:
+        _begin_writing(raw)
+
+
+def _begin_writing(raw: SQLiteConnection) -> None:
     """Take SQLite's write lock, looking for it every millisecond or so.
 
     SQLite's own waiting sleeps up to 100 ms at a time although transactions here last a few: two workers then spent
@@ -141,7 +144,7 @@ def _begin_writing(connection: Connection, raw: SQLiteConnection) -> None:
                 return
     finally:
         raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    raw.execute("BEGIN IMMEDIATE")
 
 
 def is_busy(error: BaseException) -> bool:
