@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from console.failpoints import NO_FAILPOINTS, Failpoints
 from console.models import Base
+from console.rates import Rates
 from console.services.group_commit import GroupCommit
 from console.services.keys import KeyRing
 from console.services.work import Actor, Clock, Ring, Work
@@ -31,8 +32,9 @@ class Collaborators:
     keys: KeyRing
     clock: Clock
     ring: Ring
-    group_commit: GroupCommit = field(default_factory=GroupCommit)
+    rates: Rates
     failpoints: Failpoints = NO_FAILPOINTS
+    group_commit: GroupCommit = field(default_factory=GroupCommit)
 
     def install(self, app: Flask) -> None:
         """Keep them with *app*."""
