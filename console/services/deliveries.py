@@ -187,7 +187,7 @@ def resend(work: Work, *, delivery: Delivery) -> Delivery:
     if delivery.hook.deleted_at is not None:
         raise Conflict("The hook of this delivery was deleted; there is nowhere to send it.", code="hook_deleted")
     with work.transaction():
-        changed = _resend(work, [delivery.number], organization_number=delivery.organization_number)
+        changed = begin_again(work, [delivery.number], organization_number=delivery.organization_number)
         if not changed:
             raise Conflict("This delivery is being sent right now; wait for its outcome.", code="sending")
         _audit(work, delivery, "delivery.resent")
@@ -212,7 +212,7 @@ def resend_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) ->
                 )
             )
         )
-        count = _resend(work, numbers, organization_number=organization_number)
+        count = begin_again(work, numbers, organization_number=organization_number)
         audit.record(
             work,
             action="deliveries.resent",
@@ -227,7 +227,7 @@ def resend_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) ->
     return count
 
 
-def _resend(work: Work, numbers: Sequence[int], *, organization_number: int) -> int:
+def begin_again(work: Work, numbers: Sequence[int], *, organization_number: int) -> int:
     """Start new chains for the rows that are not being sent; give how many there were."""
     now = work.now()
     result = work.session.execute(

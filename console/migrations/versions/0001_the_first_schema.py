@@ -188,6 +188,7 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("sample", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("schema", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("validate", sa.Boolean(), nullable=False),
         sa.Column("is_builtin", sa.Boolean(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("modified_at", Moment(), nullable=False),
@@ -201,6 +202,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("organization_number", "name", name=op.f("uq_event_types_organization_number_name")),
         sqlite_autoincrement=True,
     )
+    with op.batch_alter_table("event_types", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_event_types_validating",
+            ["organization_number", "name"],
+            unique=False,
+            postgresql_where=sa.text("validate"),
+            sqlite_where=sa.text("validate"),
+        )
+
     op.create_table(
         "events",
         sa.Column("number", Number, nullable=False),
@@ -663,6 +673,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_events_created")
 
     op.drop_table("events")
+    with op.batch_alter_table("event_types", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_event_types_validating", postgresql_where=sa.text("validate"), sqlite_where=sa.text("validate")
+        )
+
     op.drop_table("event_types")
     with op.batch_alter_table("browser_sessions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_browser_sessions_user_number"))
