@@ -22,6 +22,7 @@ from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from console.core.patterns import check_event_type
 from console.core.rules import Occurrence, refusal
 from console.database import dialect_of, read_only
+from console.failpoints import FANNING, PUBLISHED, PUBLISHING
 from console.models import Delivery, DeliveryState, Event, Hook, Source, Trigger
 from console.services import catalogue, object_models
 from console.services.judging import Judgement, Undecided, require
@@ -80,16 +81,23 @@ class Published:
 
 def publish(work: Work, *, organization_number: int, draft: EventDraft) -> Published:
     """Publish one event; raise Invalid, Conflict (the key with other content) or Busy."""
-    return publish_batch(work, organization_number=organization_number, drafts=[draft])[0]
+    _check(work, organization_number, [draft])
+    return _publish(work, organization_number, [draft])[0]
 
 
 def publish_batch(work: Work, *, organization_number: int, drafts: Sequence[EventDraft]) -> list[Published]:
     """Publish up to 1,000 events, all of them or none; errors as ``publish``, with pointers under /events."""
-    _check(work, organization_number, drafts)
+    _check(work, organization_number, drafts, under="/events/{}")
+    return _publish(work, organization_number, drafts, under="/events/{}")
+
+
+def _publish(work: Work, organization_number: int, drafts: Sequence[EventDraft], *, under: str = "") -> list[Published]:
     judgements = [Judgement(draft.payload) for draft in drafts]
 
     def store() -> list[Published]:
-        return _store(work, organization_number, drafts, judgements)
+        answers = _store(work, organization_number, drafts, judgements, under=under)
+        work.failpoints.hit(PUBLISHING)
+        return answers
 
     try:
         answers = _judged(work, judgements, store)
@@ -99,6 +107,7 @@ def publish_batch(work: Work, *, organization_number: int, drafts: Sequence[Even
             answers = _judged(work, judgements, store)
         except IntegrityError as error:
             raise Conflict("An event with this id was published before.", code="id_taken") from error
+    work.failpoints.hit(PUBLISHED)
     if any(answer.deliveries for answer in answers):
         work.ring.ring(DELIVERIES)
     return answers
@@ -133,13 +142,13 @@ def publish_to(work: Work, *, hook: Hook, draft: EventDraft) -> Published:
 # --- checks ---------------------------------------------------------------------------------------------------------
 
 
-def _check(work: Work, organization_number: int, drafts: Sequence[EventDraft]) -> None:
+def _check(work: Work, organization_number: int, drafts: Sequence[EventDraft], *, under: str = "") -> None:
     if not 1 <= len(drafts) <= MOST_IN_BATCH:
         raise Invalid.field("events", f"Give 1 to {MOST_IN_BATCH} events.", code="batch_size")
     slugs = {draft.source for draft in drafts if draft.source is not None}
     known = _known_sources(work, organization_number, slugs)
     problems = [
-        FieldError(f"/events/{index}{error.pointer}" if len(drafts) > 1 else error.pointer, error.code, error.message)
+        FieldError(under.format(index) + error.pointer, error.code, error.message)
         for index, draft in enumerate(drafts)
         for error in _problems(draft, known)
     ]
@@ -195,7 +204,12 @@ def _judged(work: Work, judgements: Sequence[Judgement], store: Callable[[], T])
 
 
 def _store(
-    work: Work, organization_number: int, drafts: Sequence[EventDraft], judgements: Sequence[Judgement]
+    work: Work,
+    organization_number: int,
+    drafts: Sequence[EventDraft],
+    judgements: Sequence[Judgement],
+    *,
+    under: str,
 ) -> list[Published]:
     """Write what is new and answer what is not, inside the caller's transaction; raise Undecided."""
     prints = [draft.fingerprint() for draft in drafts]
@@ -210,7 +224,7 @@ def _store(
             _same_or_conflict(draft.key, prints[first], prints[index])
             repeats[index] = first
     new = [i for i, draft in enumerate(drafts) if (draft.key is None or draft.key not in known) and i not in repeats]
-    pointers = [f"/events/{i}" if len(drafts) > 1 else "" for i in new]
+    pointers = [under.format(i) for i in new]
     asked = [judgements[i] for i in new]
     wanted = _wanted(work, organization_number, [drafts[i] for i in new], asked, pointers=pointers)
     made = _insert(work, organization_number, [drafts[i] for i in new], [prints[i] for i in new], wanted)
@@ -443,6 +457,7 @@ def _hand_out(work: Work, number: int, judgement: Judgement) -> None:
     kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
     if rows:  # all of these hooks may have been deleted meanwhile
         work.session.execute(kind.insert(Delivery).on_conflict_do_nothing(), rows)
+    work.failpoints.hit(FANNING)
     work.session.execute(
         update(Event).where(Event.number == number).values(fanout_pending=False, delivery_count=len(rows))
     )
