@@ -25,6 +25,7 @@ from console.models.events import Event
 from console.models.hooks import Hook, HookSecret
 from console.models.idempotency import KeptAnswer
 from console.models.object_models import ObjectModel
+from console.models.type_hours import Progress, TypeHour
 
 __all__ = [
     "Attempt",
@@ -47,6 +48,7 @@ __all__ = [
     "Membership",
     "ObjectModel",
     "Organization",
+    "Progress",
     "RecoveryCode",
     "SetupLink",
     "SignInFailure",
@@ -54,6 +56,7 @@ __all__ = [
     "Token",
     "Trigger",
     "Turn",
+    "TypeHour",
     "User",
     "Worker",
 ]

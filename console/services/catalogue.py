@@ -21,8 +21,8 @@ from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from console.core.patterns import check_catalogue_name, matches
 from console.core.schemas import Schema
 from console.database import dialect_of
-from console.models import Event, EventType, Hook, Organization
-from console.services import audit
+from console.models import EventType, Hook, Organization
+from console.services import audit, type_hours
 from console.services.queries import contains
 from console.services.work import Work
 
@@ -154,12 +154,10 @@ def schemas_to_check(work: Work, *, organization_number: int, names: Collection[
 
 
 def types_seen_but_unknown(work: Work, *, organization_number: int, limit: int = 100) -> list[str]:
-    """List by name the types of stored events that are not in the catalogue."""
+    """List by name the types of events that are not in the catalogue, nor spoken for by a name that is."""
     known = set(names(work, organization_number=organization_number))
-    query = select(Event.type).where(Event.organization_number == organization_number, Event.is_test.is_(False))
-    seen = work.session.scalars(query.distinct().order_by(Event.type))
-    unknown = (name for name in seen if known.isdisjoint(with_wildcards(name)))
-    return [name for name, _ in zip(unknown, range(limit), strict=False)]
+    seen = type_hours.last_seen(work, organization_number=organization_number)
+    return sorted(name for name in seen if known.isdisjoint(with_wildcards(name)))[:limit]
 
 
 def hooks_naming(work: Work, *, organization_number: int, name: str) -> list[Hook]:

@@ -52,6 +52,7 @@ DELETE FROM bin_requests WHERE number IN (
     SELECT number FROM bin_requests WHERE received_at < :until ORDER BY number LIMIT :batch)""")
 _OTHERS = (
     (_deletion("DELETE FROM hook_hours WHERE hour < :until"), ROLLUPS_KEPT),
+    (_deletion("DELETE FROM type_hours WHERE hour < :until"), ROLLUPS_KEPT),
     (
         _deletion("""DELETE FROM workers WHERE stopped_at < :until
                      AND NOT EXISTS (SELECT 1 FROM deliveries AS d

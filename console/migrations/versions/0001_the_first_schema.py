@@ -44,6 +44,12 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "progress",
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("number", Number, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_progress")),
+    )
+    op.create_table(
         "setup_links",
         sa.Column("number", Number, nullable=False),
         sa.Column("secret_hash", sa.LargeBinary(length=32), nullable=False),
@@ -424,6 +430,20 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_tokens_user_number"), ["user_number"], unique=False)
 
     op.create_table(
+        "type_hours",
+        sa.Column("organization_number", Number, autoincrement=False, nullable=False),
+        sa.Column("type", sa.String(length=200), nullable=False),
+        sa.Column("hour", Moment(), nullable=False),
+        sa.Column("count", Number, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_number"],
+            ["organizations.number"],
+            name=op.f("fk_type_hours_organization_number"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("organization_number", "type", "hour", name=op.f("pk_type_hours")),
+    )
+    op.create_table(
         "bin_requests",
         sa.Column("number", Number, nullable=False),
         sa.Column("bin_number", Number, nullable=False),
@@ -696,6 +716,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_bin_requests_bin_number_number"))
 
     op.drop_table("bin_requests")
+    op.drop_table("type_hours")
     with op.batch_alter_table("tokens", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tokens_user_number"))
         batch_op.drop_index(batch_op.f("ix_tokens_organization_number"))
@@ -748,6 +769,7 @@ def downgrade() -> None:
 
     op.drop_table("sign_in_failures")
     op.drop_table("setup_links")
+    op.drop_table("progress")
     op.drop_table("organizations")
     op.drop_table("object_models")
     op.drop_table("leaders")
