@@ -15,15 +15,17 @@ from sqlalchemy import select
 
 from console.core.catalogue import with_wildcards
 from console.core.filters import values_read
-from console.core.patterns import check_event_type
-from console.core.rules import Explanation, Occurrence, explain
+from console.core.patterns import Subscription, check_event_type
+from console.core.rules import Explanation, Occurrence, explain, refusal
 from console.models import Delivery, Event, EventType, Hook
 from console.services import catalogue
 from console.services.judging import reader_of
-from console.services.matching import occurrence_of, subscription_of
+from console.services.matching import groups_by_type, occurrence_of, subscription_of
 from console.services.work import Work
 
 MOST_HOOKS = 500
+MOST_LOOKED_AT, MOST_TRIED = 200, 20
+"""To try a filter, so many of the latest events are looked at, and it is applied to so many of those that are heard."""
 
 
 class Since(StrEnum):
@@ -57,6 +59,14 @@ class Draft:
     type: str
     payload: bytes
     source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilterTrial:
+    """How many of the latest events that a hook would hear pass its filter."""
+
+    tried: int
+    passed: int
 
 
 def of_event(work: Work, *, event: Event, deliveries: Sequence[Delivery]) -> list[Standing]:
@@ -128,3 +138,27 @@ def _type_changed(work: Work, event: Event) -> bool:
         EventType.modified_at > event.created_at,
     )
     return work.session.scalar(query.limit(1)) is not None
+
+
+def try_filter(work: Work, *, organization_number: int, wanted: Subscription) -> FilterTrial:
+    """Apply the filter of what a hook wants to the latest events that it would hear without it."""
+    latest = work.session.execute(
+        select(Event.number, Event.type, Event.source)
+        .where(Event.organization_number == organization_number, Event.is_test.is_(False))
+        .order_by(Event.number.desc())
+        .limit(MOST_LOOKED_AT)
+    ).all()
+    groups = groups_by_type(work, organization_number=organization_number, names=[row.type for row in latest])
+    heard = [
+        row
+        for row in latest
+        if wanted.reason_against(event_type=row.type, groups=groups[row.type], source=row.source) is None
+    ][:MOST_TRIED]
+    numbers = [row.number for row in heard]
+    payloads = dict(work.session.execute(select(Event.number, Event.payload).where(Event.number.in_(numbers))).all())
+    passed = [
+        row
+        for row in heard
+        if refusal(wanted, Occurrence(row.type, groups[row.type], row.source, reader_of(payloads[row.number]))) is None
+    ]
+    return FilterTrial(len(heard), len(passed))

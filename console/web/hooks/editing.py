@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from flask import Response, request, url_for
@@ -13,16 +14,18 @@ from console.core.permissions import Permission
 from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
 from console.models import EventType, Hook
-from console.services import bins, catalogue, hooks, sources
+from console.services import bins, catalogue, hooks, sources, type_hours
 from console.web import access, hx, once
 from console.web.hooks import picker
+from console.web.hooks.filtering import filter_words
 from console.web.hooks.form import LIMITS, HookForm, form_for, header_rows
 from console.web.hooks.previews import Preview, preview_of
 from console.web.hooks.retries import fields_of, times_of
 from console.web.hooks.shared import WRONG, bin_url, hook_of, name_of, pages
 
 OK, CONFLICT = 200, 409
-VIEWS = ("url_words", "matching", "retry", "times", "preview")
+SEEN_LATELY = timedelta(days=30)
+VIEWS = ("url_words", "matching", "filter_words", "retry", "times", "preview")
 """The parts of the form that htmx asks for while somebody types."""
 
 
@@ -126,7 +129,7 @@ def update(hook_id: UUID) -> Response:
     return hx.redirect_to(url_for("hooks.show", hook_id=hook.id), message=f"{name_of(hook)} is saved.")
 
 
-@pages.post("/parts/<any(url_words, matching, retry, times, preview):part>")
+@pages.post("/parts/<any(url_words, matching, filter_words, retry, times, preview):part>")
 @access.requires(Permission.WEBHOOKS_VIEW)
 def part(part: str) -> Response:
     """Give one part of the form again, for what stands in the form now; nothing is stored."""
@@ -142,6 +145,9 @@ def _asked_in_passing(form: HookForm, *, hook: Hook | None) -> Response | None:
         form.url.data = bin_url(made)
         note = f"A bin named {made.name} was made, and its address filled in. It shows every request that it gets."
         return _page(Draft(form, hook, note), block="url")
+    if pattern := request.form.get("add_pattern"):
+        form.add_pattern(pattern)
+        return _page(Draft(form, hook), block="patterns")
     if "look" in request.form:
         return _page(Draft(form, hook, is_open=True))
     return None
@@ -151,6 +157,9 @@ def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Respon
     """Render the form, or only one block of it for htmx."""
     form, hook, work, here = draft.form, draft.hook, current_work(), access.place().organization
     types = catalogue.all_of(work, organization_number=here.number)
+    seen = type_hours.last_seen(work, organization_number=here.number)
+    known = picker.known_types(types, seen=seen, since=work.now() - SEEN_LATELY)
+    matched = _matching(form, known)
     try:
         retry, retry_problem = form.retry(hook), ""
     except Invalid as error:
@@ -168,8 +177,9 @@ def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Respon
         action=url_for("hooks.update", hook_id=hook.id) if hook else url_for("hooks.create"),
         parts={name: url_for("hooks.part", part=name, hook=hook.id if hook else None) for name in VIEWS},
         url_words=_url_words(form),
-        groups=picker.groups_of(types, names=form.event_types.data, groups=form.event_groups.data),
-        matching=_matching(form, types),
+        picker=picker.arranged(known, names=form.event_types.data, groups=form.event_groups.data),
+        matching=matched,
+        filter_words=filter_words((form.filter.data or "").strip(), wanted=form.subscription, types=types),
         sources=sources.all_of(work, organization_number=here.number),
         headers=header_rows(hook),
         retry_fields=fields_of(form.retry_kind.data or ""),
@@ -177,12 +187,16 @@ def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Respon
         retry_problem=retry_problem,
         limits=LIMITS,
         default_timeout=work.settings.timeout,
-        preview=_preview(form, hook, types),
+        preview=_preview(form, hook, types, matched),
     )
 
 
 def _names() -> list[str]:
-    return catalogue.names(current_work(), organization_number=access.place().organization.number)
+    """Give the types that can be ticked: those of the catalogue, and those seen lately."""
+    work, number = current_work(), access.place().organization.number
+    seen = type_hours.last_seen(work, organization_number=number)
+    lately = [name for name, at in seen.items() if at >= work.now() - SEEN_LATELY]
+    return [*catalogue.names(work, organization_number=number), *lately]
 
 
 def _url_words(form: HookForm) -> UrlWords:
@@ -203,20 +217,21 @@ def _url_words(form: HookForm) -> UrlWords:
     return UrlWords("good", f"Requests go to {display_host(target.host)}.")
 
 
-def _matching(form: HookForm, types: Sequence[EventType]) -> picker.Matching:
+def _matching(form: HookForm, types: Sequence[picker.Known]) -> picker.Matching:
     return picker.matching(
         types,
         all_events=bool(form.all_events.data),
         event_types=form.wanted_types,
         groups=form.event_groups.data,
+        volumes=type_hours.volumes(current_work(), organization_number=access.place().organization.number),
     )
 
 
-def _preview(form: HookForm, hook: Hook | None, types: Sequence[EventType]) -> Preview | None:
-    matched = _matching(form, types).names
-    sample = next((one for one in types if one.name in matched[:1] and not one.name.endswith("*")), None)
+def _preview(form: HookForm, hook: Hook | None, types: Sequence[EventType], matched: picker.Matching) -> Preview | None:
+    by_name = {one.name: one for one in types if not one.name.endswith("*")}
+    sample = next((by_name[name] for name in matched.names if name in by_name), None)
     return preview_of(
-        sample or next((one for one in types if one.name == "webhook.test"), None),
+        sample or by_name.get("webhook.test"),
         payload_format=form.payload_format.data or "standard",
         content_type=form.content_type.data or "json",
         organization_slug=access.place().organization.slug,
