@@ -96,7 +96,9 @@ def numbered(work: Work, *, organization_number: int, numbers: Sequence[int]) ->
 def _of_rows() -> tuple[ExecutableOption, ...]:
     """Load what a row of a list says of the hook and the event."""
     return (
-        joinedload(Delivery.hook).load_only(Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at),
+        joinedload(Delivery.hook).load_only(
+            Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at, Hook.is_trial
+        ),
         joinedload(Delivery.event).load_only(Event.id, Event.type, Event.source, Event.object_pk),
     )
 

@@ -314,6 +314,7 @@ def upgrade() -> None:
         sa.Column("disabled_at", Moment(), nullable=True),
         sa.Column("disabled_reason", sa.String(length=300), nullable=True),
         sa.Column("deleted_at", Moment(), nullable=True),
+        sa.Column("is_trial", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["author_number"], ["users.number"], name=op.f("fk_hooks_author_number"), ondelete="SET NULL"
         ),

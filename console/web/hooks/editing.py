@@ -10,12 +10,13 @@ from uuid import UUID
 from flask import Response, request, url_for
 
 from console.core.catalogue import OMS
-from console.core.errors import Conflict, Invalid, Refused
+from console.core.errors import Conflict, Invalid, NotFound, Refused
+from console.core.patterns import is_pattern
 from console.core.permissions import Permission
 from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
 from console.models import EventType, Hook
-from console.services import bins, catalogue, hooks, sources, type_hours
+from console.services import bins, catalogue, deliveries, hooks, sources, trials, type_hours
 from console.web import access, hx, once
 from console.web.hooks import picker
 from console.web.hooks.filtering import filter_words
@@ -24,6 +25,7 @@ from console.web.hooks.oms import has_password
 from console.web.hooks.previews import Preview, preview_of
 from console.web.hooks.retries import fields_of, times_of
 from console.web.hooks.shared import WRONG, bin_url, hook_of, name_of, pages
+from console.web.hooks.testing import TestResult, result_of
 
 OK, CONFLICT = 200, 409
 SEEN_LATELY = timedelta(days=30)
@@ -52,13 +54,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the form page shows beside the form itself."""
+    """What the form page shows beside the form itself; *trial* is a test of it that was just sent."""
 
     form: HookForm
     hook: Hook | None = None
     note: str = ""
     differences: Sequence[Difference] = field(default_factory=tuple)
     is_open: bool = False
+    trial: TestResult | None = None
 
 
 @pages.get("/new")
@@ -152,9 +155,65 @@ def _asked_in_passing(form: HookForm, *, hook: Hook | None) -> Response | None:
     if pattern := request.form.get("add_pattern"):
         form.add_pattern(pattern)
         return _page(Draft(form, hook), block="patterns")
+    if "try" in request.form:
+        return _try(form, hook)
     if "look" in request.form:
         return _page(Draft(form, hook, is_open=True))
     return None
+
+
+def _try(form: HookForm, hook: Hook | None) -> Response:
+    """Send a test of what stands in the form, which is not saved; its result appears over the buttons."""
+    if not form.validate():
+        return _page(Draft(form, hook), status=WRONG, block="trial")
+    someone, number = access.person(), access.place().organization.number
+    try:
+        delivery = trials.send(
+            current_work(),
+            organization_number=number,
+            author_number=someone.user.number if someone else None,
+            draft=form.draft(hook),
+            like=hook,
+            event_type=_sample_type(form),
+        )
+    except Invalid as error:
+        form.complain(error)
+        return _page(Draft(form, hook), status=WRONG, block="trial")
+    return _page(Draft(form, hook, trial=result_of(delivery)), block="trial")
+
+
+@pages.get("/trials/<uuid:delivery_id>")
+@access.requires(Permission.DELIVERIES_VIEW)
+def trial_result(delivery_id: UUID) -> Response:
+    """Give the result of the test of an unsaved hook as far as it is; 204 while nothing changed."""
+    found = deliveries.get(
+        current_work(), organization_number=access.place().organization.number, delivery_id=delivery_id
+    )
+    if not found.hook.is_trial:
+        raise NotFound("test")
+    if not hx.wants_fragment():
+        return hx.redirect_to(url_for("deliveries.show", delivery_id=found.id))
+    result = result_of(found)
+    if request.args.get("after") == result.mark:
+        return hx.nothing_new()
+    return hx.page("hooks/form.html", block="trial_result", trial=result)
+
+
+def _sample_type(form: HookForm) -> str | None:
+    """Choose the type that a test of the form sends: the first that it hears and that has a sample."""
+    wanted = form.subscription
+    types = catalogue.all_of(current_work(), organization_number=access.place().organization.number)
+    return next(
+        (
+            one.name
+            for one in types
+            if one.sample is not None
+            and not is_pattern(one.name)
+            and not form.all_events.data
+            and wanted.way_to(one.name, groups=one.groups) is not None
+        ),
+        None,
+    )
 
 
 def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Response:
@@ -179,6 +238,8 @@ def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Respon
         note=draft.note,
         differences=draft.differences,
         is_open=draft.is_open or status == WRONG,
+        trial=draft.trial,
+        is_refused=status == WRONG and block == "trial" and hx.wants_fragment(),
         action=url_for("hooks.update", hook_id=hook.id) if hook else url_for("hooks.create"),
         parts={name: url_for("hooks.part", part=name, hook=hook.id if hook else None) for name in VIEWS},
         url_words=_url_words(form),
