@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.core.errors import Busy, KeyUnavailable
 from console.database import is_busy
 from console.ring import RedisRing
-from console.services import closing, due, idempotency, publishing, resealing, retention, sign_in, sweeping
+from console.services import closing, due, idempotency, publishing, resealing, retention, sign_in, sweeping, type_hours
 from console.services.work import Work
 from workers.beat import Beat
 from workers.drain import Drain
@@ -47,6 +47,7 @@ class Dispatcher:
             Duty(5.0, sweeping.clamp),
             Duty(15.0, sweeping.expire),
             Duty(15.0, sweeping.settle),
+            Duty(15.0, type_hours.roll_up),
             Duty(60.0, sweeping.repair),
             Duty(60.0, idempotency.forget),
             Duty(60.0, closing.remove_closed),

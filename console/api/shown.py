@@ -209,6 +209,7 @@ def event_type(row: EventType) -> catalogue_schemas.EventType:
         description=row.description,
         sample=row.sample,
         schema=row.schema,
+        validate=row.validate,
         builtin=row.is_builtin,
         created_at=row.created_at,
         modified_at=row.modified_at,

@@ -25,6 +25,7 @@ from console.models.events import Event
 from console.models.hooks import Hook, HookSecret
 from console.models.idempotency import KeptAnswer
 from console.models.object_models import ObjectModel
+from console.models.type_hours import Progress, TypeHour
 
 __all__ = [
     "Attempt",
@@ -48,6 +49,7 @@ __all__ = [
     "Membership",
     "ObjectModel",
     "Organization",
+    "Progress",
     "RecoveryCode",
     "SetupLink",
     "SignInFailure",
@@ -55,6 +57,7 @@ __all__ = [
     "Token",
     "Trigger",
     "Turn",
+    "TypeHour",
     "User",
     "Worker",
 ]

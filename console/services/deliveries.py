@@ -101,7 +101,9 @@ def numbered(work: Work, *, organization_number: int, numbers: Sequence[int]) ->
 def _of_rows() -> tuple[ExecutableOption, ...]:
     """Load what a row of a list says of the hook and the event."""
     return (
-        joinedload(Delivery.hook).load_only(Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at),
+        joinedload(Delivery.hook).load_only(
+            Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at, Hook.is_trial
+        ),
         joinedload(Delivery.event).load_only(Event.id, Event.type, Event.source, Event.object_pk),
     )
 
@@ -206,7 +208,7 @@ def resend(work: Work, *, delivery: Delivery) -> Delivery:
         raise Conflict("The hook of this delivery was deleted; there is nowhere to send it.", code="hook_deleted")
     with work.transaction():
         _lock(work, delivery)
-        if not _resend(work, [delivery.number], organization_number=delivery.organization_number):
+        if not begin_again(work, [delivery.number], organization_number=delivery.organization_number):
             raise Conflict("This delivery is being sent right now; wait for its outcome.", code="sending")
         _audit(work, delivery, "delivery.resent")
     work.ring.ring(DELIVERIES)
@@ -237,7 +239,7 @@ def resend_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) ->
                 )
             )
         )
-        count = _resend(work, numbers, organization_number=organization_number)
+        count = begin_again(work, numbers, organization_number=organization_number)
         _audit_many(work, "deliveries.resent", organization_number=organization_number, count=count)
     if count:
         work.ring.ring(DELIVERIES)
@@ -282,7 +284,7 @@ def _audit_many(work: Work, action: str, *, organization_number: int, count: int
     )
 
 
-def _resend(work: Work, numbers: Sequence[int], *, organization_number: int) -> int:
+def begin_again(work: Work, numbers: Sequence[int], *, organization_number: int) -> int:
     """Start new chains for the rows that are not being sent; give how many there were."""
     now = work.now()
     result = work.session.execute(
