@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.core.errors import Busy
 from console.database import is_busy
 from console.ring import RedisRing
-from console.services import due, idempotency, publishing, retention, sweeping
+from console.services import due, idempotency, publishing, replay_steps, retention, sweeping
 from console.services.work import Work
 from workers.beat import Beat
 from workers.drain import Drain
@@ -43,6 +43,7 @@ class Dispatcher:
         self._own_drain: Thread | None = None
         self._duties = (
             Duty(1.0, sweeping.sweep),
+            Duty(1.0, replay_steps.wake),
             Duty(2.0, publishing.finish_fanouts),
             Duty(5.0, sweeping.clamp),
             Duty(15.0, sweeping.expire),

@@ -23,6 +23,7 @@ from console.models.events import Event
 from console.models.hooks import Hook, HookSecret
 from console.models.idempotency import KeptAnswer
 from console.models.object_models import ObjectModel
+from console.models.replays import Replay, ReplayPart, ReplayState, Which
 
 __all__ = [
     "Attempt",
@@ -44,6 +45,9 @@ __all__ = [
     "Membership",
     "ObjectModel",
     "Organization",
+    "Replay",
+    "ReplayPart",
+    "ReplayState",
     "SetupLink",
     "SignInFailure",
     "Source",
@@ -51,5 +55,6 @@ __all__ = [
     "Trigger",
     "Turn",
     "User",
+    "Which",
     "Worker",
 ]

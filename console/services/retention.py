@@ -51,6 +51,7 @@ _OTHERS = (
         WORKERS_KEPT,
     ),
     (_deletion("DELETE FROM sign_in_failures WHERE at < :until"), FAILURES_KEPT),
+    (_deletion("DELETE FROM replays WHERE finished_at < :until"), ROLLUPS_KEPT),
 )
 
 

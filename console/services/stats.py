@@ -196,6 +196,42 @@ def sparks(work: Work, *, hooks: Sequence[Hook], hours: int = 24) -> dict[int, S
     return {number: Spark(tuple(delivered[number]), tuple(failed[number])) for number in numbers}
 
 
+def durations_of(work: Work, *, hooks: Sequence[Hook], hours: int = 24) -> dict[int, dict[int, int]]:
+    """Count the latest attempts of each hook by bucket of duration, by the hook's number; without attempts: absent."""
+    found: dict[int, dict[int, int]] = defaultdict(dict)
+    rows = work.session.execute(
+        select(HookHour.hook_number, HookHour.bucket, func.sum(HookHour.count))
+        .where(
+            HookHour.hook_number.in_([hook.number for hook in hooks]),
+            HookHour.hour >= hour_of(work.now()) - (hours - 1) * HOUR,
+        )
+        .group_by(HookHour.hook_number, HookHour.bucket)
+    )
+    for number, bucket, count in rows:
+        found[number][bucket] = int(count)
+    return found
+
+
+def last_failures_began(work: Work, *, hook: Hook, days: int = 30) -> datetime | None:
+    """Give the first of the latest hours in a row in which attempts of a hook failed; None when none did lately."""
+    hours = work.session.scalars(
+        select(HookHour.hour)
+        .where(
+            HookHour.hook_number == hook.number,
+            HookHour.hour >= work.now() - timedelta(days=days),
+            HookHour.status_class != SUCCESS,
+        )
+        .distinct()
+        .order_by(HookHour.hour.desc())
+    ).all()
+    began = None
+    for hour in hours:
+        if began is not None and began - hour > HOUR:
+            break
+        began = hour
+    return began
+
+
 # --- what waits -----------------------------------------------------------------------------------------------------
 
 
