@@ -162,7 +162,8 @@ def in_scope(query: Select[Any], scope: Scope) -> Select[Any]:
 def _of_types(column: Any, scope: Scope) -> ColumnElement[bool]:
     if not scope.event_types:
         return true()
-    return or_(*(deliveries.of_type(column, name, field="event_types") for name in scope.event_types))
+    wanted = enumerate(scope.event_types)
+    return or_(*(deliveries.of_type(column, name, field=f"event_types/{place}") for place, name in wanted))
 
 
 def sendable(which: Which) -> ColumnElement[bool]:
