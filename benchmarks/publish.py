@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.survive import Product
+from benchmarks.product import Up
 
 EVENT = {"type": "order.paid", "payload": {"order": 4711, "total": "99.90"}}
 
 
 def measure(*, publishers: int, seconds: int, folder: Path) -> dict[str, float]:
     """Publish from several threads for a while; give events a second by the size of a request."""
-    product = Product(folder / "data", folder / "up.log")
+    product = Up(folder / "data", folder / "up.log")
     figures = {"publishers": float(publishers)}
     for name, size in (("single", 1), ("batch_100", 100), ("batch_1000", 1000)):
         figures[name] = _rate(product, size=size, publishers=publishers, seconds=seconds)
@@ -26,7 +26,7 @@ def measure(*, publishers: int, seconds: int, folder: Path) -> dict[str, float]:
     return figures
 
 
-def _rate(product: Product, *, size: int, publishers: int, seconds: int) -> float:
+def _rate(product: Up, *, size: int, publishers: int, seconds: int) -> float:
     path, body = ("/events", EVENT) if size == 1 else ("/events/batch", {"events": [EVENT] * size})
     text = json.dumps(body)
     deadline = time.perf_counter() + seconds

@@ -14,7 +14,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from console import api, database, health, web
 from console.core.errors import HookyardError
 from console.extensions import Collaborators, csrf, db, login
+from console.failpoints import Failpoints
 from console.paths import STATIC, TEMPLATES
+from console.rates import Rates
 from console.ring import RedisRing
 from console.services.keys import KeyRing, derive
 from console.services.work import Clock, Ring, SilentRing, SystemClock
@@ -47,6 +49,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
         keys=KeyRing(settings.secret_keys),
         clock=clock or SystemClock(),
         ring=ring or (RedisRing(settings.redis_url) if settings.redis_url else SilentRing()),
+        rates=Rates(settings.redis_url),
+        failpoints=Failpoints(settings.failpoints),
     ).install(app)
     db.init_app(app)
     with app.app_context():

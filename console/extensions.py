@@ -11,7 +11,9 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy.orm import Session
 
+from console.failpoints import NO_FAILPOINTS, Failpoints
 from console.models import Base
+from console.rates import Rates
 from console.services.keys import KeyRing
 from console.services.work import Actor, Clock, Ring, Work
 from console.settings import Settings
@@ -29,6 +31,8 @@ class Collaborators:
     keys: KeyRing
     clock: Clock
     ring: Ring
+    rates: Rates
+    failpoints: Failpoints = NO_FAILPOINTS
 
     def install(self, app: Flask) -> None:
         """Keep them with *app*."""
@@ -49,5 +53,6 @@ def current_work() -> Work:
         keys=parts.keys,
         clock=parts.clock,
         ring=parts.ring,
+        failpoints=parts.failpoints,
         actor=g.get("actor") or Actor(name="Anonymous", ip=request.remote_addr),
     )

@@ -34,7 +34,7 @@
 
   /* -- polling: not while hidden, slower after 2 quiet minutes, no more after 20 ----------------------------------- */
   let lastNews = Date.now();
-  let lastPoll = 0;
+  const lastPoll = new WeakMap();
   let unreachable = false;
   const news = () => { lastNews = Date.now(); };
   const resume = () => {
@@ -42,20 +42,20 @@
     delete root.dataset.paused;
     all("[data-poll]").forEach((element) => htmx.trigger(element, "resume"));
   };
-  const mayPoll = () => {
+  const mayPoll = (element) => {
     const quiet = Date.now() - lastNews;
     if (document.hidden || quiet > 20 * 60_000) return false;
-    return quiet < 2 * 60_000 || Date.now() - lastPoll > 15_000;
+    return quiet < 2 * 60_000 || Date.now() - (lastPoll.get(element) ?? 0) > 15_000;
   };
   document.addEventListener("visibilitychange", () => { if (!document.hidden) resume(); });
   document.addEventListener("htmx:beforeRequest", (event) => {
     const { elt, target, requestConfig } = event.detail;
     if (elt.hasAttribute("data-poll")) {
-      const asked = requestConfig.triggeringEvent?.type === "resume";
-      if (!asked && !mayPoll()) {
+      const asked = requestConfig.triggeringEvent; // "resume" or an announcement; htmx's own polls have none
+      if (!asked && !mayPoll(elt)) {
         event.preventDefault();
         if (!document.hidden && Date.now() - lastNews > 20 * 60_000) root.dataset.paused = "";
-      } else lastPoll = Date.now();
+      } else lastPoll.set(elt, Date.now());
     } else {
       news();
       target?.setAttribute("aria-busy", "true");
@@ -65,7 +65,7 @@
     event.detail.target?.removeAttribute("aria-busy");
     if (event.detail.successful) unreachable = false;
   });
-  document.addEventListener("htmx:afterSwap", news);
+  document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.requestConfig.elt.dataset.poll !== "quiet") news(); });
 
   /* -- errors ------------------------------------------------------------------------------------------------------ */
   document.addEventListener("htmx:responseError", ({ detail: { xhr, elt } }) => {

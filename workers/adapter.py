@@ -69,6 +69,7 @@ class Outgoing(PreparedRequest):
         self.peer: str | None = None
         self.reused = False
         self.resent = False
+        self.sent_headers: tuple[tuple[str, str], ...] = ()
 
 
 class Answer(Response):
@@ -166,19 +167,19 @@ def _on_the_wire(request: Outgoing) -> bytes:
     if not _METHOD.fullmatch(request.method or "") or not _PATH.fullmatch(target.path):
         raise Failure(Outcome.INVALID_REQUEST, "The method or the URL's path has characters that HTTP does not allow.")
     host = f"[{target.host}]" if ":" in target.host else target.host
-    lines = [
-        f"{request.method} {target.path} HTTP/1.1",
-        f"Host: {host}" if target.port == DEFAULT_PORTS[target.scheme] else f"Host: {host}:{target.port}",
-        "Accept-Encoding: identity",
-        f"Content-Length: {len(request.payload)}",
+    headers = [
+        ("Host", host if target.port == DEFAULT_PORTS[target.scheme] else f"{host}:{target.port}"),
+        ("Accept-Encoding", "identity"),
+        ("Content-Length", str(len(request.payload))),
     ]
     for name, value in request.headers.items():
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise Failure(Outcome.INVALID_REQUEST, f"The header {name[:64]!a} has characters that HTTP does not allow.")
         if name.lower() in _FRAMING:
             raise Failure(Outcome.INVALID_REQUEST, f"The header {name} is set by the sender alone.")
-        lines.append(f"{name}: {value}")
-    lines.append("\r\n")
+        headers.append((name, value))
+    request.sent_headers = tuple(headers)
+    lines = [f"{request.method} {target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "\r\n"]
     return "\r\n".join(lines).encode("ascii") + request.payload
 
 

@@ -14,10 +14,20 @@ from time import monotonic
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from console.core.errors import Busy
+from console.core.errors import Busy, KeyUnavailable
 from console.database import is_busy
 from console.ring import RedisRing
-from console.services import due, idempotency, publishing, replay_steps, retention, sweeping
+from console.services import (
+    closing,
+    due,
+    idempotency,
+    publishing,
+    replay_steps,
+    resealing,
+    retention,
+    sign_in,
+    sweeping,
+)
 from console.services.work import Work
 from workers.beat import Beat
 from workers.drain import Drain
@@ -50,6 +60,9 @@ class Dispatcher:
             Duty(15.0, sweeping.settle),
             Duty(60.0, sweeping.repair),
             Duty(60.0, idempotency.forget),
+            Duty(60.0, closing.remove_closed),
+            Duty(600.0, sign_in.forget_old),
+            Duty(600.0, resealing.reseal),
             Duty(60.0, lambda work: retention.prune(work, most_batches=PRUNE_BATCHES)),
         )
 
@@ -91,7 +104,7 @@ class Dispatcher:
         for duty in self._duties:
             try:
                 duty.see_to(work)
-            except (Busy, SQLAlchemyError) as error:
+            except (Busy, KeyUnavailable, SQLAlchemyError) as error:
                 work.session.rollback()
                 _log.warning("a duty failed and is tried again", duty=duty.name, error=type(error).__name__)
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from console.core.errors import Busy
 from console.database import is_busy
+from console.failpoints import CLAIMED
 from console.ring import SLICE_S
 from console.services import claims, due, recipients, unsent
 from console.services.claims import Claimed, Grant, Key
@@ -25,7 +26,6 @@ from workers.beat import Beat
 from workers.board import Board, Waiting
 from workers.calling import Caller
 from workers.equipment import Equipment
-from workers.failpoints import CLAIMED
 from workers.recording import Recorder
 from workers.sender import Sender
 from workers.sending import Senders

@@ -13,11 +13,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from console import database
+from console.failpoints import NO_FAILPOINTS, Failpoints
 from console.ring import RedisRing
 from console.services.keys import KeyRing
 from console.services.work import Clock, Ring, SilentRing, Work
 from console.settings import Settings
-from workers.failpoints import Failpoints
 
 
 class DatabaseClock:
@@ -56,13 +56,20 @@ class Equipment:
     keys: KeyRing
     ring: Ring = field(default_factory=SilentRing)
     clock: Clock = field(default_factory=DatabaseClock)
-    failpoints: Failpoints = field(default_factory=lambda: Failpoints(""))
+    failpoints: Failpoints = NO_FAILPOINTS
 
     @contextmanager
     def work(self) -> Iterator[Work]:
         """Give a Work whose session ends with the block; what was not committed is rolled back."""
         with Session(self.engine, expire_on_commit=False) as session:
-            yield Work(session=session, settings=self.settings, keys=self.keys, clock=self.clock, ring=self.ring)
+            yield Work(
+                session=session,
+                settings=self.settings,
+                keys=self.keys,
+                clock=self.clock,
+                ring=self.ring,
+                failpoints=self.failpoints,
+            )
 
     @contextmanager
     def look(self) -> Iterator[Work]:

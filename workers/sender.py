@@ -45,6 +45,7 @@ class Request:
 class Result:
     """How the attempt went.
 
+    *sent_headers* are all that were written, the sender's own too; none when the request could not be written.
     *status*, *headers* and *body* (at most 64 KiB, raw as received) are what came back, *body_note* a sentence when the
     body did not come whole. *error* is a sentence unless the outcome is ok. *peer* is the address that was talked to;
     *blocked* the address that was refused and why, for admins only. *reused* says that the connection was an idle one,
@@ -52,6 +53,7 @@ class Result:
     """
 
     outcome: Outcome
+    sent_headers: tuple[tuple[str, str], ...] = ()
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
@@ -121,6 +123,7 @@ def _unexpected(error: Exception) -> Failure:
 def _failed(request: Outgoing, failure: Failure) -> Result:
     return Result(
         outcome=failure.outcome,
+        sent_headers=request.sent_headers,
         error=failure.sentence,
         timings=request.watch.stop(),
         peer=request.peer,
@@ -135,6 +138,7 @@ def _answered(request: Outgoing, answer: Answer) -> Result:
     outcome = of_status(head.status)
     return Result(
         outcome=outcome,
+        sent_headers=request.sent_headers,
         status=head.status,
         headers=tuple(map(_without_secrets, head.headers)) if outcome is Outcome.REDIRECT else head.headers,
         body=answer.kept.data,

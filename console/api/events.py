@@ -24,7 +24,7 @@ from console.api.schemas.events import (
 )
 from console.api.specification import response_of
 from console.core import json_members
-from console.core.errors import FieldError, Invalid
+from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.services import deliveries, publishing
@@ -77,10 +77,7 @@ def publish_batch(headers_data: IdempotencyHeader, json_data: EventBatch) -> Pub
         _draft(event, members, key=event.id or (key and f"{key}#{place}"))
         for place, (event, members) in enumerate(zip(json_data.events, raw["events"], strict=True))
     ]
-    try:
-        answers = publishing.publish_batch(current_work(), organization_number=organization_number(), drafts=drafts)
-    except Invalid as error:
-        raise _under_events(error) from error
+    answers = publishing.publish_batch(current_work(), organization_number=organization_number(), drafts=drafts)
     return PublishedBatch(events=[_published(answer) for answer in answers])
 
 
@@ -161,15 +158,3 @@ def _as_uuid(text: str | None) -> UUID | None:
     except ValueError:
         return None
     return found if str(found) == (text or "").lower() else None
-
-
-def _under_events(error: Invalid) -> Invalid:
-    """Point into the list also when it has a single event, of which the service speaks without its place."""
-    return Invalid(
-        *(
-            field
-            if field.pointer.startswith("/events")
-            else FieldError(f"/events/0{field.pointer}", field.code, field.message)
-            for field in error.fields
-        )
-    )

@@ -25,6 +25,15 @@ _CHARACTERS = "letters, digits and _ - : / @ +"
 
 Key = TypeVar("Key")
 Mismatch = Literal["type", "source"]
+Kind = Literal["all", "name", "pattern", "group"]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """By what a hook hears a type: everything, its name, a pattern or a group; *text* is the one that does it."""
+
+    kind: Kind
+    text: str
 
 
 def check_event_type(name: str) -> None:
@@ -146,7 +155,7 @@ class Subscription:
 
         *groups* are those that the catalogue has its type in.
         """
-        if not self._wants_type(event_type, groups=groups):
+        if self.way_to(event_type, groups=groups) is None:
             return "type"
         return None if self.wants_source(source) else "source"
 
@@ -154,13 +163,20 @@ class Subscription:
         """Say whether events of *source* (None: without one) are taken."""
         return source is None or self.sources is None or source in self.sources
 
-    def _wants_type(self, event_type: str, *, groups: Collection[str]) -> bool:
-        return (
-            self.all_events
-            or not self.groups.isdisjoint(groups)
-            or any(key in self.names for key in _keys_of(event_type))
-            or any(matches(pattern, event_type) for pattern in self.patterns)
-        )
+    def way_to(self, event_type: str, *, groups: Collection[str]) -> Way | None:
+        """Say by what events of a type are wanted, the plainest way first; None: they are not."""
+        if self.all_events:
+            return Way("all", ANY)
+        for key in _keys_of(event_type):
+            if key in self.names:
+                return Way("name" if key == event_type else "pattern", key)
+        for pattern in self.patterns:
+            if matches(pattern, event_type):
+                return Way("pattern", pattern)
+        for group in groups:
+            if group in self.groups:
+                return Way("group", group)
+        return None
 
 
 class SubscriptionIndex(Generic[Key]):

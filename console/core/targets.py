@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from ipaddress import ip_address
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -103,6 +104,16 @@ def _check(url: str, policy: TargetPolicy) -> Target:
     canonical = place.canonical
     _check_parsers(canonical, scheme=place.scheme, host=place.host, port=place.port)
     return Target(url, canonical, place.scheme, place.host, place.port, place.path, is_bin)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether canonical *host* is this machine itself, so that what is sent to it passes nobody."""
+    if _LOOPBACK_NAME.fullmatch(host):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _refuse(code: str, message: str) -> NoReturn:

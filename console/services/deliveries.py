@@ -10,14 +10,15 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 
 from console.core.envelopes import Body, json_text
 from console.core.errors import Conflict, Invalid, NotFound, Refused
 from console.core.patterns import check_event_type, check_pattern, is_pattern
-from console.core.retry import parse_retry
+from console.core.retry import read_stored
 from console.models import Delivery, DeliveryState, Event, Hook, Trigger
-from console.services import audit, bodies, catalogue
+from console.services import audit, bodies, catalogue, rate_of_tests
 from console.services.queries import count_capped, starts_with
 from console.services.work import DELIVERIES, Work
 
@@ -192,13 +193,20 @@ def resend(work: Work, *, delivery: Delivery) -> Delivery:
     if delivery.hook.deleted_at is not None:
         raise Conflict("The hook of this delivery was deleted; there is nowhere to send it.", code="hook_deleted")
     with work.transaction():
-        changed = begin_chains(work, [delivery.number], organization_number=delivery.organization_number)
-        if not changed:
+        _lock(work, delivery)
+        if not begin_chains(work, [delivery.number], organization_number=delivery.organization_number):
             raise Conflict("This delivery is being sent right now; wait for its outcome.", code="sending")
         _audit(work, delivery, "delivery.resent")
     work.ring.ring(DELIVERIES)
-    work.session.refresh(delivery)
     return delivery
+
+
+def _lock(work: Work, delivery: Delivery) -> None:
+    """Read a delivery as it is now and keep others from changing it; raise NotFound when it was deleted meanwhile."""
+    try:
+        work.session.refresh(delivery, _COLUMNS, with_for_update=True)
+    except InvalidRequestError as error:
+        raise NotFound("delivery") from error
 
 
 def resend_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) -> int:
@@ -269,7 +277,7 @@ def cancel(work: Work, *, delivery: Delivery) -> Delivery:
     """Give up on a delivery that waits; one that is being sent ends delivered or canceled. Raise Conflict if final."""
     now = work.now()
     with work.transaction():
-        work.session.refresh(delivery, _COLUMNS, with_for_update=True)
+        _lock(work, delivery)
         if delivery.state in FINAL:
             raise Conflict("This delivery has ended already; only a waiting one can be canceled.", code="final")
         if delivery.state == DeliveryState.SENDING:
@@ -284,27 +292,25 @@ def cancel(work: Work, *, delivery: Delivery) -> Delivery:
 
 def send_now(work: Work, *, delivery: Delivery) -> Delivery:
     """Make a waiting delivery due now, within its present chain; raise Conflict unless it is pending."""
-    now = work.now()
     with work.transaction():
-        result = work.session.execute(
-            update(Delivery)
-            .where(Delivery.number == delivery.number, Delivery.state == DeliveryState.PENDING)
-            .values(next_attempt_at=now, waiting_reason=None, modified_at=now)
-        )
-        if not result.rowcount:  # type: ignore[attr-defined]  # CursorResult
+        _lock(work, delivery)
+        if delivery.state != DeliveryState.PENDING:
             raise Conflict("Only a waiting delivery can be sent now.", code="not_waiting")
+        delivery.next_attempt_at = delivery.modified_at = work.now()
+        delivery.waiting_reason = None
         _audit(work, delivery, "delivery.hurried")
     work.ring.ring(DELIVERIES)
-    work.session.refresh(delivery)
     return delivery
 
 
 def send_test(work: Work, *, hook: Hook, event_type: str | None = None, payload: bytes | None = None) -> Delivery:
     """Send one test to a hook, through queue, guard and log like any delivery: one attempt, never retried.
 
-    Without *payload* the catalogue's sample of *event_type* is sent; without either, a short ``webhook.test``.
+    Without *payload* the catalogue's sample of *event_type* is sent; without either, a short ``webhook.test``. Raise
+    Invalid, or TooMany when the hook was tested too often.
     """
     name = event_type or TEST_TYPE
+    rate_of_tests.check(work, hook=hook)
     try:
         check_event_type(name)
     except Refused as error:
@@ -361,7 +367,7 @@ def planned_attempts(work: Work, delivery: Delivery) -> list[datetime]:
     """Say when the attempts that are still to come would be made, the next one first, if all of them failed."""
     if delivery.state != DeliveryState.PENDING or delivery.next_attempt_at is None or delivery.is_test:
         return [delivery.next_attempt_at] if delivery.next_attempt_at else []
-    policy = parse_retry(delivery.hook.retry, default=work.settings.default_retry)
+    policy, _ = read_stored(delivery.hook.retry, default=work.settings.default_retry)
     moment = delivery.next_attempt_at
     moments = [moment]
     for delay in policy.planned()[delivery.chain_failures :]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload
 from console.core.errors import Conflict, Invalid, NotFound
 from console.core.health import Figures, Health, HookHealth, health
 from console.core.signing import new_secret
-from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Turn
+from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Trigger, Turn
 from console.services import audit, matching
 from console.services.hook_fields import UNSET, HookDraft, check, slots
 from console.services.publishing import HELD_REASON, KEPT_REASON
@@ -259,10 +259,10 @@ def _those(hook_number: int, *states: DeliveryState) -> tuple[ColumnElement[bool
 
 
 def hold_pending(work: Work, hook_number: int) -> None:
-    """Hold what waits for a hook, inside the caller's transaction."""
+    """Hold what waits for a hook by itself, inside the caller's transaction; what somebody asked for goes out still."""
     work.session.execute(
         update(Delivery)
-        .where(*_those(hook_number, DeliveryState.PENDING))
+        .where(*_those(hook_number, DeliveryState.PENDING), Delivery.trigger == Trigger.AUTOMATIC)
         .values(
             state=DeliveryState.HELD,
             waiting_reason=HELD_REASON,
@@ -297,18 +297,23 @@ def cancel_waiting(work: Work, hook_number: int, *, states: list[DeliveryState])
 def delete(work: Work, *, hook: Hook) -> None:
     """Delete a hook: what waits is canceled, what is being sent ends with its outcome, the log stays, no secret."""
     with work.transaction():
-        _lock(work, hook)
-        hook.deleted_at = work.now()
-        hook.is_active = False
-        hook.secrets.clear()
-        hook.sealed_headers = None
-        hook.dialect_data = {}  # a dialect may keep credentials there
-        _touch(work, hook)
-        cancel_waiting(work, hook.number, states=[DeliveryState.PENDING, DeliveryState.HELD])
-        work.session.execute(
-            update(Delivery).where(*_those(hook.number, DeliveryState.SENDING)).values(cancel_requested=True)
-        )
-        _audit(work, hook, "hook.deleted", {})
+        delete_within(work, hook)
+
+
+def delete_within(work: Work, hook: Hook) -> None:
+    """Delete a hook inside the caller's transaction."""
+    _lock(work, hook)
+    hook.deleted_at = work.now()
+    hook.is_active = False
+    hook.secrets.clear()
+    hook.sealed_headers = None
+    hook.dialect_data = {}  # a dialect may keep credentials there
+    _touch(work, hook)
+    cancel_waiting(work, hook.number, states=[DeliveryState.PENDING, DeliveryState.HELD])
+    work.session.execute(
+        update(Delivery).where(*_those(hook.number, DeliveryState.SENDING)).values(cancel_requested=True)
+    )
+    _audit(work, hook, "hook.deleted", {})
 
 
 def rotate_secret(work: Work, *, hook: Hook, overlap_s: int = DEFAULT_OVERLAP_S, secret: str | None = None) -> Made:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from console.core.patterns import Mismatch, Subscription
-from console.core.retry import parse_retry
+from console.core.retry import read_stored
 from console.models import Event, Hook
 from console.services import catalogue
 from console.services.work import Work
@@ -60,7 +60,7 @@ def listener(row: Hook | Row[Any]) -> Listener:
         subscription=subscription_of(row),
         payload_format=row.payload_format,
         content_type=row.content_type,
-        expires_after_s=parse_retry(row.retry).expires_after_s if row.retry else None,
+        expires_after_s=read_stored(row.retry)[0].expires_after_s if row.retry else None,
     )
 
 

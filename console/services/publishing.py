@@ -21,6 +21,7 @@ from console.core.envelopes import json_text
 from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from console.core.patterns import check_event_type
 from console.database import dialect_of, read_only
+from console.failpoints import FANNING, PUBLISHED, PUBLISHING
 from console.models import Delivery, DeliveryState, Event, Hook, Source, Trigger
 from console.services import object_models
 from console.services.matching import Listener, groups_by_type, listener, listeners
@@ -76,15 +77,21 @@ class Published:
 
 def publish(work: Work, *, organization_number: int, draft: EventDraft) -> Published:
     """Publish one event; raise Invalid, Conflict (the key with other content) or Busy."""
-    return publish_batch(work, organization_number=organization_number, drafts=[draft])[0]
+    _check(work, organization_number, [draft])
+    return _publish(work, organization_number, [draft])[0]
 
 
 def publish_batch(work: Work, *, organization_number: int, drafts: Sequence[EventDraft]) -> list[Published]:
     """Publish up to 1,000 events, all of them or none; errors as ``publish``, with pointers under /events."""
-    _check(work, organization_number, drafts)
+    _check(work, organization_number, drafts, under="/events/{}")
+    return _publish(work, organization_number, drafts)
+
+
+def _publish(work: Work, organization_number: int, drafts: Sequence[EventDraft]) -> list[Published]:
     try:
         with work.transaction():
             answers = _store(work, organization_number, drafts)
+            work.failpoints.hit(PUBLISHING)
     except IntegrityError:
         # Another publisher won the race for a key: its rows are committed now, so a second look answers from them.
         try:
@@ -92,6 +99,7 @@ def publish_batch(work: Work, *, organization_number: int, drafts: Sequence[Even
                 answers = _store(work, organization_number, drafts)
         except IntegrityError as error:
             raise Conflict("An event with this id was published before.", code="id_taken") from error
+    work.failpoints.hit(PUBLISHED)
     if any(answer.deliveries for answer in answers):
         work.ring.ring(DELIVERIES)
     return answers
@@ -119,13 +127,13 @@ def publish_to(work: Work, *, hook: Hook, draft: EventDraft) -> Published:
 # --- checks ---------------------------------------------------------------------------------------------------------
 
 
-def _check(work: Work, organization_number: int, drafts: Sequence[EventDraft]) -> None:
+def _check(work: Work, organization_number: int, drafts: Sequence[EventDraft], *, under: str = "") -> None:
     if not 1 <= len(drafts) <= MOST_IN_BATCH:
         raise Invalid.field("events", f"Give 1 to {MOST_IN_BATCH} events.", code="batch_size")
     slugs = {draft.source for draft in drafts if draft.source is not None}
     known = _known_sources(work, organization_number, slugs)
     problems = [
-        FieldError(f"/events/{index}{error.pointer}" if len(drafts) > 1 else error.pointer, error.code, error.message)
+        FieldError(under.format(index) + error.pointer, error.code, error.message)
         for index, draft in enumerate(drafts)
         for error in _problems(draft, known)
     ]
@@ -367,6 +375,7 @@ def _fan_out(work: Work, number: int) -> None:
     kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
     if rows:  # all of these hooks may have been deleted meanwhile
         work.session.execute(kind.insert(Delivery).on_conflict_do_nothing(), rows)
+    work.failpoints.hit(FANNING)
     work.session.execute(
         update(Event).where(Event.number == number).values(fanout_pending=False, delivery_count=len(rows))
     )

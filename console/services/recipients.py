@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from console.core.errors import Invalid, KeyUnavailable, Refused
-from console.core.retry import DEFAULT, RetryPolicy, parse_retry
+from console.core.errors import KeyUnavailable, Refused
+from console.core.retry import RetryPolicy, read_stored
 from console.core.targets import Target, check_url
 from console.models import Hook, HookSecret, Organization
 from console.services import oms_hooks
@@ -136,9 +136,5 @@ def _target(work: Work, url: str) -> tuple[Target | None, str | None]:
 
 
 def policy_of(work: Work, stored: dict[str, Any] | None) -> RetryPolicy:
-    """Read a hook's retry policy; one that an older version stored and this one cannot read counts as the default."""
-    default = work.settings.default_retry or DEFAULT
-    try:
-        return parse_retry(stored, default=default)
-    except Invalid:
-        return default
+    """Give the retry policy that holds for a hook: one that can no longer be read counts as the default."""
+    return read_stored(stored, default=work.settings.default_retry)[0]

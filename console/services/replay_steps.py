@@ -246,6 +246,9 @@ def _make_missing(work: Work, row: Replay, scope: Scope, *, part: ReplayPart, ho
     found, part.event_cursor, has_more = missed(
         work, scope, target, after=part.event_cursor, look_at=EVENTS_LOOKED_AT, limit=room
     )
+    # What retention is deleting at this moment is not made a delivery of.
+    living = select(Event.number).where(Event.number.in_([number for number, _ in found])).order_by(Event.number)
+    kept = set(work.session.scalars(living.with_for_update(read=True, key_share=True)))
     now = work.now()
     marks = {
         "state": DeliveryState.PENDING.value,
@@ -264,6 +267,7 @@ def _make_missing(work: Work, row: Replay, scope: Scope, *, part: ReplayPart, ho
         )
         | marks
         for number, name in found
+        if number in kept
     ]
     if rows:
         kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql

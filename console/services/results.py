@@ -20,7 +20,7 @@ from sqlalchemy.dialects.sqlite.dml import Insert as SqliteInsert
 
 from console.core.outcomes import Outcome
 from console.core.rollups import bucket_of, hour_of, status_class
-from console.core.verdicts import REASONS, Reason, Verdict, judge
+from console.core.verdicts import REASONS, Reason, Verdict, judge, state_after
 from console.database import dialect_of
 from console.models import Attempt, Delivery, DeliveryState, Hook, HookHour, Trigger
 from console.models.base import Moment
@@ -86,6 +86,7 @@ class _Batch:
     attempts: list[dict[str, Any]] = field(default_factory=list)
     late_attempts: list[dict[str, Any]] = field(default_factory=list)
     delivered: list[int] = field(default_factory=list)
+    overtaken: list[int] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
     hours: Counter[tuple[int, datetime, str, int]] = field(default_factory=Counter)
     disable: dict[int, str] = field(default_factory=dict)
@@ -146,6 +147,7 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
             batch.delivered.append(one.row.number)
         elif is_news:
             batch.changes.append(_change(one, state=DeliveryState.DELIVERED, now=work.now()))
+            batch.overtaken.append(one.row.number)
         hook.standing.succeed(now=one.ended_at, maximum=one.recipient.max_in_flight)
         _tally(batch, one)
         return
@@ -188,17 +190,22 @@ def _judge(work: Work, one: Ended, *, interrupted: int) -> Verdict:
 
 def _failure(work: Work, one: Ended, verdict: Verdict, *, row: Row[Any], hook: Served) -> dict[str, Any]:
     """Say what becomes of a delivery whose attempt failed."""
-    now = work.now()
-    failures = one.row.chain_failures + verdict.charged
-    if row.cancel_requested or (hook.is_deleted and verdict.state == "pending"):
-        return _change(one, state=DeliveryState.CANCELED, now=now, failures=failures)
+    state = state_after(
+        "pending" if verdict.state == "pending" else "failed",
+        is_canceled=row.cancel_requested,
+        is_hook_deleted=hook.is_deleted,
+        is_hook_active=hook.is_active,
+        is_automatic=row.trigger == Trigger.AUTOMATIC,
+    )
     reason = None if verdict.reason in _SILENT_REASONS else REASONS[verdict.reason]
-    if verdict.state == "failed":
-        return _change(one, state=DeliveryState.FAILED, now=now, failures=failures, reason=reason)
-    if not hook.is_active and row.trigger == Trigger.AUTOMATIC:
-        return _change(one, state=DeliveryState.HELD, now=now, failures=failures, reason=HELD_REASON)
-    moment = one.ended_at + timedelta(seconds=verdict.delay_s or 0)
-    return _change(one, state=DeliveryState.PENDING, now=now, failures=failures, reason=reason, next_attempt_at=moment)
+    return _change(
+        one,
+        state=DeliveryState(state),
+        now=work.now(),
+        failures=one.row.chain_failures + verdict.charged,
+        reason={"canceled": None, "held": HELD_REASON}.get(state, reason),
+        next_attempt_at=one.ended_at + timedelta(seconds=verdict.delay_s or 0) if state == "pending" else None,
+    )
 
 
 def _change(
@@ -312,6 +319,11 @@ _OVERDUE = (
     )
     .values({column.name: bindparam(column.name) for column in _COMPLETED})
 )
+# Whoever sends it meanwhile has lost its claim and may die before it has an outcome: nobody would look for it then.
+_OVERTAKE = text("""
+UPDATE attempts SET outcome = 'interrupted', error = :error
+WHERE delivery_number IN :numbers AND outcome IS NULL""").bindparams(bindparam("numbers", expanding=True))
+OVERTAKEN_WORDS = "An earlier attempt was answered with a 2xx while this one was under way."
 _CHANGED = (
     "state",
     "chain_failures",
@@ -352,6 +364,8 @@ def _write(work: Work, batch: _Batch) -> None:
         connection.execute(_DELIVERED, {"numbers": batch.delivered, "now": work.now()})
     if batch.changes:
         connection.execute(_CHANGE, batch.changes)
+    if batch.overtaken:
+        connection.execute(_OVERTAKE, {"numbers": batch.overtaken, "error": OVERTAKEN_WORDS})
 
 
 def _count(work: Work, batch: _Batch, served: dict[int, Served]) -> None:

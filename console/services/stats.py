@@ -22,9 +22,6 @@ HOUR = timedelta(hours=1)
 RECENT_EVENTS = 500
 """So many of the latest events are looked at for types that no hook hears."""
 
-RECENT_DELIVERIES = 200
-"""So many of a hook's latest deliveries are looked at for tests."""
-
 
 class Period(StrEnum):
     """What a chart covers."""
@@ -318,19 +315,6 @@ def hook_count(work: Work, *, organization_number: int) -> int:
     """Count the hooks of an organization."""
     living = (Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
     return work.session.scalar(select(func.count()).select_from(Hook).where(*living)) or 0
-
-
-def tests_since(work: Work, *, hook: Hook, since: datetime) -> int:
-    """Count the tests among the latest deliveries of a hook that were made since then."""
-    latest = (
-        select(Delivery.is_test, Delivery.created_at)
-        .where(Delivery.hook_number == hook.number)
-        .order_by(Delivery.number.desc())
-        .limit(RECENT_DELIVERIES)
-        .subquery()
-    )
-    tests = (latest.c.is_test, latest.c.created_at >= since)
-    return work.session.scalar(select(func.count()).select_from(latest).where(*tests)) or 0
 
 
 # --- workers --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from sqlalchemy.sql.selectable import TextualSelect
 
 from console.core.outcomes import Outcome
 from console.core.retry import RetryPolicy
-from console.core.verdicts import LONGEST_RETRY_AFTER_S, REASONS, Reason, judge
+from console.core.verdicts import LONGEST_RETRY_AFTER_S, REASONS, Reason, judge, state_after
 from console.database import dialect_of, read_only
 from console.models import Delivery, DeliveryState, Hook, HookState, Leader, Trigger, Worker
 from console.models.base import Moment
@@ -180,27 +180,24 @@ def _freed(work: Work, row: Row[Any], *, now: datetime) -> dict[str, Any]:
         age_s=(now - row.created_at).total_seconds() if row.chain == 1 else 0.0,
         is_test=row.is_test,
     )
-    state, moment = DeliveryState.PENDING, None
-    reason: str | None = REASONS[verdict.reason]
-    if row.cancel_requested or row.is_deleted:
-        state, reason = DeliveryState.CANCELED, None
-    elif interrupted >= PARKED_AFTER:
-        state, reason = DeliveryState.FAILED, REASONS[Reason.CRASHES_WORKER]
-    elif verdict.state == "failed":
-        state = DeliveryState.FAILED
-    elif not row.is_active and row.trigger == Trigger.AUTOMATIC:
-        state, reason = DeliveryState.HELD, HELD_REASON
-    else:
-        moment = now + timedelta(seconds=verdict.delay_s or 0)
+    is_parked = interrupted >= PARKED_AFTER
+    state = state_after(
+        "failed" if is_parked or verdict.state == "failed" else "pending",
+        is_canceled=row.cancel_requested,
+        is_hook_deleted=row.is_deleted,
+        is_hook_active=row.is_active,
+        is_automatic=row.trigger == Trigger.AUTOMATIC,
+    )
+    reason = REASONS[Reason.CRASHES_WORKER if is_parked else verdict.reason]
     return {
         "delivery": row.number,
         "attempt": row.attempt_count,
         "error": INTERRUPTED_WORDS,
-        "state": state.value,
+        "state": state,
         "interrupted": interrupted,
-        "next_attempt_at": moment,
-        "reason": reason,
-        "finished_at": now if state in {DeliveryState.CANCELED, DeliveryState.FAILED} else None,
+        "next_attempt_at": now + timedelta(seconds=verdict.delay_s or 0) if state == "pending" else None,
+        "reason": {"canceled": None, "held": HELD_REASON}.get(state, reason),
+        "finished_at": now if state in {"canceled", "failed"} else None,
         "now": now,
     }
 

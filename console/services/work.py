@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from console.core.errors import Busy
 from console.core.ids import uuid7
 from console.database import end_reading, is_busy, writing
+from console.failpoints import NO_FAILPOINTS, Failpoints
 from console.services.keys import KeyRing
 from console.settings import Settings
 
@@ -75,6 +76,7 @@ class Work:
     random: random.Random = field(default_factory=secrets.SystemRandom)
     token_bytes: Callable[[int], bytes] = secrets.token_bytes
     actor: Actor = field(default_factory=Actor)
+    failpoints: Failpoints = NO_FAILPOINTS
 
     def now(self) -> datetime:
         """Give the present moment, aware, in UTC."""

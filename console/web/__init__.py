@@ -22,10 +22,12 @@ def install(app: Flask) -> None:
         events,
         home,
         hooks,
+        joining,
         search,
         sessions,
         settings,
         setup,
+        two_factor,
     )
 
     hx.install(app)
@@ -35,7 +37,9 @@ def install(app: Flask) -> None:
         home,
         sessions,
         setup,
+        joining,
         account,
+        two_factor,
         dashboard,
         hooks,
         deliveries,

@@ -9,12 +9,12 @@ from typing import ParamSpec, TypeVar, cast
 
 from flask import Flask, g, request, session, url_for
 from flask_login import UserMixin, current_user, login_required, login_user, logout_user
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response
 
-from console import database
 from console.core.errors import Forbidden, NotFound
 from console.core.permissions import Permission, grants
-from console.extensions import csrf, current_work, db, login
+from console.extensions import csrf, current_work, login
 from console.models import BrowserSession, Organization, User
 from console.services import accounts, sign_in
 from console.services.work import Actor
@@ -62,6 +62,7 @@ def install(app: Flask) -> None:
     """Load the person and the organization before every page, check CSRF, and tell templates about both."""
     login.user_loader(_load)
     login.unauthorized_handler(_ask_to_sign_in)
+    app.before_request(_refuse_nul)
     app.before_request(_check_csrf)
     app.before_request(_enter_organization)
     app.url_value_preprocessor(_take_organization)
@@ -118,14 +119,20 @@ def _ask_to_sign_in() -> Response:
     return hx.sign_in_again(url_for("sessions.new", next=target))
 
 
+def _refuse_nul() -> None:
+    """Refuse addresses with a NUL in them: it names nothing, and PostgreSQL takes none in a text."""
+    is_ours = request.blueprint not in OPEN_BLUEPRINTS and not (request.blueprint or "").startswith("api")
+    if is_ours and ("\x00" in request.path or b"%00" in request.query_string):
+        raise BadRequest
+
+
 def _check_csrf() -> None:
     if request.blueprint in OPEN_BLUEPRINTS or (request.blueprint or "").startswith("api"):
         return
     if request.routing_exception is not None:
         return  # no view will run: the answer is 404 or 405, which of them the API must say too
     if request.method not in {"GET", "HEAD", "OPTIONS"}:
-        with database.read_only():
-            csrf.protect()
+        csrf.protect()
 
 
 def _take_organization(_endpoint: str | None, values: dict[str, object] | None) -> None:
@@ -151,26 +158,16 @@ def _enter_organization() -> Response | None:
         or request.endpoint == "static"
     ):
         return None
-    with database.read_only():
-        someone = person()
-        if someone is not None:
-            user = someone.user
-            g.actor = Actor(name=user.full_name or user.username, user_number=user.number, ip=request.remote_addr)
-        slug = g.get("organization_slug")
-        if slug is None:
-            _end_reading()
-            return None
-        if someone is None:
-            return _ask_to_sign_in()
-        g.place = place_in(someone.user, str(slug))
-        _end_reading()
+    someone = person()
+    if someone is not None:
+        g.actor = Actor(someone.user.display_name, user_number=someone.user.number, ip=request.remote_addr)
+    slug = g.get("organization_slug")
+    if slug is None:
+        return None
+    if someone is None:
+        return _ask_to_sign_in()
+    g.place = place_in(someone.user, str(slug))
     return None
-
-
-def _end_reading() -> None:
-    """End the transaction that looked the person up, so that a view that writes begins one of its own kind."""
-    if request.method not in {"GET", "HEAD", "OPTIONS"}:
-        db.session.commit()
 
 
 def place_in(user: User, slug: str) -> Place:

@@ -9,7 +9,7 @@ from wtforms.validators import DataRequired
 
 from console.core.errors import Invalid, NotFound, TooMany
 from console.extensions import current_work
-from console.services import accounts, members, sign_in
+from console.services import accounts, members, sign_in, two_factor
 from console.services.passwords import SHORTEST
 from console.web import access, home, hx
 from console.web.access import SignedIn
@@ -29,7 +29,7 @@ class PasswordForm(Form):
 
 
 @pages.before_request
-def _enter_last_organization() -> None:
+def enter_last_organization() -> None:
     """Keep the navigation of the organization that was looked at last around this page, which is in none."""
     someone = access.person()
     organization = home.last_organization(someone.user) if someone is not None else None
@@ -108,6 +108,7 @@ def _page(form: PasswordForm, *, status: int = 200, block: str | None = None) ->
         form=form,
         shortest=SHORTEST,
         me=me.user,
+        two_factor=two_factor.is_on(me.user),
         memberships=members.memberships_of(work, user=me.user),
         sessions=[
             (one, name_of(one.user_agent), one.number == me.session.number)

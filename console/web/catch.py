@@ -11,7 +11,6 @@ from threading import BoundedSemaphore
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from console import database
 from console.core.errors import Busy, HookyardError, NotFound, TooLarge, TooMany
 from console.extensions import current_work, db
 from console.services import bins
@@ -50,15 +49,14 @@ def catch(key: str) -> Response:
 def _caught(key: str) -> Answer:
     request.max_content_length = LARGEST_BODY
     body = request.get_data(cache=False)
-    with database.writing():  # a GET is recorded as well
-        return bins.catch(
-            current_work(),
-            key=key,
-            method=request.method,
-            path=request.full_path.rstrip("?"),
-            headers=list(request.headers.items()),
-            body=body,
-        )
+    return bins.catch(
+        current_work(),
+        key=key,
+        method=request.method,
+        path=request.full_path.rstrip("?"),
+        headers=list(request.headers.items()),
+        body=body,
+    )
 
 
 def _wait(delay_ms: int) -> None:

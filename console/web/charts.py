@@ -248,12 +248,12 @@ def _band_title(label: str, low: float | None, high: float | None) -> str:
 
 
 def timing_phases(timings: Mapping[str, float | None], *, width: float = 600) -> tuple[Phase, ...]:
-    """Lay the phases of an attempt (milliseconds by field name) end to end over *width*; unknown ones are left out.
+    """Lay the phases of an attempt (milliseconds by field name) end to end over *width*.
 
-    A phase that took any time is at least MIN_VISIBLE wide.
+    Those that took no time are left out: they were not reached, or not needed. Others are at least MIN_VISIBLE wide.
     """
     known = [(key, name, timings.get(key)) for key, name in PHASES]
-    taken = [(key, name, float(value)) for key, name, value in known if value is not None]
+    taken = [(key, name, float(value)) for key, name, value in known if value]
     total = sum(value for _, _, value in taken) or 1.0
     wide = [max(value / total * width, MIN_VISIBLE) for _, _, value in taken]
     scale = width / (sum(wide) or 1.0)

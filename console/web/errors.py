@@ -60,9 +60,7 @@ LEAST_FORM_ERROR = 400
 def answer_error(error: HTTPException | HookyardError) -> Response:
     """Answer a known error."""
     if isinstance(error, CSRFError):
-        return _answer(
-            400, "The form had expired or came from elsewhere; your entries are kept. Send it again.", retry=True
-        )
+        return _answer(400, "The form had expired, or came from another site. Nothing was changed.", retry=True)
     if isinstance(error, HookyardError):
         status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
         return _answer(status, error.message, error=error)
@@ -81,11 +79,19 @@ def answer_crash(_error: Exception) -> Response:
     return _answer(500, MESSAGES[500])
 
 
+def _came_from_here() -> bool:
+    """Say whether a page of ours sent this form: a stranger's must not be offered for sending again."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    return request.headers.get("Origin", request.headers.get("Referer", "")).startswith(request.host_url.rstrip("/"))
+
+
 def _answer(status: int, message: str, *, error: HookyardError | None = None, retry: bool = False) -> Response:
     if hx.wants_fragment():
         response = hx.refuse(message, status=status)
     else:
-        expired = retry and request.method == "POST"
+        expired = retry and request.method == "POST" and _came_from_here()
         response = hx.page(
             "error.html",
             status=status,
@@ -97,6 +103,7 @@ def _answer(status: int, message: str, *, error: HookyardError | None = None, re
             retry=[(k, v) for k, v in request.form.items(multi=True) if k != "csrf_token"] if expired else [],
             retry_action=request.full_path.rstrip("?") if expired else "",
         )
+        response.headers["Cache-Control"] = "no-store"  # it may hold what was typed into a form
     retry_after = getattr(error, "retry_after_s", None)
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)

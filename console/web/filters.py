@@ -1,7 +1,7 @@
 """Words for templates: times, durations, sizes, counts, shortened names, addresses of assets and of this page.
 
-The functions are pure; ``install`` registers them as Jinja filters and globals and fills in the request's clock and
-time zone (``g.now`` and ``g.zone`` when the app sets them, else the system clock and UTC).
+The functions are pure; ``install`` registers them as Jinja filters and globals and fills in the moment of the request,
+by the app's clock, and the reader's time zone (``g.zone`` when somebody sets it, else UTC).
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
+from typing import cast
 from urllib.parse import urlencode
 
 from flask import Flask, g, request, url_for
 
 from console.core.redact import visible
+from console.extensions import collaborators
 from console.paths import STATIC
 from console.web.charts import sparkline, timing_phases
 from console.web.pretty import json_tokens
@@ -105,14 +107,20 @@ def shorten(text: str, length: int = 40) -> str:
 
 
 def relative(at: datetime, *, now: datetime) -> str:
-    """Say how far *at* is from *now*: ``just now``, ``3 min ago``, ``in 6 min``, ``2 d ago``."""
+    """Say how far *at* is from *now*: ``just now``, ``3 min ago``, ``in 6 min``, ``2 d ago``.
+
+    What is to come is rounded, so that what somebody made for 90 days a moment ago ends ``in 90 d``.
+    """
     seconds = (at - now).total_seconds()
-    distance = abs(seconds)
-    if distance < 1:
+    if abs(seconds) < 1:
         return "just now"
-    unit_s, unit = next((one for one in _UNITS if distance >= one[0]), _UNITS[-1])
-    words = f"{int(distance // unit_s)} {unit}"
-    return f"in {words}" if seconds > 0 else f"{words} ago"
+    if seconds < 0:
+        unit_s, unit = next((one for one in _UNITS if -seconds >= one[0]), _UNITS[-1])
+        return f"{int(-seconds // unit_s)} {unit} ago"
+    unit_s, unit = next(
+        (one for one in _UNITS if round(seconds / one[0]) >= 1 and seconds >= one[0] * 0.99), _UNITS[-1]
+    )
+    return f"in {round(seconds / unit_s)} {unit}"
 
 
 def absolute(at: datetime, *, now: datetime, zone: tzinfo) -> str:
@@ -191,8 +199,10 @@ def chosen(name: str, allowed: tuple[str, ...]) -> str:
 
 
 def _now() -> datetime:
-    """Return the moment this request renders for."""
-    return g.get("now") or datetime.now(UTC)
+    """Return the moment this request renders for: one for the whole page."""
+    if "now" not in g:
+        g.now = collaborators().clock.now()
+    return cast("datetime", g.now)
 
 
 def _zone() -> tzinfo:

@@ -75,6 +75,13 @@ def _send_toasts(response: Response) -> Response:
     return response
 
 
+def announce(response: Response, name: str) -> Response:
+    """Let the page know that *name* happened: what listens for that event asks for itself again."""
+    events = json.loads(response.headers.get("HX-Trigger") or "{}")
+    response.headers["HX-Trigger"] = json.dumps(events | {name: {}})
+    return response
+
+
 def redirect_to(url: str, *, message: str | None = None, tone: Tone = "good") -> Response:
     """Send the browser to *url*: 303 for a plain form, ``HX-Redirect`` for htmx; *message* is shown there."""
     if message is not None:

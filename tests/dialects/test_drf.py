@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +17,9 @@ from console.core.addresses import AddressPolicy
 from console.core.errors import Busy, Conflict, FieldError, Invalid
 from console.core.permissions import Permission
 from console.core.targets import TargetPolicy
+from console.services.work import Clock, Ring
+from console.settings import Settings
+from tests.apps import app_of
 
 LIST = "/api/toys/"
 URL = fields.url(policy=TargetPolicy(AddressPolicy()), max_length=40)
@@ -63,9 +66,13 @@ def toys() -> drf.Dialect:
 
 
 @pytest.fixture
-def app(app: Flask) -> Flask:
+def app(settings: Settings, clock: Clock, ring: Ring) -> Iterator[Flask]:
+    with app_of(settings, clock=clock, ring=ring, besides=install_toys) as app:
+        yield app
+
+
+def install_toys(app: Flask) -> None:
     toys().install(app)
-    return app
 
 
 # --- the order of checks --------------------------------------------------------------------------------------------

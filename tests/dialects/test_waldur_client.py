@@ -6,7 +6,6 @@ import asyncio
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +14,8 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.orm import Session
-from werkzeug.serving import make_server
 
-from console.app import create_app
 from console.core.catalogue import packaged_groups, packaged_names
-from console.extensions import db
-from console.services.work import Clock, Ring
-from console.settings import Settings
 
 pytest.importorskip("waldur_api_client", reason="the client is not installed: pip install '.[test]'")
 
@@ -45,23 +39,6 @@ from waldur_api_client.models.web_hook_request import WebHookRequest
 
 URL = "https://receiver.example.com/hook"
 SSH = [EventTypesEnum.SSH_KEY_CREATION_SUCCEEDED, EventTypesEnum.SSH_KEY_DELETION_SUCCEEDED]
-
-
-@pytest.fixture
-def address(settings: Settings, clock: Clock, ring: Ring) -> Iterator[str]:
-    """Where the app is served, on a socket of this machine."""
-    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
-    address = f"http://127.0.0.1:{server.port}"
-    app = create_app(settings.model_copy(update={"base_url": address}), clock=clock, ring=ring)
-    server.app = app
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield address
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    with app.app_context():
-        db.engine.dispose()
 
 
 @pytest.fixture

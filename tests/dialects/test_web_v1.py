@@ -30,7 +30,8 @@ from console.services.hooks import HookDraft
 from console.services.publishing import EventDraft
 from console.services.work import Work
 from console.settings import Settings
-from tests.dialects.web_v1_stage import ERROR_KEYS, KEYS, PARMS, ROOT, URL, Caller, app_of, refusal
+from tests.apps import app_of
+from tests.dialects.web_v1_stage import ERROR_KEYS, KEYS, PARMS, ROOT, URL, Caller, refusal
 
 ID = "0193a1c2-7b1e-7c55-9d0a-5b8f0f6f2a11"
 OPERATIONS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from console.core.errors import Conflict, Invalid, NotFound
 from console.core.health import Health
@@ -127,6 +127,18 @@ def test_disabling_holds_what_is_pending_and_what_comes(work: Work, ada) -> None
 
     assert states(work) == ["held", "held"]
     assert hook.disabled_reason == "Disabled by Hookyard"
+
+
+@pytest.mark.parametrize("trigger", ["test", "resend", "replay"])
+def test_disabling_lets_go_out_what_was_asked_for(work: Work, ada, trigger) -> None:
+    hook = make(work, ada).hook
+    publish(work, ada)
+    work.session.execute(update(Delivery).values(trigger=trigger))
+    work.session.commit()
+
+    hooks.disable(work, hook=hook)
+
+    assert states(work) == ["pending"]
 
 
 def test_enabling_releases_what_was_held_and_rings(work: Work, ada, ring) -> None:

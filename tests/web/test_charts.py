@@ -93,7 +93,9 @@ def test_a_band_without_any_data_is_empty() -> None:
 
 
 def test_the_phases_of_an_attempt_fill_the_bar_in_their_order() -> None:
-    phases = timing_phases({"body": 1, "dns": 10, "first_byte": 80, "tls": None, "total": 91}, width=600)
+    phases = timing_phases(
+        {"body": 1, "dns": 10, "first_byte": 80, "tls": None, "connect": 0.0, "total": 91}, width=600
+    )
 
     assert [phase.key for phase in phases] == ["dns", "first_byte", "body"]
     assert phases[0].x == 0

@@ -107,9 +107,15 @@ def test_a_shortened_text_keeps_both_ends_and_fits(text: str, length: int) -> No
         (0, "just now"),
         (-3, "3 s ago"),
         (-185, "3 min ago"),
-        (400, "in 6 min"),
+        (400, "in 7 min"),
         (-7300, "2 h ago"),
         (-200_000, "2 d ago"),
+        (0.4, "just now"),
+        (90 * 86_400 - 2, "in 90 d"),
+        (7 * 86_400 - 0.5, "in 7 d"),
+        (3599, "in 1 h"),
+        (5400, "in 2 h"),
+        (89, "in 1 min"),
     ],
 )
 def test_a_moment_is_said_relative_to_now(offset_s: int, words: str) -> None:

@@ -12,6 +12,7 @@ from console.models import Attempt, Delivery, Hook, HookState
 from console.services import audit, deliveries, hooks, publishing, reveals
 from console.services.hook_fields import HookDraft
 from console.services.publishing import EventDraft
+from console.services.rate_of_tests import MOST_IN_A_MINUTE
 
 HTMX = {"HX-Request": "true"}
 HOSTILE = "<script>alert(1)</script>\u202e{{7*7}}\"'"
@@ -446,13 +447,13 @@ def test_the_sample_can_be_filled_in(signed_in, ed, make) -> None:
 
 def test_tests_have_a_rate(signed_in, ed, make, work) -> None:
     hook = make()
-    for _ in range(20):
+    for _ in range(MOST_IN_A_MINUTE):
         deliveries.send_test(work, hook=hook)
 
     answer = signed_in(ed).submit(f"/o/acme/hooks/{hook.id}/test", {"event_type": "a.b"}, htmx=True)
 
     assert answer.status_code == 429
-    assert "20 tests a minute" in answer.headers["HX-Trigger"]
+    assert f"{MOST_IN_A_MINUTE} tests a minute" in answer.headers["HX-Trigger"]
 
 
 def test_the_result_of_another_delivery_is_not_shown(signed_in, ed, make, publish, work) -> None:
@@ -601,3 +602,48 @@ def test_looking_at_a_secret_is_audited(work, ada, make, as_person) -> None:
     assert [text for _, text in shown] == [text for _, text in hooks.secrets_of(work, hook)]
     latest = audit.find(work, organization_number=ada.organization.number, limit=1)[0]
     assert (latest.action, latest.object_id, latest.actor) == ("hook.secret_revealed", str(hook.id), "ada@example.com")
+
+
+# --- what changes by itself -----------------------------------------------------------------------------------------
+
+
+def live_url(page) -> str:
+    return str(page.select_one("#standing")["hx-get"])
+
+
+def test_the_page_follows_what_becomes_of_its_hook(signed_in, ada, scene) -> None:
+    hook = scene.hook()
+    (delivery,) = scene.publish()
+    browser = signed_in(ada)
+    url = live_url(browser.see(f"/o/acme/hooks/{hook.id}"))
+
+    quiet = browser.get(url, headers=HTMX)
+    scene.attempt(delivery)
+    scene.put(delivery, state="delivered", next_attempt_at=None)
+    news = browser.get(url, headers=HTMX)
+
+    assert quiet.status_code == 204
+    soup = BeautifulSoup(news.text, "html.parser")
+    assert soup.select_one("#standing") is not None
+    assert "Delivered" in soup.select_one("#recent[hx-swap-oob]").get_text()
+    assert browser.get(live_url(soup), headers=HTMX).status_code == 204
+
+
+def test_a_finished_test_tells_the_page_to_look_at_the_hook_again(signed_in, ada, scene, work) -> None:
+    hook = scene.hook()
+    delivery = deliveries.send_test(work, hook=hook)
+    url, browser = f"/o/acme/hooks/{hook.id}/tests/{delivery.id}", signed_in(ada)
+
+    under_way = browser.get(url, headers=HTMX)
+    scene.attempt(delivery)
+    scene.put(delivery, state="delivered", next_attempt_at=None)
+    finished = browser.get(url, headers=HTMX)
+
+    assert "HX-Trigger" not in under_way.headers
+    assert "moved" in finished.headers["HX-Trigger"]
+
+
+def test_strangers_see_nothing_of_a_hooks_standing(signed_in, mallory, scene) -> None:
+    hook = scene.hook()
+
+    assert signed_in(mallory).get(f"/o/acme/hooks/{hook.id}/live", headers=HTMX).status_code == 404

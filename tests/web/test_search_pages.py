@@ -69,3 +69,22 @@ def test_nothing_of_others_is_found(signed_in, mallory, scene) -> None:
     for words in (hook.id, delivery.id, event.id, caught.id, "4711", "warehouse", caught.key):
         answer = browser.get("/o/elsewhere/search", query_string={"q": str(words)})
         assert "Nothing found" in answer.text
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize(
+    "query",
+    [
+        "deliveries?q=%00",
+        "deliveries?outcome=%00",
+        "events?q=%00",
+        "hooks?q=%00",
+        "hooks?before=99999999999999999999999",
+        "search?q=%00",
+        "settings/audit?object=%00",
+        "events/types?q=%00",
+        "events/types/a%00b",
+    ],
+)
+def test_what_no_database_takes_is_no_crash(signed_in, ada, query: str) -> None:
+    assert signed_in(ada).get(f"/o/acme/{query}").status_code in {200, 400, 404}

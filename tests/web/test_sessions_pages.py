@@ -104,10 +104,26 @@ def test_too_many_failures_say_how_long_to_wait(client, ada) -> None:
 
 
 def test_a_form_without_its_token_is_refused(client, ada) -> None:
-    answer = client.post("/login", data={"login": "ada", "password": "correct horse battery"})
+    form = {"login": "ada", "password": "correct horse battery"}
+
+    answer = client.post("/login", data=form, headers={"Origin": "http://localhost"})
 
     assert answer.status_code == 400
     assert "Send again" in answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {}]
+)
+def test_the_form_of_another_site_is_not_offered_for_sending_again(client, ada, headers) -> None:
+    form = {"login": "ada", "password": "correct horse battery"}
+
+    answer = client.post("/login", data=form, headers=headers)
+
+    assert answer.status_code == 400
+    assert "Send again" not in answer.text
+    assert "correct horse" not in answer.text
 
 
 def test_signing_out_ends_the_session_on_the_server(signed_in, ada, app: Flask) -> None:

@@ -163,6 +163,11 @@ def test_what_was_exchanged_is_kept_without_secrets(work: Work, ada, receiver, h
     assert "s3cret" not in str(sent)
     assert sent["webhook-id"] == str(delivery(work, number).id)
     assert receiver.receipts[0].headers["authorization"] == "Bearer s3cret"
+    assert {name.lower() for name in sent} == set(receiver.receipts[0].headers)  # the sender's own ones too
+    assert (sent["Host"], sent["Content-Length"]) == (
+        receiver.receipts[0].headers["host"],
+        str(len(receiver.receipts[0].body)),
+    )
     assert (attempt.status, attempt.response_body) == (202, b"\xff\x00 taken")
     assert ["X-Request-Id", "r1"] in attempt.response_headers
     assert set(attempt.timings) == {"dns", "connect", "tls", "send", "first_byte", "body", "total"}

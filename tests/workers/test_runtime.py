@@ -18,13 +18,13 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy import func, select
 
+from console.failpoints import Failpoints
 from console.models import Attempt, Delivery, Worker
 from console.ring import RedisRing
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
 from console.settings import Settings
 from tests.engine import attempts, delivery, make_hook, publish, scalars, set_state
 from tests.receiver import Receiver
-from workers.failpoints import Failpoints
 from workers.runtime import remove_unreadable, sender_threads
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -314,7 +314,7 @@ def is_served(client: redis.Redis) -> bool:
         return False
 
 
-@pytest.mark.parametrize("spec", ["sent", "sent=kill9@0", "sent=stop", "SENT=kill9"])
+@pytest.mark.parametrize("spec", ["sent", "sent=kill9@0", "sent=stop", "SENT=kill9", "lunch=kill9"])
 def test_a_malformed_failpoint_stops_the_start(spec: str) -> None:
     with pytest.raises(ValueError, match="HOOKYARD_FAILPOINTS"):
         Failpoints(spec)
@@ -323,7 +323,7 @@ def test_a_malformed_failpoint_stops_the_start(spec: str) -> None:
 def test_a_failpoint_counts_what_it_is_told_to(tmp_path: Path) -> None:
     id_ = "01a200db-9959-7349-ae3a-c5649fccd44b"
     program = f"""
-from workers.failpoints import Failpoints
+from console.failpoints import Failpoints
 points = Failpoints("sent=kill9@3,sending:{id_}=kill9")
 points.hit("sent"); points.hit("sent"); points.hit("sending", "another")
 print("alive", flush=True)

@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("slug", sa.String(length=50), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("closed_at", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_organizations")),
         sa.UniqueConstraint("id", name=op.f("uq_organizations_id")),
         sa.UniqueConstraint("slug", name=op.f("uq_organizations_slug")),
@@ -75,6 +76,9 @@ def upgrade() -> None:
         sa.Column("is_staff", sa.Boolean(), nullable=False),
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("sealed_totp", sa.LargeBinary(), nullable=True),
+        sa.Column("totp_step", Number, nullable=True),
+        sa.Column("two_factor_since", Moment(), nullable=True),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_users")),
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
         sa.UniqueConstraint("id", name=op.f("uq_users_id")),
@@ -293,6 +297,32 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "invitations",
+        sa.Column("number", Number, nullable=False),
+        sa.Column("id", Identifier(), nullable=False),
+        sa.Column("secret_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("organization_number", Number, nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("role", sa.String(length=20), nullable=False),
+        sa.Column("invited_by", sa.String(length=254), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.Column("ended_at", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["organization_number"],
+            ["organizations.number"],
+            name=op.f("fk_invitations_organization_number"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_invitations")),
+        sa.UniqueConstraint("id", name=op.f("uq_invitations_id")),
+        sa.UniqueConstraint("secret_hash", name=op.f("uq_invitations_secret_hash")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("invitations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invitations_organization_number"), ["organization_number"], unique=False)
+
+    op.create_table(
         "memberships",
         sa.Column("number", Number, nullable=False),
         sa.Column("user_number", Number, nullable=False),
@@ -317,6 +347,19 @@ def upgrade() -> None:
     with op.batch_alter_table("memberships", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_memberships_organization_number"), ["organization_number"], unique=False)
 
+    op.create_table(
+        "recovery_codes",
+        sa.Column("number", Number, nullable=False),
+        sa.Column("user_number", Number, nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("used_at", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["user_number"], ["users.number"], name=op.f("fk_recovery_codes_user_number"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_recovery_codes")),
+        sa.UniqueConstraint("user_number", "code_hash", name=op.f("uq_recovery_codes_user_number_code_hash")),
+        sqlite_autoincrement=True,
+    )
     op.create_table(
         "sources",
         sa.Column("number", Number, nullable=False),
@@ -771,10 +814,15 @@ def downgrade() -> None:
 
     op.drop_table("tokens")
     op.drop_table("sources")
+    op.drop_table("recovery_codes")
     with op.batch_alter_table("memberships", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_memberships_organization_number"))
 
     op.drop_table("memberships")
+    with op.batch_alter_table("invitations", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invitations_organization_number"))
+
+    op.drop_table("invitations")
     with op.batch_alter_table("hooks", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_hooks_organization_number_number"))
 

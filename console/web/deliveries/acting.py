@@ -20,6 +20,7 @@ from console.web.sessions import safe_next
 
 ROWS: dict[str, dict[str, Any]] = {
     "selectable": {"with_hook": True, "with_event": True, "selectable": True},
+    "of-hook": {"with_hook": False, "with_event": True, "selectable": True},
     "event": {"with_hook": True, "with_event": True, "selectable": False},
     "hook": {"with_hook": True, "with_event": False, "selectable": False},
     "plain": {"with_hook": False, "with_event": True, "selectable": False},

@@ -90,7 +90,7 @@ def _shown(attempt: Attempt, *, body: Body | None) -> Shown:
         response_headers=_pairs(attempt.response_headers),
         response=Readable(response.text, note, response.size),
         is_cut=attempt.is_truncated,
-        timings=_timings(attempt.timings),
+        timings=attempt.timings or {},
         is_reused=attempt.is_reused,
         is_resent=attempt.is_resent,
         peer=attempt.peer or "",
@@ -104,8 +104,3 @@ def _explanation(outcome: str | None) -> Explanation:
 
 def _pairs(headers: Sequence[Any] | None) -> Headers:
     return tuple((str(name), str(value)) for name, value in headers or [])
-
-
-def _timings(timings: dict[str, Any] | None) -> dict[str, float]:
-    """Keep the phases that took any time: the others were not reached or not needed."""
-    return {name: float(value) for name, value in (timings or {}).items() if name != "total" and value}

@@ -10,7 +10,7 @@ from flask import Response, request, url_for
 
 from console.core.errors import Conflict, Invalid, Refused
 from console.core.permissions import Permission
-from console.core.targets import check_url, display_host
+from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
 from console.models import EventType, Hook
 from console.services import bins, catalogue, hooks, sources
@@ -196,7 +196,7 @@ def _url_words(form: HookForm) -> UrlWords:
         return UrlWords("bad", error.message)
     if target.is_bin:
         return UrlWords("good", "This is a bin of Hookyard's own receiver.")
-    if target.scheme == "http":
+    if target.scheme == "http" and not is_loopback(target.host):
         return UrlWords(
             "wait", f"Requests go to {display_host(target.host)} over plain http: anybody on the way can read them."
         )

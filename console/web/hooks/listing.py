@@ -20,7 +20,7 @@ from console.services.stats import Spark
 from console.web import access, hx
 from console.web.filters import plural
 from console.web.hooks.shared import health_of, hears, hook_of, name_of, pages
-from console.web.lists import Chip, push_clean_url
+from console.web.lists import Chip, cursor, push_clean_url
 from console.web.sessions import safe_next
 
 PAGE = 50
@@ -67,7 +67,7 @@ class Question:
             show=show if show in PRESETS else "",
             q=asked.get("q", "").strip()[:200],
             event_type=event_type,
-            before=asked.get("before", type=int),
+            before=cursor("before"),
             error=error,
         )
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response, request, url_for
 
 from console.core.permissions import Permission
-from console.core.retry import parse_retry
+from console.core.retry import read_stored
 from console.extensions import current_work
-from console.models import Hook
+from console.models import Delivery, Hook
 from console.services import audit, catalogue, deliveries, hooks, stats
 from console.services.audit import AuditFilter
 from console.services.deliveries import DeliveryFilter
@@ -41,15 +44,24 @@ def show(hook_id: UUID) -> Response:
     return render(hook_of(hook_id))
 
 
+@pages.get("/<uuid:hook_id>/live")
+@access.requires(Permission.WEBHOOKS_VIEW)
+def live(hook_id: UUID) -> Response:
+    """Give how the hook stands and its recent deliveries, if either changed since it was shown (``seen``); else 204."""
+    hook = hook_of(hook_id)
+    if not hx.wants_fragment():
+        return hx.redirect_to(url_for("hooks.show", hook_id=hook.id))
+    facts = _standing(hook)
+    if request.args.get("seen", "") == facts["seen"]:
+        return hx.nothing_new()
+    return hx.page("hooks/show.html", block="standing", is_update=True, **facts)
+
+
 def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block: str | None = None) -> Response:
     """Render the hook's page, or one block of it for htmx."""
     work, number = current_work(), hook.organization_number
-    health, state = health_of(hook)
     tested = request.args.get("test", type=UUID)
     overview = stats.overview(work, organization_number=number, period=Period.DAY, hook_number=hook.number)
-    latest = deliveries.find(
-        work, organization_number=number, wanted=DeliveryFilter(hook_number=hook.number), limit=RECENT
-    )
     changes = audit.find(
         work,
         organization_number=number,
@@ -60,23 +72,44 @@ def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block
         "hooks/show.html",
         block=block,
         status=status,
-        hook=hook,
-        name=name_of(hook),
-        health=health,
-        state=state,
-        waiting=hooks.waiting_of(work, hook),
+        **_standing(hook),
         hears=hears(hook),
         format_name=FORMAT_NAMES.get(hook.payload_format, hook.payload_format),
         headers=list(hooks.headers_of(work, hook)),
         times=times_of(hook.retry, default=work.settings.default_retry),
-        policy=parse_retry(hook.retry, default=work.settings.default_retry),
+        policy=read_stored(hook.retry, default=work.settings.default_retry)[0],
         timeout=hook.timeout_s or work.settings.timeout,
         type_names=catalogue.names(work, organization_number=number),
         test=test or TestForm(first_type_of(hook)),
         result=find_result(hook, tested) if tested else None,
-        rows=rows_of(work, latest),
         chart=answer_bars(overview),
         total=overview.total,
         changes=[(entry, ACTIONS.get(entry.action, "changed it")) for entry in changes if entry.action in ACTIONS],
         fresh_secret=once.take(hook.id) if block is None else None,
     )
+
+
+def _standing(hook: Hook) -> dict[str, Any]:
+    """Collect what changes by itself; *seen* changes with it."""
+    work = current_work()
+    health, state = health_of(hook)
+    waiting = hooks.waiting_of(work, hook)
+    wanted = DeliveryFilter(hook_number=hook.number)
+    latest = deliveries.find(work, organization_number=hook.organization_number, wanted=wanted, limit=RECENT)
+    return {
+        "hook": hook,
+        "name": name_of(hook),
+        "health": health,
+        "state": state,
+        "waiting": waiting,
+        "rows": rows_of(work, latest),
+        "seen": _digest(hook.is_active, health, waiting, state and state.last_success_at, *_marks(latest)),
+    }
+
+
+def _marks(latest: Sequence[Delivery]) -> list[tuple[object, ...]]:
+    return [(one.number, one.state, one.attempt_count, one.next_attempt_at) for one in latest]
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
