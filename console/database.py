@@ -18,10 +18,12 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy import create_engine as sqlalchemy_engine
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 BUSY_TIMEOUT_S = 10
+"""How long a transaction waits for SQLite's write lock, unless the URL says otherwise (``?timeout=2``)."""
 _PAUSES_S = (0.0005,) * 20 + (0.001,) * 100 + (0.002,) * 200 + (0.005,) * 100
 POSTGRES_OPTIONS = (
     "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s -c statement_timeout=15s -c timezone=UTC"
@@ -68,11 +70,12 @@ def engine_options(url: str, *, durable: bool = True, pool_size: int = 8) -> dic
     """
     if url.startswith("sqlite"):
         synchronous = "FULL" if durable else "NORMAL"
+        timeout_s = float(str(make_url(url).query.get("timeout", BUSY_TIMEOUT_S)))
         return {
-            "connect_args": {"isolation_level": None, "timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+            "connect_args": {"isolation_level": None, "timeout": timeout_s, "check_same_thread": False},
             "pool_size": pool_size,
             "max_overflow": 32,
-            "execution_options": {"sqlite_synchronous": synchronous},
+            "execution_options": {"sqlite_synchronous": synchronous, "sqlite_timeout_ms": int(timeout_s * 1000)},
         }
     return {
         "connect_args": {"options": POSTGRES_OPTIONS, "connect_timeout": 5},
@@ -94,11 +97,13 @@ def prepare(engine: Engine) -> None:
     """Register what every new connection and transaction of *engine* needs. Call once per engine."""
     if engine.dialect.name != "sqlite":
         return
-    synchronous = engine.get_execution_options().get("sqlite_synchronous", "FULL")
+    options = engine.get_execution_options()
+    synchronous = options.get("sqlite_synchronous", "FULL")
+    timeout_ms = options.get("sqlite_timeout_ms", BUSY_TIMEOUT_S * 1000)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: SQLiteConnection, _record: object) -> None:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+        connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -113,10 +118,10 @@ def prepare(engine: Engine) -> None:
         if reading:
             connection.exec_driver_sql("BEGIN")
         else:
-            _begin_writing(connection)
+            _begin_writing(connection, timeout_ms=timeout_ms)
 
 
-def _begin_writing(connection: Connection) -> None:
+def _begin_writing(connection: Connection, *, timeout_ms: int) -> None:
     """Take SQLite's write lock, looking for it every millisecond or so.
 
     SQLite's own waiting sleeps up to 100 ms at a time although transactions here last a few: two workers then spent
@@ -136,7 +141,7 @@ def _begin_writing(connection: Connection) -> None:
             else:
                 return
     finally:
-        raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+        raw.execute(f"PRAGMA busy_timeout = {timeout_ms}")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

@@ -41,6 +41,7 @@ PASSWORD = "correct horse battery"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_databases: run on SQLite and on PostgreSQL")
+    config.addinivalue_line("markers", "postgresql_only: run on PostgreSQL and not on SQLite")
     for name in [name for name in os.environ if name.startswith("HOOKYARD_")]:
         del os.environ[name]  # the suite must not depend on the developer's own settings
 
@@ -61,9 +62,12 @@ def pytest_collection_finish() -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database_url" not in metafunc.fixturenames:
         return
+    postgresql = pytest.param("postgresql", marks=pytest.mark.postgres)
     kinds: list[object] = ["sqlite"]
     if metafunc.definition.get_closest_marker("both_databases"):
-        kinds.append(pytest.param("postgresql", marks=pytest.mark.postgres))
+        kinds.append(postgresql)
+    elif metafunc.definition.get_closest_marker("postgresql_only"):
+        kinds = [postgresql]
     metafunc.parametrize("database_kind", kinds, indirect=True, scope="function")
 
 

@@ -98,7 +98,7 @@ class PostgresDatabases:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._admin = create_engine(url, isolation_level="AUTOCOMMIT")
+        self._admin = create_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
         self._templates: set[str] = set()
 
     def tune(self) -> None:

@@ -110,7 +110,7 @@ class Dispatcher:
 
     def _is_redis_there(self) -> bool:
         ring = self._equipment.ring
-        return isinstance(ring, RedisRing) and ring.is_reachable()
+        return isinstance(ring, RedisRing) and not ring.trouble()
 
     def _drain_alone(self) -> None:
         """Drain in a thread of its own: the dispatcher's other duties must not wait for receivers."""

@@ -14,9 +14,10 @@ from console.api.schemas import replays as replay_schemas
 from console.api.schemas import tokens as token_schemas
 from console.core.headers import is_sensitive
 from console.core.redact import MASK
-from console.models import Attempt, Delivery, Event, EventType, Hook, HookState, Replay, Source, Token
-from console.services import deliveries, hooks
+from console.models import Attempt, Delivery, Event, EventType, Hook, Replay, Source, Token
+from console.services import deliveries, hook_health, hooks
 from console.services.events import FanOut
+from console.services.hook_health import Condition
 from console.services.replays import Plan, Progress
 from console.services.stats import Tally
 from console.services.work import Work
@@ -26,26 +27,27 @@ from console.services.work import Work
 
 def one_hook(work: Work, row: Hook) -> hook_schemas.Hook:
     """Show a hook by itself, with what the engine knows of it."""
-    return hook_schemas.Hook(**_hook_fields(work, row, _state_of(work, row)))
+    return hook(work, row, _condition_of(work, row))
 
 
-def hook(work: Work, row: Hook, state: HookState | None) -> hook_schemas.Hook:
+def hook(work: Work, row: Hook, condition: Condition) -> hook_schemas.Hook:
     """Show a hook of a list."""
-    return hook_schemas.Hook(**_hook_fields(work, row, state))
+    return hook_schemas.Hook(**_hook_fields(work, row, condition))
 
 
 def hook_with_secret(work: Work, made: hooks.Made) -> hook_schemas.HookWithSecret:
     """Show a new hook, or one with a new secret."""
-    fields = _hook_fields(work, made.hook, _state_of(work, made.hook))
+    fields = _hook_fields(work, made.hook, _condition_of(work, made.hook))
     return hook_schemas.HookWithSecret(**fields, secret=made.secret)
 
 
-def _state_of(work: Work, row: Hook) -> HookState | None:
+def _condition_of(work: Work, row: Hook) -> Condition:
     with database.read_only():
-        return hooks.states_of(work, [row]).get(row.number)
+        return hook_health.condition(work, row)
 
 
-def _hook_fields(work: Work, row: Hook, state: HookState | None) -> dict[str, Any]:
+def _hook_fields(work: Work, row: Hook, condition: Condition) -> dict[str, Any]:
+    state = condition.state
     with database.read_only():
         author = row.author.username if row.author else None
     headers = hooks.headers_of(work, row)
@@ -72,7 +74,7 @@ def _hook_fields(work: Work, row: Hook, state: HookState | None) -> dict[str, An
         "modified_at": row.modified_at,
         "last_delivery_at": state.last_delivery_at if state else None,
         "disabled_reason": row.disabled_reason,
-        "health": hooks.health_of(work, row, state).health,
+        "health": condition.health.health,
     }
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
+from sqlalchemy.sql.base import ExecutableOption
 
 from console.core.envelopes import Body, json_text
 from console.core.errors import Conflict, Invalid, NotFound, Refused
@@ -77,17 +78,28 @@ def find(
     limit: int = 50,
 ) -> list[Delivery]:
     """List deliveries, newest first: those with a number below *before*, or the first above *after*."""
-    query = select(Delivery).options(
-        joinedload(Delivery.hook).load_only(Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at),
-        joinedload(Delivery.event).load_only(Event.id, Event.type, Event.source, Event.object_pk),
-    )
-    query = filtered(query, organization_number=organization_number, wanted=wanted)
+    query = filtered(select(Delivery).options(*_of_rows()), organization_number=organization_number, wanted=wanted)
     if after is not None:
         rows = work.session.scalars(query.where(Delivery.number > after).order_by(Delivery.number).limit(limit))
         return list(rows)[::-1]
     if before is not None:
         query = query.where(Delivery.number < before)
     return list(work.session.scalars(query.order_by(Delivery.number.desc()).limit(limit)))
+
+
+def numbered(work: Work, *, organization_number: int, numbers: Sequence[int]) -> list[Delivery]:
+    """Give the deliveries with these numbers, newest first, those that are gone or foreign left out."""
+    query = select(Delivery).options(*_of_rows()).order_by(Delivery.number.desc())
+    query = query.where(Delivery.organization_number == organization_number, Delivery.number.in_(numbers))
+    return list(work.session.scalars(query))
+
+
+def _of_rows() -> tuple[ExecutableOption, ...]:
+    """Load what a row of a list says of the hook and the event."""
+    return (
+        joinedload(Delivery.hook).load_only(Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at),
+        joinedload(Delivery.event).load_only(Event.id, Event.type, Event.source, Event.object_pk),
+    )
 
 
 def count(work: Work, *, organization_number: int, wanted: DeliveryFilter) -> int:
@@ -226,18 +238,48 @@ def resend_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) ->
             )
         )
         count = begin_chains(work, numbers, organization_number=organization_number)
-        audit.record(
-            work,
-            action="deliveries.resent",
-            organization_number=organization_number,
-            object_type="delivery",
-            object_id=None,
-            object_name=f"{count} deliveries",
-            changes={},
-        )
+        _audit_many(work, "deliveries.resent", organization_number=organization_number, count=count)
     if count:
         work.ring.ring(DELIVERIES)
     return count
+
+
+def cancel_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) -> int:
+    """Give up on up to 1,000 deliveries that wait or are held; say how many, others are passed over."""
+    if len(ids) > MOST_RESENDS:
+        raise Invalid.field("ids", f"Choose at most {MOST_RESENDS} deliveries.", code="too_many")
+    now = work.now()
+    with work.transaction():
+        result = work.session.execute(
+            update(Delivery)
+            .where(
+                Delivery.organization_number == organization_number,
+                Delivery.id.in_(ids),
+                Delivery.state.in_((DeliveryState.PENDING, DeliveryState.HELD)),
+            )
+            .values(
+                state=DeliveryState.CANCELED,
+                next_attempt_at=None,
+                waiting_reason=None,
+                finished_at=now,
+                modified_at=now,
+            )
+        )
+        count = int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
+        _audit_many(work, "deliveries.canceled", organization_number=organization_number, count=count)
+    return count
+
+
+def _audit_many(work: Work, action: str, *, organization_number: int, count: int) -> None:
+    audit.record(
+        work,
+        action=action,
+        organization_number=organization_number,
+        object_type="delivery",
+        object_id=None,
+        object_name=f"{count} deliveries",
+        changes={},
+    )
 
 
 def begin_chains(

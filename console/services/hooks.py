@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, Select, literal_column, or_, select, updat
 from sqlalchemy.orm import joinedload
 
 from console.core.errors import Conflict, Invalid, NotFound
-from console.core.health import Figures, Health, HookHealth, health
+from console.core.health import Health
 from console.core.signing import new_secret
 from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Trigger, Turn
-from console.services import audit, matching
+from console.services import audit, hook_health, matching
 from console.services.hook_fields import UNSET, HookDraft, check, slots
 from console.services.publishing import HELD_REASON, KEPT_REASON
 from console.services.queries import contains, count_capped
@@ -76,7 +76,9 @@ def find(
     if wanted.q:
         query = query.where(or_(*(contains(column, wanted.q) for column in (Hook.name, Hook.url, Hook.description))))
     if wanted.health is not None:
-        query = query.where(_with_health(work, organization_number, wanted.health))
+        choice = wanted.health if isinstance(wanted.health, frozenset) else frozenset({wanted.health})
+        numbers = hook_health.numbers_with(work, organization_number=organization_number, wanted=choice)
+        query = query.where(Hook.number.in_(numbers))
     if wanted.event_type:
         hears = matching.hooks_hearing(work, organization_number=organization_number, event_type=wanted.event_type)
         query = query.where(Hook.number.in_(hears))
@@ -85,36 +87,6 @@ def find(
 
 def _living(organization_number: int) -> Select[Hook]:
     return select(Hook).where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
-
-
-def _with_health(work: Work, organization_number: int, wanted: Health | frozenset[Health]) -> ColumnElement[bool]:
-    choice = wanted if isinstance(wanted, frozenset) else {wanted}
-    rows = work.session.execute(
-        select(Hook, HookState)
-        .outerjoin(HookState, HookState.hook_number == Hook.number)
-        .where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
-    )
-    numbers = [hook.number for hook, state in rows if health_of(work, hook, state).health in choice]
-    return Hook.number.in_(numbers)
-
-
-def health_of(work: Work, hook: Hook, state: HookState | None) -> HookHealth:
-    """Say how a hook is doing, from its switch and what the engine keeps of it."""
-    figures = Figures(
-        is_active=hook.is_active,
-        disabled_reason=hook.disabled_reason,
-        consecutive_failures=state.consecutive_failures if state else 0,
-        failing_since=state.failing_since if state else None,
-        open_until=state.open_until if state else None,
-    )
-    return health(figures, now=work.now())
-
-
-def states_of(work: Work, hooks: list[Hook]) -> dict[int, HookState]:
-    """Give the engine's state of each hook, by number."""
-    numbers = [hook.number for hook in hooks]
-    rows = work.session.scalars(select(HookState).where(HookState.hook_number.in_(numbers)))
-    return {row.hook_number: row for row in rows}
 
 
 def create(
@@ -231,7 +203,13 @@ def _switch(work: Work, hook: Hook, *, reason: str, held: str = "release") -> No
         update(HookState)
         .where(HookState.hook_number == hook.number)
         .values(
-            consecutive_failures=0, failing_since=None, failed_attempts=0, warned_percent=0, open_until=None, openings=0
+            consecutive_failures=0,
+            circuit_failures=0,
+            failing_since=None,
+            failed_attempts=0,
+            warned_percent=0,
+            open_until=None,
+            openings=0,
         )
     )
     if held == "release":
@@ -411,8 +389,9 @@ def _audit(work: Work, hook: Hook, action: str, changes: dict[str, Any]) -> None
 
 
 def _shown(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: "…" if name == "sealed_headers" else value for name, value in fields.items()}
+    return {name: "…" if name == "sealed_headers" else value for name, value in fields.items() if name != "destination"}
 
 
 def _shown_changes(changed: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    return {name: ["…", "…"] if name == "sealed_headers" else pair for name, pair in changed.items()}
+    shown = {name: pair for name, pair in changed.items() if name != "destination"}  # it is the URL's
+    return {name: ["…", "…"] if name == "sealed_headers" else pair for name, pair in shown.items()}

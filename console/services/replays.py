@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from console.core.errors import Conflict, Invalid, NotFound
-from console.core.replays import SMALLEST_WINDOW, duration_s
-from console.core.rollups import percentile_ms
-from console.models import Delivery, Event, Hook, HookState, Replay, ReplayPart, ReplayState, Which
-from console.services import audit, replay_steps, stats
+from console.core.replays import SMALLEST_WINDOW
+from console.models import Delivery, Event, Hook, Replay, ReplayPart, ReplayState, Which
+from console.services import audit, replay_pace, replay_steps
 from console.services.deliveries import DeliveryFilter
 from console.services.replay_selection import (
     NOTHING_MORE,
@@ -42,7 +41,6 @@ COUNT_CAP = 100_000
 """A plan counts no further than about this; the replay itself counts to the end."""
 FIRST_ROWS = 5
 LOOKED_AT = 2_000
-BEFORE_FAILING = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +116,7 @@ def plan(work: Work, *, organization_number: int, draft: ReplayDraft) -> Plan:
     """Say what a replay would do, changing nothing; raise Invalid."""
     scope = _scope(work, organization_number, draft)
     shares, is_capped = shares_of(work, scope, cap=COUNT_CAP)
-    return Plan(tuple(shares), is_capped, tuple(_first_rows(work, scope)), _seconds(work, shares))
+    return Plan(tuple(shares), is_capped, tuple(_first_rows(work, scope)), replay_pace.seconds_of(work, shares))
 
 
 def _scope(work: Work, organization_number: int, draft: ReplayDraft) -> Scope:
@@ -168,29 +166,6 @@ def _first_missed(work: Work, scope: Scope, *, limit: int) -> list[PlannedRow]:
         if len(rows) >= limit:
             break
     return rows
-
-
-def _seconds(work: Work, shares: Sequence[Share]) -> float | None:
-    """Estimate how long the hook takes that takes longest; hooks are served side by side."""
-    hooks = [share.hook for share in shares if share.to_send]
-    medians = {
-        number: percentile_ms(buckets, percent=50) for number, buckets in stats.durations_of(work, hooks=hooks).items()
-    }
-    states = work.session.execute(
-        select(HookState.hook_number, HookState.concurrency).where(
-            HookState.hook_number.in_([hook.number for hook in hooks])
-        )
-    )
-    at_once = {row.hook_number: row.concurrency for row in states}
-    found = []
-    for share in shares:
-        median, limit = medians.get(share.hook.number), share.hook.rate_limit
-        if share.to_send and median is not None:
-            per_second = limit["count"] / limit["seconds"] if limit else None
-            # The engine works its way up to the hook's limit while all goes well.
-            slots = max(at_once.get(share.hook.number, 1), share.hook.max_in_flight // 2)
-            found.append(duration_s(share.to_send, at_once=slots, median_ms=median, per_second=per_second))
-    return max(found, default=None)
 
 
 # --- changing -------------------------------------------------------------------------------------------------------
@@ -357,14 +332,3 @@ def skips_of(parts: Sequence[ReplayPart]) -> Mapping[Skip, int]:
     """Sum up why things were left out."""
     found = {skip: sum(int(part.skips.get(skip.value, 0)) for part in parts) for skip in Skip}
     return {skip: count for skip, count in found.items() if count}
-
-
-def failing_since(work: Work, hook: Hook) -> datetime | None:
-    """Say since when a hook fails, or when its last failures began; None: none are known.
-
-    A little before, since a delivery is made before its first attempt fails.
-    """
-    state = work.session.get(HookState, hook.number)
-    if state is not None and state.failing_since is not None:
-        return state.failing_since - BEFORE_FAILING
-    return stats.last_failures_began(work, hook=hook)

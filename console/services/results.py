@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, Table, bindparam, text, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql.dml import Insert as PostgresInsert
-from sqlalchemy.dialects.sqlite.dml import Insert as SqliteInsert
 
 from console.core.outcomes import Outcome
 from console.core.rollups import bucket_of, hour_of, status_class
@@ -24,14 +21,16 @@ from console.core.verdicts import REASONS, Reason, Verdict, judge, state_after
 from console.database import dialect_of
 from console.models import Attempt, Delivery, DeliveryState, Hook, HookHour, Trigger
 from console.models.base import Moment
-from console.services import audit, hooks, standing
+from console.services import audit, destinations, hooks, standing
 from console.services.claims import Claimed
 from console.services.publishing import HELD_REASON
+from console.services.queries import insert_into
 from console.services.recipients import Recipient
 from console.services.standing import Served
-from console.services.work import Work
+from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 
 BATCH = 64
+LANES_OF_HOOKS = (DELIVERIES, DELIVERIES_SLOW)
 _SILENT_REASONS = frozenset({Reason.DELIVERED, Reason.SCHEDULE})
 """What needs no words beside the state and the time of the next attempt."""
 
@@ -83,6 +82,7 @@ class Recorded:
 class _Batch:
     """What is to be written, collected while the results are judged."""
 
+    reaches: dict[destinations.Key, destinations.Reach]
     attempts: list[dict[str, Any]] = field(default_factory=list)
     late_attempts: list[dict[str, Any]] = field(default_factory=list)
     delivered: list[int] = field(default_factory=list)
@@ -95,11 +95,14 @@ class _Batch:
 def record(work: Work, *, ended: Sequence[Ended]) -> Recorded:
     """Write what came of a batch of attempts, in one transaction; raise Busy to try again."""
     with work.transaction():
+        # Destinations are locked before hooks, by everybody: in another order two workers could wait for each other.
+        reaches = destinations.load(work, keys={_destination(one) for one in ended})
+        before = {key: replace(reach) for key, reach in reaches.items()}
         served = standing.load(work, numbers={one.recipient.number for one in ended})
         lanes = {number: hook.standing.lane for number, hook in served.items()}
         openings = {number: hook.standing.openings for number, hook in served.items()}
         now_rows = _current(work, ended)
-        batch = _Batch()
+        batch = _Batch(reaches)
         for one in ended:
             row = now_rows.get(one.row.number)
             hook = served.get(one.recipient.number)
@@ -109,9 +112,11 @@ def record(work: Work, *, ended: Sequence[Ended]) -> Recorded:
         for number in batch.disable:
             _disable(work, served[number], reason=batch.disable[number])
         standing.store(work, [hook.standing for hook in served.values()])
+        destinations.store(work, before=before, after=reaches)
         _count(work, batch, served)
     moved = {number for number, hook in served.items() if hook.standing.lane != lanes[number]}
-    for lane in {served[number].standing.lane for number in moved}:
+    is_turned = any(bool(reach.openings) != bool(before[key].openings) for key, reach in reaches.items())
+    for lane in {served[number].standing.lane for number in moved} | (set(LANES_OF_HOOKS) if is_turned else set()):
         work.ring.ring(lane)
     opened = {number for number, hook in served.items() if hook.standing.openings > openings[number]}
     return Recorded(frozenset(moved | opened | set(batch.disable)), len(batch.late_attempts))
@@ -149,6 +154,7 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
             batch.changes.append(_change(one, state=DeliveryState.DELIVERED, now=work.now()))
             batch.overtaken.append(one.row.number)
         hook.standing.succeed(now=one.ended_at, maximum=one.recipient.max_in_flight)
+        _note_reach(work, batch, one)
         _tally(batch, one)
         return
     if not is_ours:
@@ -159,6 +165,7 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
     batch.changes.append(_failure(work, one, verdict, row=row, hook=hook))
     _tally(batch, one)
     if verdict.charged and not one.row.is_test:
+        _note_reach(work, batch, one)
         hook.standing.fail(
             one.outcome,
             verdict=verdict,
@@ -168,6 +175,16 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
             random=work.random,
         )
         _consider_disabling(work, batch, one, verdict, hook=hook)
+
+
+def _destination(one: Ended) -> destinations.Key:
+    return one.recipient.organization_number, one.recipient.destination
+
+
+def _note_reach(work: Work, batch: _Batch, one: Ended) -> None:
+    reach = batch.reaches.get(_destination(one))
+    if reach is not None:
+        reach.note(one.outcome, hook_number=one.recipient.number, now=one.ended_at, random=work.random)
 
 
 def _judge(work: Work, one: Ended, *, interrupted: int) -> Verdict:
@@ -271,7 +288,8 @@ def _consider_disabling(work: Work, batch: _Batch, one: Ended, verdict: Verdict,
     if verdict.disable_hook:
         batch.disable[hook.number] = "The receiver answered 410 Gone"
         return
-    reason = hook.standing.disable_reason(one.ended_at)
+    reach = batch.reaches.get(_destination(one))
+    reason = hook.standing.disable_reason(one.ended_at, at_destination=reach.failures if reach else 0)
     if reason is not None:
         batch.disable[hook.number] = reason
         return
@@ -283,10 +301,6 @@ def _consider_disabling(work: Work, batch: _Batch, one: Ended, verdict: Verdict,
 # --- writing --------------------------------------------------------------------------------------------------------
 
 
-def _insert(dialect: str, table: Table) -> SqliteInsert | PostgresInsert:
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-
-
 @lru_cache
 def _complete(dialect: str) -> Any:
     """Build the statement that completes attempts: their rows are there since the claim, so it always updates.
@@ -294,7 +308,7 @@ def _complete(dialect: str) -> Any:
     RETURNING makes SQLAlchemy send all rows as one statement. Row by row, each would give the interpreter's lock away
     and queue behind all sender threads to get it back, with the database locked meanwhile.
     """
-    insert = _insert(dialect, _attempts)
+    insert = insert_into(dialect, _attempts)
     return insert.on_conflict_do_update(
         index_elements=[_attempts.c.delivery_number, _attempts.c.number],
         set_={column.name: insert.excluded[column.name] for column in _COMPLETED},
@@ -303,7 +317,7 @@ def _complete(dialect: str) -> Any:
 
 @lru_cache
 def _add_up(dialect: str) -> Any:
-    insert = _insert(dialect, _hours)
+    insert = insert_into(dialect, _hours)
     return insert.on_conflict_do_update(
         index_elements=list(_hours.primary_key.columns), set_={"count": _hours.c.count + insert.excluded["count"]}
     ).returning(_hours.c.count)

@@ -25,12 +25,14 @@ class Standing:
     hook_number: int
     lane: str
     consecutive_failures: int
+    circuit_failures: int
     consecutive_successes: int
     failing_since: datetime | None
     failed_attempts: int
     last_failure_at: datetime | None
     last_success_at: datetime | None
     last_delivery_at: datetime | None
+    last_outcome: str | None
     warned_percent: int
     open_until: datetime | None
     openings: int
@@ -38,7 +40,9 @@ class Standing:
 
     def succeed(self, *, now: datetime, maximum: int) -> None:
         """Note a 2xx: nothing that failed before counts any more."""
-        self.consecutive_failures = self.failed_attempts = self.warned_percent = self.openings = 0
+        self.consecutive_failures = self.circuit_failures = self.failed_attempts = 0
+        self.warned_percent = self.openings = 0
+        self.last_outcome = Outcome.OK.value
         self.failing_since = self.open_until = None
         self.consecutive_successes += 1
         self.last_success_at = self.last_delivery_at = now
@@ -57,6 +61,8 @@ class Standing:
     ) -> None:
         """Note a failure that the receiver is to blame for; several in a row open the circuit."""
         self.consecutive_failures += 1
+        self.circuit_failures = self.circuit_failures + 1 if verdict.opens_circuit else 0
+        self.last_outcome = outcome.value
         self.failed_attempts += 1
         self.consecutive_successes = 0
         self.failing_since = self.failing_since or now
@@ -64,7 +70,7 @@ class Standing:
         self.concurrency = health.next_concurrency(self.concurrency, outcome=outcome, status=status, maximum=maximum)
         self._choose_lane(outcome)
         is_open = self.open_until is not None and self.open_until > now
-        if verdict.opens_circuit and health.opens_circuit(self.consecutive_failures) and not is_open:
+        if health.opens_circuit(self.circuit_failures) and not is_open:
             self.open_until = now + timedelta(seconds=health.circuit_pause_s(self.openings, random=random))
             self.openings += 1
             self.lane = DELIVERIES_SLOW
@@ -77,11 +83,15 @@ class Standing:
         )
         self.lane = DELIVERIES_SLOW if slow else DELIVERIES
 
-    def disable_reason(self, now: datetime) -> str | None:
-        """Give the sentence to disable the hook with; None while it may go on."""
+    def disable_reason(self, now: datetime, *, at_destination: int = 0) -> str | None:
+        """Give the sentence to disable the hook with; None while it may go on.
+
+        *at_destination* failures in a row were its destination's, of whichever hook: while hooks wait for one probe
+        between them, each has hardly an attempt of its own.
+        """
         return health.disable_reason(
             failing_since=self.failing_since,
-            failures=self.failed_attempts,
+            failures=max(self.failed_attempts, at_destination),
             last_failure_at=self.last_failure_at,
             now=now,
         )

