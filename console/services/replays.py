@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from sqlalchemy.orm import joinedload
 from console.core.errors import Conflict, Invalid, NotFound
 from console.core.replays import SMALLEST_WINDOW
 from console.models import Delivery, Event, Hook, Replay, ReplayPart, ReplayState, Which
-from console.services import audit, replay_pace, replay_steps
+from console.services import audit, queries, replay_pace, replay_steps
 from console.services.deliveries import DeliveryFilter
 from console.services.replay_selection import (
     NOTHING_MORE,
@@ -117,6 +118,12 @@ def plan(work: Work, *, organization_number: int, draft: ReplayDraft) -> Plan:
     scope = _scope(work, organization_number, draft)
     shares, is_capped = shares_of(work, scope, cap=COUNT_CAP)
     return Plan(tuple(shares), is_capped, tuple(_first_rows(work, scope)), replay_pace.seconds_of(work, shares))
+
+
+def count(work: Work, *, organization_number: int, draft: ReplayDraft) -> int:
+    """Count what a replay would send, no further than about ``queries.COUNT_CAP``; raise Invalid."""
+    shares, _ = shares_of(work, _scope(work, organization_number, draft), cap=queries.COUNT_CAP)
+    return sum(share.to_send for share in shares)
 
 
 def _scope(work: Work, organization_number: int, draft: ReplayDraft) -> Scope:
@@ -285,6 +292,7 @@ def find(
     *,
     organization_number: int,
     hook_number: int | None = None,
+    is_over: bool | None = None,
     before: int | None = None,
     after: int | None = None,
     limit: int = 50,
@@ -297,6 +305,8 @@ def find(
     )
     if hook_number is not None:
         query = query.where(Replay.hook_number == hook_number)
+    if is_over is not None:
+        query = query.where(Replay.finished_at.is_not(None) if is_over else Replay.finished_at.is_(None))
     if after is not None:
         return list(work.session.scalars(query.where(Replay.number > after).order_by(Replay.number).limit(limit)))[::-1]
     if before is not None:
@@ -328,7 +338,10 @@ def parts_of(work: Work, row: Replay, *, limit: int) -> list[ReplayPart]:
     return list(work.session.scalars(query.limit(limit)))
 
 
-def skips_of(parts: Sequence[ReplayPart]) -> Mapping[Skip, int]:
+def skips_of(work: Work, row: Replay) -> Mapping[Skip, int]:
     """Sum up why things were left out."""
-    found = {skip: sum(int(part.skips.get(skip.value, 0)) for part in parts) for skip in Skip}
-    return {skip: count for skip, count in found.items() if count}
+    query = select(ReplayPart.skips).where(ReplayPart.replay_number == row.number, ReplayPart.skipped > 0)
+    found: Counter[str] = Counter()
+    for skips in work.session.scalars(query):
+        found.update(skips)
+    return {skip: found[skip] for skip in Skip if found[skip]}
