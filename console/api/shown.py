@@ -10,13 +10,15 @@ from console.api.schemas import catalogue as catalogue_schemas
 from console.api.schemas import deliveries as delivery_schemas
 from console.api.schemas import events as event_schemas
 from console.api.schemas import hooks as hook_schemas
+from console.api.schemas import replays as replay_schemas
 from console.api.schemas import tokens as token_schemas
 from console.core.headers import is_sensitive
 from console.core.redact import MASK
-from console.models import Attempt, Delivery, Event, EventType, Hook, Source, Token
+from console.models import Attempt, Delivery, Event, EventType, Hook, Replay, Source, Token
 from console.services import deliveries, hook_health, hooks, waits
 from console.services.events import FanOut
 from console.services.hook_health import Condition
+from console.services.replays import Plan, Progress
 from console.services.stats import Tally
 from console.services.work import Work
 
@@ -170,6 +172,67 @@ def _joined(pairs: Iterable[Sequence[str]]) -> dict[str, str]:
     for name, value in pairs:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+# --- replays --------------------------------------------------------------------------------------------------------
+
+
+def replay(row: Replay, progress: Progress) -> replay_schemas.Replay:
+    """Show a replay and how far it is."""
+    with database.read_only():
+        hook, author = row.hook, row.author
+    return replay_schemas.Replay(
+        id=row.id,
+        state=row.state,
+        which=row.which,
+        hook=hook.id if hook else None,
+        event_types=row.event_types,
+        since=row.since,
+        until=row.until,
+        progress=replay_schemas.ReplayProgress(
+            total=progress.total,
+            queued=progress.queued,
+            delivered=progress.delivered,
+            failed=progress.failed,
+            canceled=progress.canceled,
+            skipped=progress.skipped,
+            left=progress.left,
+        ),
+        error=row.error,
+        author=author.username if author else None,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def replay_plan(plan: Plan) -> replay_schemas.ReplayPlan:
+    """Show what a replay would do."""
+    return replay_schemas.ReplayPlan(
+        count=plan.to_send,
+        capped=plan.is_capped,
+        skipped={skip.value: count for skip, count in plan.skips.items()},
+        seconds=plan.seconds,
+        hooks=[
+            replay_schemas.PlannedShare(
+                hook=share.hook.id,
+                count=share.to_send,
+                skipped={skip.value: count for skip, count in share.skips.items()},
+            )
+            for share in plan.shares
+        ],
+        rows=[
+            replay_schemas.PlannedRow(
+                event=row.event_id,
+                event_type=row.event_type,
+                hook=row.hook.id,
+                delivery=row.delivery.id if row.delivery else None,
+                state=row.delivery.state if row.delivery else None,
+                created_at=row.created_at,
+            )
+            for row in plan.rows
+        ],
+    )
 
 
 # --- events ---------------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ LONGEST_VALUE = 120
 PLACES = {
     "hook": ("hooks.show", "hook_id"),
     "delivery": ("deliveries.show", "delivery_id"),
+    "replay": ("replays.show", "replay_id"),
     "bin": ("bins.show", "bin_id"),
     "event": ("events.show", "event_id"),
     "event_type": ("events.type_show", "name"),
