@@ -126,7 +126,7 @@
     const boxes = all("tbody [type=checkbox]", form);
     const ticked = boxes.filter((box) => box.checked).length;
     form.toggleAttribute("data-selected", ticked > 0);
-    all("[data-count]", form).forEach((place) => { place.textContent = ticked; });
+    all("[data-count]", form).forEach((place) => { place.textContent = ticked || "selected"; });
     all("[data-select-all]", form).forEach((box) => {
       box.checked = ticked > 0 && ticked === boxes.length;
       box.indeterminate = ticked > 0 && ticked < boxes.length;

@@ -12,6 +12,7 @@ from flask import Flask
 
 from console.app import create_app
 from console.extensions import Collaborators, db
+from console.rates import Rates
 from console.services.keys import KeyRing
 from console.services.work import Clock, Ring, SilentRing, SystemClock
 from console.settings import Settings
@@ -47,7 +48,11 @@ def app_of(
     app = built.app
     built.line.lead_to(settings.sqlalchemy_url)
     Collaborators(
-        settings=settings, keys=KeyRing(settings.secret_keys), clock=clock or SystemClock(), ring=ring or SilentRing()
+        settings=settings,
+        keys=KeyRing(settings.secret_keys),
+        clock=clock or SystemClock(),
+        ring=ring or SilentRing(),
+        rates=Rates(settings.redis_url),
     ).install(app)
     try:
         yield app

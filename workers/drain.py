@@ -66,7 +66,7 @@ class Drain:
         self._returning: list[Claimed] = []
         self._claimed_at = self._suspected_at = float("-inf")
         self._is_suspecting = False
-        self.board = Board(wake=self._wake.set)
+        self.board = Board(threads=threads, wake=self._wake.set)
         self._caller = Caller(equipment)
         self._recorder = Recorder(
             equipment,
@@ -180,6 +180,7 @@ class Drain:
                 held=self.board.seats(),
                 idle=self._idle,
                 without=self._still_paused(),
+                crowding=self.board.crowding,
             )
         self._idle.clear()
         return self._seat(grants)

@@ -14,7 +14,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Literal
 
-from console.core.outcomes import BLOCKED, CHARGED, NETWORK, OPENS_CIRCUIT, TIMEOUTS, UNCHARGED, Outcome
+from console.core.outcomes import CHARGED, OPENS_CIRCUIT, TIMEOUTS, Outcome
 from console.core.retry import RetryPolicy
 
 LONGEST_RETRY_AFTER_S = 86_400.0
@@ -158,13 +158,6 @@ def state_after(
     if verdict == "failed":
         return "failed"
     return "held" if is_automatic and not is_hook_active else "pending"
-
-
-def alert_after(outcome: Outcome) -> int | None:
-    """Return how many such failures in a row are worth an alert; None: no number of them is."""
-    if outcome in BLOCKED or outcome in UNCHARGED:
-        return 1
-    return 3 if outcome in NETWORK else None
 
 
 _SECONDS = re.compile(r"(-?)([0-9]+(?:\.[0-9]+)?)")

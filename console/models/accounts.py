@@ -43,6 +43,7 @@ class User(Base):
     sealed_totp: Mapped[bytes | None] = mapped_column(LargeBinary)  # the secret of an authenticator app, encrypted
     totp_step: Mapped[int | None]  # the time step of the last code that was used
     two_factor_since: Mapped[datetime | None]
+    time_zone: Mapped[str] = mapped_column(String(64), default="UTC")  # an IANA name
 
     memberships: Mapped[list[Membership]] = relationship(back_populates="user", cascade="all, delete-orphan")
 

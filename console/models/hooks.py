@@ -28,6 +28,7 @@ class Hook(Base):
     name: Mapped[text200] = mapped_column(default="")
     description: Mapped[str | None] = mapped_column(Text)
     url: Mapped[str] = mapped_column(String(2048))
+    destination: Mapped[str] = mapped_column(String(270), default="")  # host and port of the URL
     is_active: Mapped[bool] = mapped_column(default=True)
     all_events: Mapped[bool] = mapped_column(default=False)
     event_types: Mapped[list[str]]

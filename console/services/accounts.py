@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -36,6 +37,7 @@ __all__ = [
     "add_user",
     "change_password",
     "change_role",
+    "change_time_zone",
     "check_setup_link",
     "create_organization",
     "create_setup_link",
@@ -247,6 +249,14 @@ def get_user_by_number(work: Work, *, number: int) -> User:
     if user is None:
         raise NotFound("user")
     return user
+
+
+def change_time_zone(work: Work, *, user: User, name: str) -> None:
+    """Show a person times in the IANA time zone *name*; raise Invalid for none."""
+    if name not in available_timezones():
+        raise Invalid.field("time_zone", "Give a time zone such as Europe/Berlin, or UTC.", code="time_zone")
+    with work.transaction():
+        user.time_zone = name
 
 
 def change_password(work: Work, *, user: User, current: str, new: str, keep: BrowserSession | None = None) -> None:

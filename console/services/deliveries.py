@@ -12,13 +12,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.sql.base import ExecutableOption
 
 from console.core.envelopes import Body, json_text
 from console.core.errors import Conflict, Invalid, NotFound, Refused
 from console.core.patterns import check_event_type, check_pattern, is_pattern
 from console.core.retry import read_stored
-from console.models import Delivery, DeliveryState, Event, Hook, Trigger
-from console.services import audit, bodies, catalogue
+from console.models import Attempt, Delivery, DeliveryState, Event, Hook, Trigger
+from console.services import audit, bodies, catalogue, rate_of_tests
 from console.services.queries import count_capped, starts_with
 from console.services.work import DELIVERIES, Work
 
@@ -52,12 +53,17 @@ class DeliveryFilter:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def get(work: Work, *, organization_number: int, delivery_id: UUID) -> Delivery:
-    """Give a delivery with its event, hook and attempts; raise NotFound."""
+def get(work: Work, *, organization_number: int, delivery_id: UUID, with_bodies: bool = True) -> Delivery:
+    """Give a delivery with its event, hook and attempts; raise NotFound.
+
+    *with_bodies* False leaves the answers' bodies, of up to 64 KiB each, to be read one by one when they are asked for.
+    """
+    attempts = selectinload(Delivery.attempts)
     query = (
         select(Delivery)
         .where(Delivery.organization_number == organization_number, Delivery.id == delivery_id)
-        .options(joinedload(Delivery.event), joinedload(Delivery.hook), selectinload(Delivery.attempts))
+        .options(joinedload(Delivery.event), joinedload(Delivery.hook))
+        .options(attempts if with_bodies else attempts.defer(Attempt.response_body))
         .execution_options(populate_existing=True)
     )
     delivery = work.session.scalar(query)
@@ -76,17 +82,28 @@ def find(
     limit: int = 50,
 ) -> list[Delivery]:
     """List deliveries, newest first: those with a number below *before*, or the first above *after*."""
-    query = select(Delivery).options(
-        joinedload(Delivery.hook).load_only(Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at),
-        joinedload(Delivery.event).load_only(Event.id, Event.type, Event.source, Event.object_pk),
-    )
-    query = filtered(query, organization_number=organization_number, wanted=wanted)
+    query = filtered(select(Delivery).options(*_of_rows()), organization_number=organization_number, wanted=wanted)
     if after is not None:
         rows = work.session.scalars(query.where(Delivery.number > after).order_by(Delivery.number).limit(limit))
         return list(rows)[::-1]
     if before is not None:
         query = query.where(Delivery.number < before)
     return list(work.session.scalars(query.order_by(Delivery.number.desc()).limit(limit)))
+
+
+def numbered(work: Work, *, organization_number: int, numbers: Sequence[int]) -> list[Delivery]:
+    """Give the deliveries with these numbers, newest first, those that are gone or foreign left out."""
+    query = select(Delivery).options(*_of_rows()).order_by(Delivery.number.desc())
+    query = query.where(Delivery.organization_number == organization_number, Delivery.number.in_(numbers))
+    return list(work.session.scalars(query))
+
+
+def _of_rows() -> tuple[ExecutableOption, ...]:
+    """Load what a row of a list says of the hook and the event."""
+    return (
+        joinedload(Delivery.hook).load_only(Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at),
+        joinedload(Delivery.event).load_only(Event.id, Event.type, Event.source, Event.object_pk),
+    )
 
 
 def count(work: Work, *, organization_number: int, wanted: DeliveryFilter) -> int:
@@ -221,18 +238,48 @@ def resend_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) ->
             )
         )
         count = _resend(work, numbers, organization_number=organization_number)
-        audit.record(
-            work,
-            action="deliveries.resent",
-            organization_number=organization_number,
-            object_type="delivery",
-            object_id=None,
-            object_name=f"{count} deliveries",
-            changes={},
-        )
+        _audit_many(work, "deliveries.resent", organization_number=organization_number, count=count)
     if count:
         work.ring.ring(DELIVERIES)
     return count
+
+
+def cancel_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) -> int:
+    """Give up on up to 1,000 deliveries that wait or are held; say how many, others are passed over."""
+    if len(ids) > MOST_RESENDS:
+        raise Invalid.field("ids", f"Choose at most {MOST_RESENDS} deliveries.", code="too_many")
+    now = work.now()
+    with work.transaction():
+        result = work.session.execute(
+            update(Delivery)
+            .where(
+                Delivery.organization_number == organization_number,
+                Delivery.id.in_(ids),
+                Delivery.state.in_((DeliveryState.PENDING, DeliveryState.HELD)),
+            )
+            .values(
+                state=DeliveryState.CANCELED,
+                next_attempt_at=None,
+                waiting_reason=None,
+                finished_at=now,
+                modified_at=now,
+            )
+        )
+        count = int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
+        _audit_many(work, "deliveries.canceled", organization_number=organization_number, count=count)
+    return count
+
+
+def _audit_many(work: Work, action: str, *, organization_number: int, count: int) -> None:
+    audit.record(
+        work,
+        action=action,
+        organization_number=organization_number,
+        object_type="delivery",
+        object_id=None,
+        object_name=f"{count} deliveries",
+        changes={},
+    )
 
 
 def _resend(work: Work, numbers: Sequence[int], *, organization_number: int) -> int:
@@ -296,9 +343,11 @@ def send_now(work: Work, *, delivery: Delivery) -> Delivery:
 def send_test(work: Work, *, hook: Hook, event_type: str | None = None, payload: bytes | None = None) -> Delivery:
     """Send one test to a hook, through queue, guard and log like any delivery: one attempt, never retried.
 
-    Without *payload* the catalogue's sample of *event_type* is sent; without either, a short ``webhook.test``.
+    Without *payload* the catalogue's sample of *event_type* is sent; without either, a short ``webhook.test``. Raise
+    Invalid, or TooMany when the hook was tested too often.
     """
     name = event_type or TEST_TYPE
+    rate_of_tests.check(work, hook=hook)
     try:
         check_event_type(name)
     except Refused as error:

@@ -17,6 +17,7 @@ from console.core.patterns import check_pattern
 from console.core.retry import parse_retry
 from console.core.signing import check_secret
 from console.core.targets import check_url
+from console.core.urls import read_url
 from console.models import Hook, Source
 from console.services import catalogue
 from console.services.work import Work
@@ -108,7 +109,7 @@ def _url(context: _Context, value: Any) -> dict[str, Any]:
     if context.hook is not None and value == context.hook.url:
         return {}  # an unchanged URL is not refused when the rules have tightened since; the sender still checks
     check_url(value, policy=context.work.settings.target_policy)
-    return {"url": value}
+    return {"url": value, "destination": read_url(value, allow_http=True).destination}
 
 
 def _text(name: str, *, limit: int, nullable: bool = False) -> Callable[[_Context, Any], dict[str, Any]]:

@@ -25,6 +25,7 @@ _COLUMNS = (
     Hook.organization_number,
     Organization.slug,
     Hook.url,
+    Hook.destination,
     Hook.sealed_headers,
     Hook.timeout_s,
     Hook.retry,
@@ -56,6 +57,7 @@ class Recipient:
     organization_number: int
     organization_slug: str
     url: str
+    destination: str
     target: Target | None
     refusal: str | None
     fault: str | None
@@ -114,6 +116,7 @@ def _recipient(work: Work, hook: Row[Any], sealed: Sequence[tuple[bytes, datetim
         organization_number=hook.organization_number,
         organization_slug=hook.slug,
         url=hook.url,
+        destination=hook.destination,
         target=target,
         refusal=refusal,
         fault=fault,

@@ -18,7 +18,7 @@ from console.core.verdicts import LONGEST_RETRY_AFTER_S, REASONS, Reason, judge,
 from console.database import dialect_of, read_only
 from console.models import Delivery, DeliveryState, Hook, HookState, Leader, Trigger, Worker
 from console.models.base import Moment
-from console.services import claims, due
+from console.services import claims, destinations, due
 from console.services.beating import DEAD_AFTER
 from console.services.publishing import HELD_REASON
 from console.services.recipients import policy_of
@@ -246,6 +246,7 @@ def _clamp_pauses(work: Work, *, now: datetime) -> None:
     """Move back the end of pauses that are longer than any can be, inside the caller's transaction."""
     longest = now + timedelta(seconds=LONGEST_RETRY_AFTER_S)
     work.session.execute(update(HookState).where(HookState.open_until > longest).values(open_until=longest))
+    destinations.clamp(work, longest=longest)
     limited = (
         select(Hook.number, Hook.rate_limit, HookState.next_send_at)
         .join(HookState, HookState.hook_number == Hook.number)
@@ -282,9 +283,9 @@ def expire(work: Work) -> int:
 
 _REPAIRS = (
     text("""
-INSERT INTO hook_states (hook_number, lane, consecutive_failures, consecutive_successes, failed_attempts,
-                         warned_percent, openings, concurrency)
-SELECT h.number, 'deliveries', 0, 0, 0, 0, 0, 1 FROM hooks AS h
+INSERT INTO hook_states (hook_number, lane, consecutive_failures, circuit_failures, consecutive_successes,
+                         failed_attempts, warned_percent, openings, concurrency)
+SELECT h.number, 'deliveries', 0, 0, 0, 0, 0, 0, 1 FROM hooks AS h
 WHERE NOT EXISTS (SELECT 1 FROM hook_states AS s WHERE s.hook_number = h.number)"""),
     text("""
 INSERT INTO turns (hook_number, slot) SELECT h.number, 0 FROM hooks AS h
@@ -320,6 +321,7 @@ WHERE {_HELD} AND EXISTS (SELECT 1 FROM hooks AS h WHERE h.number = hook_number 
 def repair(work: Work) -> None:
     """Give hooks the engine's rows that they lack; a hook without them would never be served."""
     with work.transaction():
+        destinations.tidy(work)
         for statement in _REPAIRS:
             work.session.execute(statement)
 

@@ -15,6 +15,7 @@ from console.core.verdicts import state_after
 from console.database import dialect_of
 from console.models import Delivery, DeliveryState, Trigger
 from console.services.claims import Claimed, Key, free_turns
+from console.services.due import LANE, WITH_DESTINATION
 from console.services.publishing import HELD_REASON
 from console.services.work import Work
 
@@ -37,11 +38,12 @@ class Check:
     hook_version: int
 
 
-_LOOK = text("""
+_LOOK = text(f"""
 SELECT d.number, d.state, d.claimed_by, d.claim_no, d.cancel_requested, d.trigger,
-       h.version, h.is_active, h.deleted_at IS NOT NULL AS is_deleted, s.lane
+       h.version, h.is_active, h.deleted_at IS NOT NULL AS is_deleted, {LANE} AS lane
 FROM deliveries AS d JOIN hooks AS h ON h.number = d.hook_number JOIN hook_states AS s ON s.hook_number = h.number
-WHERE d.number IN :numbers""").bindparams(bindparam("numbers", expanding=True))
+{WITH_DESTINATION}
+WHERE d.number IN :numbers""").bindparams(bindparam("numbers", expanding=True))  # noqa: S608 constants
 
 
 def look_again(work: Work, *, rows: Collection[Claimed], lane: str) -> dict[int, Check]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import cast
+from zoneinfo import available_timezones
 
 from flask import Blueprint, Response, g, url_for
+from wtforms import StringField
 from wtforms.validators import DataRequired
 
 from console.core.errors import Invalid, NotFound, TooMany
@@ -26,6 +28,12 @@ class PasswordForm(Form):
 
     current = SecretField("Current password", [DataRequired("Give your current password.")])
     new = SecretField("New password", [DataRequired(f"Give a new password of at least {SHORTEST} characters.")])
+
+
+class TimeZoneForm(Form):
+    """In which zone the person reads times."""
+
+    time_zone = StringField("Time zone")
 
 
 @pages.before_request
@@ -67,6 +75,19 @@ def change_password() -> Response:
     )
 
 
+@pages.post("/time-zone")
+@access.login_required  # type: ignore[untyped-decorator]  # as above
+def change_time_zone() -> Response:
+    """Choose in which zone times are shown."""
+    form = TimeZoneForm()
+    try:
+        accounts.change_time_zone(current_work(), user=_me().user, name=text_of(form.time_zone).strip())
+    except Invalid as error:
+        accept(form, error=error)
+        return _page(PasswordForm(formdata=None), zone_form=form, status=WRONG)
+    return hx.redirect_to(url_for("account.show"), message=f"Times are in {form.time_zone.data} now.")
+
+
 @pages.post("/sessions/<int:number>/end")
 @access.login_required  # type: ignore[untyped-decorator]  # as above
 def end_session(number: int) -> Response:
@@ -99,13 +120,17 @@ def _done(message: str) -> Response:
     return _page(PasswordForm(formdata=None), block="sessions")
 
 
-def _page(form: PasswordForm, *, status: int = 200, block: str | None = None) -> Response:
+def _page(
+    form: PasswordForm, *, zone_form: TimeZoneForm | None = None, status: int = 200, block: str | None = None
+) -> Response:
     work, me = current_work(), _me()
     return hx.page(
         "account/show.html",
         block=block,
         status=status,
         form=form,
+        zone_form=zone_form or TimeZoneForm(formdata=None, time_zone=me.user.time_zone),
+        zones=sorted(available_timezones()),
         shortest=SHORTEST,
         me=me.user,
         two_factor=two_factor.is_on(me.user),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from console.services.work import Clock, Ring
@@ -55,6 +57,21 @@ class Caller:
 def app(settings: Settings, clock: Clock, ring: Ring) -> Iterator[Flask]:
     with app_of(settings, clock=clock, ring=ring) as app:
         yield app
+
+
+@pytest.fixture
+def address(settings: Settings, clock: Clock, ring: Ring) -> Iterator[str]:
+    """Where the app is served, on a socket of this machine."""
+    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
+    address = f"http://127.0.0.1:{server.port}"
+    with app_of(settings.model_copy(update={"base_url": address}), clock=clock, ring=ring) as app:
+        server.app = app
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield address
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from bs4 import BeautifulSoup
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from console.models import Delivery
+from console.core.signing import sign
+from console.models import BrowserSession, Delivery
 from console.services import deliveries, hooks
 
 HTMX = {"HX-Request": "true"}
@@ -188,18 +190,104 @@ def test_htmx_gets_the_log_alone_and_an_address_without_empty_parameters(signed_
     assert "HX-Request" in answer.headers["Vary"]
 
 
-def test_what_came_since_is_counted_and_nothing_new_is_204(signed_in, ada, five, scene) -> None:
+# --- the tail -------------------------------------------------------------------------------------------------------
+
+
+def news_of(answer) -> BeautifulSoup:
+    """Give what a poll brought; the templates in it are htmx's way to carry rows, and closed to selectors."""
+    return BeautifulSoup(re.sub("</?template>", "", answer.text), "html.parser")
+
+
+def tail_of(soup: BeautifulSoup) -> str:
+    return str(soup.select_one("#tail")["hx-get"])
+
+
+def test_new_rows_come_once_and_nothing_new_is_204(signed_in, ada, five, scene) -> None:
     browser = signed_in(ada)
-    url = browser.see(LOG).select_one("#news")["hx-get"]
+    url = tail_of(browser.see(LOG))
 
     assert browser.get(url, headers=HTMX).status_code == 204
-    scene.publish()
-    answer = browser.get(url, headers=HTMX)
-    again = soup_of(answer).select_one("#news")["hx-get"]
+    (delivery,) = scene.publish()
+    answer = news_of(browser.get(url, headers=HTMX))
 
-    assert "1 new delivery: show" in answer.text
-    assert soup_of(answer).a["href"] == LOG
-    assert browser.get(again, headers=HTMX).status_code == 204
+    assert [row["id"] for row in answer.select("tbody[hx-swap-oob='afterbegin:#fresh'] tr")] == [
+        f"delivery-{delivery.number}"
+    ]
+    assert browser.get(tail_of(answer), headers=HTMX).status_code == 204
+
+
+def test_the_tail_brings_rows_that_stand_differently_now(signed_in, ada, five, scene) -> None:
+    browser = signed_in(ada)
+    url = tail_of(browser.see(LOG))
+    scene.put(five[1], state="delivered", next_attempt_at=None)
+
+    answer = news_of(browser.get(url, headers=HTMX))
+
+    (row,) = answer.select("tr[hx-swap-oob=true]")
+    assert row["id"] == f"delivery-{five[1].number}"
+    assert "Delivered" in row.get_text()
+    assert not answer.select("#fresh, tbody[hx-swap-oob]")
+    assert browser.get(tail_of(answer), headers=HTMX).status_code == 204
+
+
+def test_the_tail_keeps_to_the_filter(signed_in, ada, five, scene) -> None:
+    other = scene.hook(name="Other", all_events=False, event_types=["shipment.sent"])
+    browser = signed_in(ada)
+    of_type = tail_of(browser.see(f"{LOG}?event_type=order.*&tail=1"))
+    of_hook = tail_of(browser.see(f"/o/acme/hooks/{other.id}/deliveries"))
+
+    scene.publish("shipment.sent")
+
+    assert browser.get(of_type, headers=HTMX).status_code == 204
+    answer = browser.get(of_hook, headers=HTMX)
+    assert "show" in soup_of(answer).select_one("[data-relist]").get_text()
+    assert soup_of(answer).a["href"] == f"/o/acme/hooks/{other.id}/deliveries"
+
+
+def test_too_many_new_rows_and_those_of_another_day_are_a_new_list(signed_in, ada, five, scene, clock, session) -> None:
+    browser = signed_in(ada)
+    url = tail_of(browser.see(f"{LOG}?tail=1&state=waiting"))
+
+    clock.advance(days=1)
+    session.execute(update(BrowserSession).values(seen_at=clock.now()))
+    scene.publish()
+    answer = soup_of(browser.get(url, headers=HTMX))
+
+    link = answer.select_one("#tail > a[data-relist]")
+    assert link.get_text(strip=True) == "1 new delivery: show"
+    assert link["href"] == f"{LOG}?tail=1&state=waiting"
+    assert not answer.select("[data-poll]")
+
+
+def test_a_past_period_and_older_pages_have_no_tail(signed_in, ada, five) -> None:
+    browser = signed_in(ada)
+
+    for query in ("?until=2027-01-01T00:00", f"?before={five[3].number}"):
+        page = browser.see(LOG + query)
+        assert page.select_one("#tail") is None
+        assert page.select_one("#filter-tail").has_attr("disabled")
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?after=x", "?after=1&since=yesterday", "?after=1&event_type=a.*.b", "?after=1&hook=x"]
+)
+def test_a_tail_that_makes_no_sense_is_quiet(signed_in, ada, five, query: str) -> None:
+    assert signed_in(ada).get(f"{LOG}/tail{query}", headers=HTMX).status_code == 204
+
+
+def test_the_tail_shows_nothing_of_strangers(signed_in, ada, five, elsewhere) -> None:
+    elsewhere.hook()
+    (foreign,) = elsewhere.publish()
+
+    answer = signed_in(ada).get(f"{LOG}/tail?after={five[-1].number}&open={foreign.number}x1", headers=HTMX)
+
+    assert answer.status_code == 204
+
+
+def test_rows_take_the_filter_along(signed_in, ada, five) -> None:
+    page = signed_in(ada).see(f"{LOG}?state=failed&q=&tail=1")
+
+    assert page.select_one("tbody a.title-link")["href"] == f"{LOG}/{five[2].id}?state=failed"
 
 
 def test_the_query_string_cannot_speak_to_the_links(signed_in, ada, five) -> None:
@@ -212,6 +300,29 @@ def test_the_query_string_cannot_speak_to_the_links(signed_in, ada, five) -> Non
 
 
 # --- doing ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_selected_ones_that_wait_are_canceled_in_one_form(signed_in, ada, five, elsewhere, work) -> None:
+    elsewhere.hook()
+    (foreign,) = elsewhere.publish()
+    browser = signed_in(ada)
+    (button,) = browser.see(LOG).select(".bulk button[formaction]")
+
+    answer = browser.submit(button["formaction"], {"ids": [str(one.id) for one in [*five, foreign]]})
+
+    work.session.expire_all()
+    assert [one.state for one in five] == ["delivered", "canceled", "failed", "canceled", "canceled"]
+    assert foreign.state == "pending"
+    page = browser.get(answer.location).text
+    assert "2 deliveries are canceled. 4 others were left alone: not waiting." in page
+
+
+def test_viewers_cancel_nothing(signed_in, vi, five, work) -> None:
+    answer = signed_in(vi).submit(f"{LOG}/cancel", {"ids": [str(five[1].id)]})
+
+    work.session.expire_all()
+    assert answer.status_code == 403
+    assert five[1].state == "pending"
 
 
 def test_the_selected_ones_are_resent_in_one_form(signed_in, ada, five, work) -> None:
@@ -291,7 +402,7 @@ def test_viewers_change_nothing(signed_in, vi, five, work, path) -> None:
 def test_viewers_see_no_buttons_and_no_checkboxes(signed_in, vi, five) -> None:
     browser = signed_in(vi)
 
-    assert browser.see(LOG).select("main [type=checkbox], main form[method=post] button") == []
+    assert browser.see(LOG).select("main table [type=checkbox], main form[method=post] button") == []
     assert browser.see(f"{LOG}/{five[1].id}").select("main form[method=post]") == []
 
 
@@ -451,3 +562,87 @@ def test_deliveries_of_others_are_not_resent(signed_in, ada, elsewhere, work) ->
     browser.submit(f"{LOG}/resend", {"ids": [str(theirs.id)]})
     assert browser.get(f"/o/acme/hooks/{hook.id}/deliveries").status_code == 404
     assert work.session.scalar(select(Delivery.chain).where(Delivery.number == theirs.number)) == 1
+
+
+# --- one attempt, and the way through the list ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def tried(scene, work) -> Delivery:
+    """A delivery that failed once and arrived at the second attempt."""
+    scene.hook()
+    (delivery,) = scene.publish()
+    scene.attempt(delivery, number=1, status=503, outcome="server_error", response_body=b"down for now")
+    stamp = [["webhook-id", str(delivery.id)], ["webhook-timestamp", str(int(work.now().timestamp()))]]
+    scene.attempt(delivery, number=2, request_headers=[*stamp, ["webhook-signature", "••••••"]])
+    return scene.put(delivery, state="delivered", next_attempt_at=None)
+
+
+def test_only_the_latest_attempt_is_there_at_once_and_others_are_fetched(signed_in, ada, tried) -> None:
+    browser = signed_in(ada)
+    page = browser.see(f"{LOG}/{tried.id}")
+
+    earlier, latest = page.select(".timeline > li > details")
+    fetched = browser.get(earlier.select_one("[hx-get]")["hx-get"], headers=HTMX)
+
+    assert "down for now" not in page.get_text()
+    assert latest.has_attr("open")
+    assert "down for now" in fetched.text
+    assert "<html" not in fetched.text
+
+
+def test_an_attempt_has_an_address_of_its_own(signed_in, ada, tried) -> None:
+    browser = signed_in(ada)
+    link = browser.see(f"{LOG}/{tried.id}").select_one(".timeline a[href*='attempt=1']")
+
+    page = browser.see(link["href"].split("#")[0])
+    plain = browser.get(f"{LOG}/{tried.id}/attempts/1")
+
+    assert "down for now" in page.select_one("#attempt-1 details[open]").get_text()
+    assert page.select_one("#attempt-2 details[open]") is None
+    assert plain.location == f"{LOG}/{tried.id}?attempt=1#attempt-1"
+
+
+@pytest.mark.parametrize("number", ["3", "0", "99999999999999999999"])
+def test_an_attempt_that_was_not_made_is_not_found(signed_in, ada, tried, number) -> None:
+    browser = signed_in(ada)
+
+    assert browser.get(f"{LOG}/{tried.id}/attempts/{number}", headers=HTMX).status_code == 404
+    assert browser.see(f"{LOG}/{tried.id}?attempt={number}").select_one("#attempt-2 details[open]") is not None
+
+
+def test_the_signature_of_each_secret_is_there_to_compare(signed_in, ada, vi, tried, work) -> None:
+    hook = tried.hook
+    old = hooks.secrets_of(work, hook)[0][1]
+    work.clock.advance(minutes=1)
+    new = hooks.rotate_secret(work, hook=hook, overlap_s=3600).secret
+    body = deliveries.body_of(tried).data
+    stamp = int(tried.attempts[1].request_headers[1][1])
+    expected = [sign(message_id=str(tried.id), timestamp=stamp, body=body, secrets=[one]) for one in (new, old)]
+
+    page = signed_in(ada).see(f"{LOG}/{tried.id}").select_one("#attempt-2")
+
+    assert [code.get_text() for code in page.select("li > code")] == expected
+    assert "it did not sign it" in page.get_text()
+    assert f"{tried.id}.{stamp}." in page.get_text()
+    assert expected[0] not in signed_in(vi).get(f"{LOG}/{tried.id}").text
+
+
+def test_newer_and_older_keep_to_the_filter_the_delivery_was_opened_from(signed_in, ada, five, scene) -> None:
+    first, last = five[0], five[4]
+    for one in (first, five[2], last):
+        scene.put(one, state="failed")
+    browser = signed_in(ada)
+
+    page = browser.see(f"{LOG}/{five[2].id}?state=failed")
+    newer, older = page.select(".neighbours a")
+
+    assert (newer["href"], newer["rel"]) == (f"{LOG}/{last.id}?state=failed", ["prev"])
+    assert (older["href"], older["rel"]) == (f"{LOG}/{first.id}?state=failed", ["next"])
+    assert page.select_one(".crumbs a")["href"] == f"{LOG}?state=failed"
+    assert [link.get_text() for link in browser.see(f"{LOG}/{last.id}").select(".neighbours a")] == ["Older"]
+
+
+@pytest.mark.parametrize("query", ["?state=nonsense", "?since=yesterday", "?event_type=*.x.*", "?hook=nobody"])
+def test_a_filter_that_makes_no_sense_does_not_hide_the_delivery(signed_in, ada, five, query) -> None:
+    assert signed_in(ada).see(f"{LOG}/{five[2].id}{query}").select(".neighbours") == []

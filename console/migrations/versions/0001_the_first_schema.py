@@ -79,6 +79,7 @@ def upgrade() -> None:
         sa.Column("sealed_totp", sa.LargeBinary(), nullable=True),
         sa.Column("totp_step", Number, nullable=True),
         sa.Column("two_factor_since", Moment(), nullable=True),
+        sa.Column("time_zone", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_users")),
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
         sa.UniqueConstraint("id", name=op.f("uq_users_id")),
@@ -184,6 +185,24 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_browser_sessions_user_number"), ["user_number"], unique=False)
 
     op.create_table(
+        "destinations",
+        sa.Column("organization_number", Number, autoincrement=False, nullable=False),
+        sa.Column("name", sa.String(length=270), nullable=False),
+        sa.Column("failures", Number, nullable=False),
+        sa.Column("first_hook", Number, nullable=False),
+        sa.Column("is_shared", sa.Boolean(), nullable=False),
+        sa.Column("open_until", Moment(), nullable=True),
+        sa.Column("probe_until", Moment(), nullable=True),
+        sa.Column("openings", Number, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_number"],
+            ["organizations.number"],
+            name=op.f("fk_destinations_organization_number"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("organization_number", "name", name=op.f("pk_destinations")),
+    )
+    op.create_table(
         "event_types",
         sa.Column("number", Number, nullable=False),
         sa.Column("organization_number", Number, nullable=False),
@@ -256,6 +275,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("url", sa.String(length=2048), nullable=False),
+        sa.Column("destination", sa.String(length=270), nullable=False),
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.Column("all_events", sa.Boolean(), nullable=False),
         sa.Column("event_types", sa.JSON(none_as_null=True), nullable=False),
@@ -556,12 +576,14 @@ def upgrade() -> None:
         sa.Column("hook_number", Number, autoincrement=False, nullable=False),
         sa.Column("lane", sa.String(length=40), nullable=False),
         sa.Column("consecutive_failures", Number, nullable=False),
+        sa.Column("circuit_failures", Number, nullable=False),
         sa.Column("consecutive_successes", Number, nullable=False),
         sa.Column("failing_since", Moment(), nullable=True),
         sa.Column("failed_attempts", Number, nullable=False),
         sa.Column("last_failure_at", Moment(), nullable=True),
         sa.Column("last_success_at", Moment(), nullable=True),
         sa.Column("last_delivery_at", Moment(), nullable=True),
+        sa.Column("last_outcome", sa.String(length=30), nullable=True),
         sa.Column("warned_percent", Number, nullable=False),
         sa.Column("open_until", Moment(), nullable=True),
         sa.Column("openings", Number, nullable=False),
@@ -712,6 +734,7 @@ def downgrade() -> None:
 
     op.drop_table("events")
     op.drop_table("event_types")
+    op.drop_table("destinations")
     with op.batch_alter_table("browser_sessions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_browser_sessions_user_number"))
 

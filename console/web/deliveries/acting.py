@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Response, request, url_for
@@ -40,27 +42,27 @@ def resend(delivery_id: UUID) -> Response:
     if look is None or not hx.wants_fragment():
         return _back_to(delivery, message=message)
     hx.toast(message)
-    return hx.page("deliveries/row.html", row=row_of(current_work(), delivery), **look)
+    query = urlsplit(safe_next(request.form.get("back")) or "").query
+    return hx.page(
+        "deliveries/row.html",
+        row=row_of(current_work(), delivery),
+        query=f"?{query}" if query else "",
+        **look,
+    )
 
 
 @pages.post("/deliveries/resend")
 @access.requires(Permission.DELIVERIES_RESEND)
 def resend_many() -> Response:
     """Resend the selected ones."""
-    ids = _ids()
-    back = safe_next(request.form.get("back")) or url_for("deliveries.index")
-    if not ids:
-        return hx.redirect_to(back, message="Select at least one delivery first.", tone="warn")
-    number = access.place().organization.number
-    try:
-        count = deliveries.resend_many(current_work(), organization_number=number, ids=ids)
-    except Invalid as error:
-        return hx.redirect_to(back, message=error.message, tone="bad")
-    passed = len(ids) - count
-    message = f"{plural(count, 'delivery is', 'deliveries are')} sent again now."
-    if passed:
-        message += f" {plural(passed, 'other was', 'others were')} left alone: being sent, or without a hook."
-    return hx.redirect_to(back, message=message, tone="good" if count else "warn")
+    return _with_many(deliveries.resend_many, done="sent again now", why_not="being sent, or without a hook")
+
+
+@pages.post("/deliveries/cancel")
+@access.requires(Permission.DELIVERIES_RESEND)
+def cancel_many() -> Response:
+    """Give up on the selected ones that wait."""
+    return _with_many(deliveries.cancel_many, done="canceled", why_not="not waiting")
 
 
 @pages.post("/deliveries/<uuid:delivery_id>/send-now")
@@ -87,6 +89,21 @@ def cancel(delivery_id: UUID) -> Response:
     if delivery.state == "sending":
         return _back_to(delivery, message="The attempt that is on its way is the last one.")
     return _back_to(delivery, message="Canceled: it is not sent any more. You can still resend it.")
+
+
+def _with_many(act: Callable[..., int], *, done: str, why_not: str) -> Response:
+    """Do something with the selected ones, and say with how many of them."""
+    ids, back = _ids(), safe_next(request.form.get("back")) or url_for("deliveries.index")
+    if not ids:
+        return hx.redirect_to(back, message="Select at least one delivery first.", tone="warn")
+    try:
+        count = act(current_work(), organization_number=access.place().organization.number, ids=ids)
+    except Invalid as error:
+        return hx.redirect_to(back, message=error.message, tone="bad")
+    message = f"{plural(count, 'delivery is', 'deliveries are')} {done}."
+    if len(ids) > count:
+        message += f" {plural(len(ids) - count, 'other was', 'others were')} left alone: {why_not}."
+    return hx.redirect_to(back, message=message, tone="good" if count else "warn")
 
 
 def _ids() -> list[UUID]:

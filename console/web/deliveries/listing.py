@@ -1,52 +1,39 @@
-"""The log: filters in the query string, rows by day, newer and older, and what came since the page was read."""
+"""The log: filters in the query string, rows by day, newer and older."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from uuid import UUID
 
-from flask import Response, request, url_for
+from flask import Response, current_app, request, url_for
 
-from console.core.errors import Invalid, NotFound
-from console.core.outcomes import EXPLANATIONS, Outcome
+from console.core.errors import Invalid
 from console.core.permissions import Permission, grants
 from console.extensions import collaborators, current_work
-from console.models import Delivery, DeliveryState, Hook
+from console.models import Delivery, Hook
 from console.services import deliveries, hooks
-from console.services.deliveries import NO_STATUS, STATUS_CLASSES, DeliveryFilter
+from console.services.deliveries import DeliveryFilter
 from console.services.hooks import HookFilter
 from console.web import access, hx, lists, periods
+from console.web.deliveries import tail
+from console.web.deliveries.asking import (
+    CLASS_LABELS,
+    OUTCOME_LABELS,
+    STATES,
+    Asked,
+    asked_of,
+    chips_of,
+    filter_values,
+    hook_named,
+    query_of,
+)
 from console.web.deliveries.shared import pages
 from console.web.delivery_rows import name_of, rows_of
-from console.web.lists import Chip, Page, Preset
-from console.web.periods import Period
+from console.web.filters import with_query
+from console.web.lists import Page, Preset
 
-STATES: dict[str, tuple[str, tuple[DeliveryState, ...]]] = {
-    "delivered": ("Delivered", (DeliveryState.DELIVERED,)),
-    "waiting": ("Waiting", (DeliveryState.PENDING, DeliveryState.SENDING)),
-    "failed": ("Failed", (DeliveryState.FAILED,)),
-    "held": ("Held", (DeliveryState.HELD,)),
-    "canceled": ("Canceled", (DeliveryState.CANCELED,)),
-}
 PRESETS = ("delivered", "waiting", "failed", "held")
-CLASS_LABELS = {**{name: name for name in STATUS_CLASSES}, NO_STATUS: "No answer"}
-OUTCOME_LABELS = {outcome.value: EXPLANATIONS[outcome].title for outcome in Outcome}
 MOST_CHOICES = 200
-MOST_NEWS = 99
-
-
-EVER = Period()
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the query string asks for; *problem* says what cannot be read in it."""
-
-    wanted: DeliveryFilter
-    hook: Hook | None = None
-    state: str = ""
-    period: Period = EVER
-    problem: str = ""
 
 
 @pages.get("/deliveries")
@@ -60,33 +47,11 @@ def index() -> Response:
 @access.requires(Permission.DELIVERIES_VIEW)
 def of_hook(hook_id: UUID) -> Response:
     """Show the log of one hook, also of a deleted one."""
-    return _log(hook=_hook(hook_id))
-
-
-@pages.get("/deliveries/news")
-@access.requires(Permission.DELIVERIES_VIEW)
-def news() -> Response:
-    """Say how many deliveries came since the list was read (``after``); 204 for none."""
-    asked, after = _asked(hook=None), lists.cursor("after")
-    if asked.problem or after is None:
-        return hx.nothing_new()
-    found = deliveries.find(
-        current_work(), organization_number=_number(), wanted=asked.wanted, after=after, limit=MOST_NEWS + 1
-    )
-    shown = request.args.get("shown", "0")
-    if not found or str(len(found)) == shown:
-        return hx.nothing_new()
-    return hx.page(
-        "deliveries/news.html",
-        news=len(found),
-        most_news=MOST_NEWS,
-        first_page=_first_page(asked.hook),
-        poll_url=lists.here(after=after, shown=len(found)),
-    )
+    return _log(hook=hook_named(hook_id))
 
 
 def _log(*, hook: Hook | None) -> Response:
-    work, asked = current_work(), _asked(hook=hook)
+    work, asked = current_work(), asked_of(hook=hook)
     page: Page[Delivery] = Page(())
     if not asked.problem:
         try:
@@ -96,8 +61,8 @@ def _log(*, hook: Hook | None) -> Response:
                 )
             )
         except Invalid as error:
-            asked = Asked(asked.wanted, asked.hook, asked.state, asked.period, error.message)
-    chips = _chips(asked, fixed=hook)
+            asked = replace(asked, problem=error.message)
+    chips = chips_of(asked, fixed=hook)
     response = hx.page(
         "deliveries/index.html",
         block="log",
@@ -115,7 +80,11 @@ def _log(*, hook: Hook | None) -> Response:
         outcomes=OUTCOME_LABELS,
         may_resend=grants(access.place().permissions, Permission.DELIVERIES_RESEND),
         retention_days=collaborators().settings.retention_days,
-        poll_url=_poll_url(page, asked),
+        tail_url=_tail_url(page, asked, hook=hook),
+        is_flowing=request.args.get("tail") == "1",
+        query=query_of(filter_values(hook=hook)),
+        replay_url=_replay_url(hook) if page.older else "",
+        matching=_matching(asked) if page.older else None,
         back=lists.here(before=request.args.get("before"), after=request.args.get("after")),
         name_of=name_of,
     )
@@ -124,71 +93,6 @@ def _log(*, hook: Hook | None) -> Response:
 
 def _number() -> int:
     return access.place().organization.number
-
-
-def _hook(hook_id: UUID) -> Hook:
-    return hooks.get(current_work(), organization_number=_number(), hook_id=hook_id, with_deleted=True)
-
-
-def _asked(*, hook: Hook | None) -> Asked:
-    values = {name: value.strip() for name, value in request.args.items()}
-    work = current_work()
-    state = values.get("state", "")
-    try:
-        hook = hook or _named_hook(values.get("hook", ""))
-        period = periods.read(values, now=work.now(), zone=periods.zone())
-        states = _states(state)
-    except Invalid as error:
-        return Asked(DeliveryFilter(), hook, state, problem=error.message)
-    wanted = DeliveryFilter(
-        hook_number=hook.number if hook else None,
-        event_type=values.get("event_type") or None,
-        states=states,
-        status_class=values.get("status_class") or None,
-        outcome=values.get("outcome") or None,
-        since=period.since,
-        until=period.until,
-        q=values.get("q") or None,
-    )
-    return Asked(wanted, hook, state, period)
-
-
-def _named_hook(text: str) -> Hook | None:
-    if not text:
-        return None
-    try:
-        return _hook(UUID(text))
-    except (ValueError, NotFound) as error:
-        raise Invalid.field("hook", "There is no such hook; choose one from the list.", code="unknown_hook") from error
-
-
-def _states(state: str) -> tuple[DeliveryState, ...]:
-    if not state:
-        return ()
-    if state in STATES:
-        return STATES[state][1]
-    try:
-        return (DeliveryState(state),)
-    except ValueError as error:
-        words = f"Choose one of {', '.join(STATES)}."
-        raise Invalid.field("state", f"There is no state like that. {words}", code="choice") from error
-
-
-def _chips(asked: Asked, *, fixed: Hook | None) -> list[Chip]:
-    return lists.chips(
-        {
-            "state": ("State", STATES[asked.state][0] if asked.state in STATES else asked.state.capitalize()),
-            "hook": ("Hook", name_of(asked.hook) if asked.hook and fixed is None else ""),
-            "event_type": ("Event type", asked.wanted.event_type or ""),
-            "status_class": (
-                "Status",
-                CLASS_LABELS.get(asked.wanted.status_class or "", asked.wanted.status_class or ""),
-            ),
-            "outcome": ("Outcome", OUTCOME_LABELS.get(asked.wanted.outcome or "", asked.wanted.outcome or "")),
-            **periods.chip(asked.period),
-            "q": ("Search", asked.wanted.q or ""),
-        }
-    )
 
 
 def _presets(asked: Asked) -> list[Preset]:
@@ -207,17 +111,23 @@ def _total(hook: Hook | None) -> int:
     return deliveries.count(current_work(), organization_number=_number(), wanted=everything)
 
 
-def _poll_url(page: Page[Delivery], asked: Asked) -> str:
+def _tail_url(page: Page[Delivery], asked: Asked, *, hook: Hook | None) -> str:
     """Give the address that tells of newer rows: only for the first page, and not for a period that is over."""
     if asked.problem or page.newer or asked.period.until is not None:
         return ""
-    newest = page.rows[0].number if page.rows else 0
-    hook = {"hook": asked.hook.id, "list": "hook"} if asked.hook and "hook" not in request.args else {}
-    return lists.address(url_for("deliveries.news"), **hook, after=newest)
+    return tail.address_for(page.rows, hook=hook)
 
 
-def _first_page(hook: Hook | None) -> str:
-    """Give the list that asks for news: the hook's own, or the organization's with the same filters."""
-    if hook is not None and "list" in request.args:
-        return lists.address(url_for("deliveries.of_hook", hook_id=hook.id), hook=None, list=None, shown=None)
-    return lists.address(url_for("deliveries.index"), shown=None)
+def _replay_url(hook: Hook | None) -> str:
+    """Give the page that resends everything that matches, with the filter taken over; empty while there is none."""
+    if "replays.new" not in current_app.view_functions:
+        return ""
+    return with_query(url_for("replays.new"), {name: [value] for name, value in filter_values(hook=hook).items()})
+
+
+def _matching(asked: Asked) -> int | None:
+    """Count what the filter lets through, where an index tells; None where the log would have to be walked."""
+    wanted = asked.wanted
+    if wanted.status_class or wanted.outcome or wanted.q:
+        return None
+    return deliveries.count(current_work(), organization_number=_number(), wanted=wanted)

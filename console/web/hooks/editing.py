@@ -8,6 +8,7 @@ from uuid import UUID
 
 from flask import Response, request, url_for
 
+from console.core.catalogue import OMS
 from console.core.errors import Conflict, Invalid, Refused
 from console.core.permissions import Permission
 from console.core.targets import check_url, display_host, is_loopback
@@ -17,12 +18,15 @@ from console.services import bins, catalogue, hooks, sources
 from console.web import access, hx, once
 from console.web.hooks import picker
 from console.web.hooks.form import LIMITS, HookForm, form_for, header_rows
+from console.web.hooks.oms import has_password
 from console.web.hooks.previews import Preview, preview_of
 from console.web.hooks.retries import fields_of, times_of
 from console.web.hooks.shared import WRONG, bin_url, hook_of, name_of, pages
 
 OK, CONFLICT = 200, 409
-VIEWS = ("url_words", "matching", "retry", "times", "preview")
+UNCOMPARED = frozenset({"version", "headers", "oms_shown", "oms_password"})
+"""Fields of which no words can be said when two people changed a hook."""
+VIEWS = ("url_words", "matching", "dialect", "retry", "times", "preview")
 """The parts of the form that htmx asks for while somebody types."""
 
 
@@ -126,7 +130,7 @@ def update(hook_id: UUID) -> Response:
     return hx.redirect_to(url_for("hooks.show", hook_id=hook.id), message=f"{name_of(hook)} is saved.")
 
 
-@pages.post("/parts/<any(url_words, matching, retry, times, preview):part>")
+@pages.post("/parts/<any(url_words, matching, dialect, retry, times, preview):part>")
 @access.requires(Permission.WEBHOOKS_VIEW)
 def part(part: str) -> Response:
     """Give one part of the form again, for what stands in the form now; nothing is stored."""
@@ -151,6 +155,7 @@ def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Respon
     """Render the form, or only one block of it for htmx."""
     form, hook, work, here = draft.form, draft.hook, current_work(), access.place().organization
     types = catalogue.all_of(work, organization_number=here.number)
+    form.prepare_oms(hook)
     try:
         retry, retry_problem = form.retry(hook), ""
     except Invalid as error:
@@ -177,6 +182,7 @@ def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Respon
         retry_problem=retry_problem,
         limits=LIMITS,
         default_timeout=work.settings.timeout,
+        has_password=has_password(hook),
         preview=_preview(form, hook, types),
     )
 
@@ -220,17 +226,21 @@ def _preview(form: HookForm, hook: Hook | None, types: Sequence[EventType]) -> P
         payload_format=form.payload_format.data or "standard",
         content_type=form.content_type.data or "json",
         organization_slug=access.place().organization.slug,
-        headers=[(row.name, row.value or ("kept" if row.is_kept else "")) for row in header_rows(hook) if row.name],
+        headers=[
+            *(form.oms_headers if form.payload_format.data == OMS else ()),
+            *((row.name, row.value or ("kept" if row.is_kept else "")) for row in header_rows(hook) if row.name),
+        ],
     )
 
 
 def _differences(form: HookForm, hook: Hook) -> list[Difference]:
     """List the fields in which the form and the hook, as somebody else just left it, differ."""
     theirs = form_for(hook, known=_names())
+    form.prepare_oms(hook)
     return [
         Difference(field.label.text, _words(theirs[field.name].data), _words(field.data))
         for field in form
-        if field.name not in {"version", "headers"} and _words(theirs[field.name].data) != _words(field.data)
+        if field.name not in UNCOMPARED and _words(theirs[field.name].data) != _words(field.data)
     ]
 
 

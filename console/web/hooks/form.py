@@ -11,14 +11,16 @@ from flask import request
 from wtforms import BooleanField, Field, HiddenField, IntegerField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Optional
 
+from console.core.catalogue import OMS
 from console.core.envelopes import FORMATS
 from console.core.errors import Invalid
 from console.core.headers import is_sensitive
 from console.extensions import current_work
 from console.models import Hook
 from console.services import hooks
-from console.services.hook_fields import LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, HookDraft
-from console.web.forms import Form, accept, options
+from console.services.hook_fields import LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, UNSET, HookDraft
+from console.web.forms import accept, options
+from console.web.hooks import oms
 from console.web.hooks.retries import KINDS, parameters_of, retry_of
 
 ANY, SOME, NONE = "any", "some", "none"
@@ -57,7 +59,7 @@ class WholeNumber(IntegerField):
             raise ValueError("Give a whole number.") from error
 
 
-class HookForm(Form):
+class HookForm(oms.OmsPart):
     """Everything a person may set of a hook."""
 
     version = HiddenField()
@@ -119,6 +121,7 @@ class HookForm(Form):
             timeout=self.timeout.data,
             max_in_flight=DEFAULT_IN_FLIGHT if self.max_in_flight.data is None else self.max_in_flight.data,
             rate_limit=self._rate_limit(),
+            dialect_data=self.dialect_data(hook) if self.payload_format.data == OMS else UNSET,
         )
 
     def retry(self, hook: Hook | None) -> dict[str, Any] | None:
@@ -163,7 +166,7 @@ RETRY_FIELDS = (
 def form_for(hook: Hook, *, known: Iterable[str]) -> HookForm:
     """Fill the form with what a hook is; *known* are the names of the catalogue, which can be ticked."""
     ticked, rate = set(known), hook.rate_limit or {}
-    return HookForm(
+    form = HookForm(
         formdata=None,
         data={
             "version": str(hook.version),
@@ -185,6 +188,8 @@ def form_for(hook: Hook, *, known: Iterable[str]) -> HookForm:
             **parameters_of(hook.retry),
         },
     )
+    form.prepare_oms(hook)
+    return form
 
 
 # --- headers --------------------------------------------------------------------------------------------------------
