@@ -14,7 +14,7 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from console import api, database, health, web
+from console import api, database, health, metrics, web
 from console.core.errors import HookyardError
 from console.extensions import Collaborators, csrf, db, login
 from console.failpoints import Failpoints
@@ -90,6 +90,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     web.install(app)
     api.install(app)
     health.install(app)
+    metrics.install(app)
     _answer_errors(app)
     app.after_request(_add_security_headers)
     if settings.proxy_hops:

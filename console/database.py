@@ -18,7 +18,6 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine, PoolProxiedConnection, event, make_url, text
 from sqlalchemy import create_engine as sqlalchemy_engine
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
