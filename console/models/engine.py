@@ -93,6 +93,7 @@ class Leader(Base):
     name: Mapped[str] = mapped_column(String(20), primary_key=True)
     worker_number: Mapped[int | None]
     beat_at: Mapped[datetime]
+    freed: Mapped[int] = mapped_column(default=0)  # deliveries that dead workers held, ever
 
 
 class HookHour(Base):

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=20), nullable=False),
         sa.Column("worker_number", Number, nullable=True),
         sa.Column("beat_at", Moment(), nullable=False),
+        sa.Column("freed", Number, nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leaders")),
     )
     op.create_table(
