@@ -27,6 +27,7 @@ from console.services import (
     retention,
     sign_in,
     sweeping,
+    type_hours,
 )
 from console.services.work import Work
 from workers.beat import Beat
@@ -58,6 +59,7 @@ class Dispatcher:
             Duty(5.0, sweeping.clamp),
             Duty(15.0, sweeping.expire),
             Duty(15.0, sweeping.settle),
+            Duty(15.0, type_hours.roll_up),
             Duty(60.0, sweeping.repair),
             Duty(60.0, idempotency.forget),
             Duty(60.0, closing.remove_closed),

@@ -32,14 +32,16 @@ deliveries = resource("deliveries", about="One event for one hook, with every at
 @deliveries.output(DeliveryPage)
 def index(query_data: DeliveryQuery) -> dict[str, Any]:
     """List deliveries."""
+    work = current_work()
     rows = cases.find(
-        current_work(),
+        work,
         organization_number=organization_number(),
         wanted=_wanted(query_data),
         before=paging.before(query_data.cursor),
         limit=query_data.limit + 1,
     )
-    return paging.page(rows, limit=query_data.limit, shown=shown.delivery)
+    shown_rows = {one.number: one for one in shown.deliveries_of(work, rows)}
+    return paging.page(rows, limit=query_data.limit, shown=lambda row: shown_rows[row.number])
 
 
 @deliveries.get("/deliveries/<uuid:delivery_id>")
@@ -52,7 +54,7 @@ def read(delivery_id: UUID) -> DeliveryWithAttempts:
     """
     work = current_work()
     row = _get(work, delivery_id)
-    return shown.delivery_with_attempts(row, with_response_bodies=_may_read_responses(work))
+    return shown.delivery_with_attempts(work, row, with_response_bodies=_may_read_responses(work))
 
 
 @deliveries.post("/deliveries/<uuid:delivery_id>/resend")
@@ -64,7 +66,7 @@ def resend(delivery_id: UUID) -> Delivery:
     A new chain of attempts begins, with the same body and the same webhook-id; earlier attempts stay.
     """
     work = current_work()
-    return shown.delivery(cases.resend(work, delivery=_get(work, delivery_id)))
+    return shown.delivery(work, cases.resend(work, delivery=_get(work, delivery_id)))
 
 
 @deliveries.post("/deliveries/<uuid:delivery_id>/cancel")
@@ -76,7 +78,7 @@ def cancel(delivery_id: UUID) -> Delivery:
     One that is being sent right now ends delivered or canceled.
     """
     work = current_work()
-    return shown.delivery(cases.cancel(work, delivery=_get(work, delivery_id)))
+    return shown.delivery(work, cases.cancel(work, delivery=_get(work, delivery_id)))
 
 
 def _get(work: Work, delivery_id: UUID) -> DeliveryRow:

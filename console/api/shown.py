@@ -15,7 +15,7 @@ from console.api.schemas import tokens as token_schemas
 from console.core.headers import is_sensitive
 from console.core.redact import MASK
 from console.models import Attempt, Delivery, Event, EventType, Hook, Replay, Source, Token
-from console.services import deliveries, hook_health, hooks
+from console.services import deliveries, hook_health, hooks, waits
 from console.services.events import FanOut
 from console.services.hook_health import Condition
 from console.services.replays import Plan, Progress
@@ -93,22 +93,30 @@ def figures(tally: Tally) -> hook_schemas.Figures:
 # --- deliveries -----------------------------------------------------------------------------------------------------
 
 
-def delivery(row: Delivery) -> delivery_schemas.Delivery:
+def delivery(work: Work, row: Delivery) -> delivery_schemas.Delivery:
     """Show a delivery without its attempts."""
-    return delivery_schemas.Delivery(**_delivery_fields(row))
+    return deliveries_of(work, [row])[0]
+
+
+def deliveries_of(work: Work, rows: Sequence[Delivery]) -> list[delivery_schemas.Delivery]:
+    """Show deliveries without their attempts."""
+    with database.read_only():
+        reasons = waits.reasons(work, rows)
+    return [delivery_schemas.Delivery(**_delivery_fields(row, reasons[row.number])) for row in rows]
 
 
 def delivery_with_attempts(
-    row: Delivery, *, with_response_bodies: bool = True
+    work: Work, row: Delivery, *, with_response_bodies: bool = True
 ) -> delivery_schemas.DeliveryWithAttempts:
     """Show a delivery with every attempt; *row* was loaded with them."""
     with database.read_only():
         body = deliveries.body_of(row).data.decode("utf-8", "replace") if row.attempts else ""
+        reason = waits.reason_of(work, row)
     attempts = [_attempt(row, one, body=body, with_response_body=with_response_bodies) for one in row.attempts]
-    return delivery_schemas.DeliveryWithAttempts(**_delivery_fields(row), attempts=attempts)
+    return delivery_schemas.DeliveryWithAttempts(**_delivery_fields(row, reason), attempts=attempts)
 
 
-def _delivery_fields(row: Delivery) -> dict[str, Any]:
+def _delivery_fields(row: Delivery, reason: str | None) -> dict[str, Any]:
     return {
         "id": row.id,
         "number": row.number,
@@ -119,7 +127,7 @@ def _delivery_fields(row: Delivery) -> dict[str, Any]:
         "state": row.state,
         "attempt_count": row.attempt_count,
         "next_attempt_at": row.next_attempt_at,
-        "waiting_reason": row.waiting_reason,
+        "waiting_reason": reason,
         "created_at": row.created_at,
         "finished_at": row.finished_at,
         "test": row.is_test,
@@ -264,6 +272,7 @@ def event_type(row: EventType) -> catalogue_schemas.EventType:
         description=row.description,
         sample=row.sample,
         schema=row.schema,
+        validate=row.validate,
         builtin=row.is_builtin,
         created_at=row.created_at,
         modified_at=row.modified_at,

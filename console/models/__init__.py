@@ -26,6 +26,7 @@ from console.models.hooks import Hook, HookSecret
 from console.models.idempotency import KeptAnswer
 from console.models.object_models import ObjectModel
 from console.models.replays import Replay, ReplayPart, ReplayState, Which
+from console.models.type_hours import Progress, TypeHour
 
 __all__ = [
     "Attempt",
@@ -49,6 +50,7 @@ __all__ = [
     "Membership",
     "ObjectModel",
     "Organization",
+    "Progress",
     "RecoveryCode",
     "Replay",
     "ReplayPart",
@@ -59,6 +61,7 @@ __all__ = [
     "Token",
     "Trigger",
     "Turn",
+    "TypeHour",
     "User",
     "Which",
     "Worker",

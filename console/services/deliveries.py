@@ -18,7 +18,7 @@ from console.core.envelopes import Body, json_text
 from console.core.errors import Conflict, Invalid, NotFound, Refused
 from console.core.patterns import check_event_type, check_pattern, is_pattern
 from console.core.retry import read_stored
-from console.models import Delivery, DeliveryState, Event, Hook, Trigger
+from console.models import Attempt, Delivery, DeliveryState, Event, Hook, Trigger
 from console.services import audit, bodies, catalogue, rate_of_tests
 from console.services.queries import count_capped, starts_with
 from console.services.work import DELIVERIES, Work
@@ -54,12 +54,17 @@ class DeliveryFilter:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def get(work: Work, *, organization_number: int, delivery_id: UUID) -> Delivery:
-    """Give a delivery with its event, hook and attempts; raise NotFound."""
+def get(work: Work, *, organization_number: int, delivery_id: UUID, with_bodies: bool = True) -> Delivery:
+    """Give a delivery with its event, hook and attempts; raise NotFound.
+
+    *with_bodies* False leaves the answers' bodies, of up to 64 KiB each, to be read one by one when they are asked for.
+    """
+    attempts = selectinload(Delivery.attempts)
     query = (
         select(Delivery)
         .where(Delivery.organization_number == organization_number, Delivery.id == delivery_id)
-        .options(joinedload(Delivery.event), joinedload(Delivery.hook), selectinload(Delivery.attempts))
+        .options(joinedload(Delivery.event), joinedload(Delivery.hook))
+        .options(attempts if with_bodies else attempts.defer(Attempt.response_body))
         .execution_options(populate_existing=True)
     )
     delivery = work.session.scalar(query)
@@ -97,7 +102,9 @@ def numbered(work: Work, *, organization_number: int, numbers: Sequence[int]) ->
 def _of_rows() -> tuple[ExecutableOption, ...]:
     """Load what a row of a list says of the hook and the event."""
     return (
-        joinedload(Delivery.hook).load_only(Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at),
+        joinedload(Delivery.hook).load_only(
+            Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at, Hook.is_trial
+        ),
         joinedload(Delivery.event).load_only(Event.id, Event.type, Event.source, Event.object_pk),
     )
 

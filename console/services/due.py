@@ -58,8 +58,9 @@ _OPEN = f"""({
 _EXACT = "(:is_exact OR (h.retry IS NOT NULL AND {kind} <> 'schedule'))"
 _KIND = {"sqlite": "json_extract(h.retry, '$.kind')", "postgresql": "(h.retry ->> 'kind')"}
 _LIMITED = "(h.rate_limit IS NOT NULL AND s.next_send_at IS NOT NULL AND s.next_send_at > :now)"
+GONE = "(h.deleted_at IS NOT NULL AND NOT h.is_trial)"
 _SERVABLE = f"""
-    h.deleted_at IS NULL
+    NOT {GONE}
     AND (h.is_active OR {_DUE.format(which=NOT_AUTOMATIC)})
     AND (NOT {_OPEN} OR {_EXACT} OR {_DUE.format(which=ASKED)})
     AND NOT {_LIMITED}

@@ -11,8 +11,9 @@ from flask import Flask
 from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
 
+pytestmark = pytest.mark.slow  # thousands of requests
 HERE = Path(__file__).parent
-EXAMPLES = 20
+EXAMPLES = settings().max_examples // 5
 
 
 class Door:

@@ -58,7 +58,7 @@ class Delivery(Output):
     state: DeliveryState
     attempt_count: int
     next_attempt_at: datetime | None
-    waiting_reason: str | None
+    waiting_reason: str | None = Field(description="For what it waits now, or why it ended, in a sentence.")
     created_at: datetime
     finished_at: datetime | None
     test: bool

@@ -44,6 +44,12 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "progress",
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("number", Number, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_progress")),
+    )
+    op.create_table(
         "setup_links",
         sa.Column("number", Number, nullable=False),
         sa.Column("secret_hash", sa.LargeBinary(length=32), nullable=False),
@@ -211,6 +217,7 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("sample", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("schema", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("validate", sa.Boolean(), nullable=False),
         sa.Column("is_builtin", sa.Boolean(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("modified_at", Moment(), nullable=False),
@@ -224,6 +231,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("organization_number", "name", name=op.f("uq_event_types_organization_number_name")),
         sqlite_autoincrement=True,
     )
+    with op.batch_alter_table("event_types", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_event_types_validating",
+            ["organization_number", "name"],
+            unique=False,
+            postgresql_where=sa.text("validate"),
+            sqlite_where=sa.text("validate"),
+        )
+
     op.create_table(
         "events",
         sa.Column("number", Number, nullable=False),
@@ -298,6 +314,7 @@ def upgrade() -> None:
         sa.Column("disabled_at", Moment(), nullable=True),
         sa.Column("disabled_reason", sa.String(length=300), nullable=True),
         sa.Column("deleted_at", Moment(), nullable=True),
+        sa.Column("is_trial", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["author_number"], ["users.number"], name=op.f("fk_hooks_author_number"), ondelete="SET NULL"
         ),
@@ -432,6 +449,20 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_tokens_organization_number"), ["organization_number"], unique=False)
         batch_op.create_index(batch_op.f("ix_tokens_user_number"), ["user_number"], unique=False)
 
+    op.create_table(
+        "type_hours",
+        sa.Column("organization_number", Number, autoincrement=False, nullable=False),
+        sa.Column("type", sa.String(length=200), nullable=False),
+        sa.Column("hour", Moment(), nullable=False),
+        sa.Column("count", Number, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_number"],
+            ["organizations.number"],
+            name=op.f("fk_type_hours_organization_number"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("organization_number", "type", "hour", name=op.f("pk_type_hours")),
+    )
     op.create_table(
         "bin_requests",
         sa.Column("number", Number, nullable=False),
@@ -830,6 +861,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_bin_requests_bin_number_number"))
 
     op.drop_table("bin_requests")
+    op.drop_table("type_hours")
     with op.batch_alter_table("tokens", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_tokens_user_number"))
         batch_op.drop_index(batch_op.f("ix_tokens_organization_number"))
@@ -856,6 +888,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_events_created")
 
     op.drop_table("events")
+    with op.batch_alter_table("event_types", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_event_types_validating", postgresql_where=sa.text("validate"), sqlite_where=sa.text("validate")
+        )
+
     op.drop_table("event_types")
     op.drop_table("destinations")
     with op.batch_alter_table("browser_sessions", schema=None) as batch_op:
@@ -878,6 +915,7 @@ def downgrade() -> None:
 
     op.drop_table("sign_in_failures")
     op.drop_table("setup_links")
+    op.drop_table("progress")
     op.drop_table("organizations")
     op.drop_table("object_models")
     op.drop_table("leaders")
