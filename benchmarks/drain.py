@@ -31,6 +31,7 @@ from benchmarks import naive
 from console import database, migrations
 from console.core.ids import uuid7
 from console.core.signing import new_secret
+from console.core.urls import read_url
 from console.models import Delivery, Event, Hook, HookSecret, HookState, Organization, Turn, Worker
 from console.ring import RedisRing
 from console.services.hook_fields import slots
@@ -154,8 +155,8 @@ def receiver() -> Iterator[int]:
 
 
 @contextmanager
-def workers(settings: Settings) -> Iterator[None]:
-    """Run worker processes, started as in production."""
+def workers(settings: Settings, *, lanes: Sequence[str] = ()) -> Iterator[None]:
+    """Run worker processes, one for each of *lanes* (default: all in the fast one), started as in production."""
     environment = os.environ | {
         "HOOKYARD_DATA": str(settings.data),
         "HOOKYARD_DATABASE_URL": settings.database_url,
@@ -166,8 +167,10 @@ def workers(settings: Settings) -> Iterator[None]:
         "HOOKYARD_WORKERS": str(settings.workers),
         "HOOKYARD_LOG_LEVEL": settings.log_level,
     }
-    command = [sys.executable, "-m", "workers", "--lane", DELIVERIES]
-    processes = [subprocess.Popen(command, env=environment) for _ in range(settings.workers)]
+    command = [sys.executable, "-m", "workers", "--lane"]
+    processes = [
+        subprocess.Popen([*command, lane], env=environment) for lane in lanes or [DELIVERIES] * settings.workers
+    ]
     try:
         yield
     finally:
@@ -180,39 +183,53 @@ def workers(settings: Settings) -> Iterator[None]:
 def seed(engine: Engine, options: argparse.Namespace, *, port: int) -> None:
     """Write the organization, its hooks and the backlog, held for now."""
     ids = Ids()
-    now = datetime.now(UTC)
-    keys = KeyRing([SECRET_KEY])
+    urls = [f"http://127.0.0.1:{port}/{index}" for index in range(options.hooks)]
     with Session(engine) as session:
-        organization = Organization(id=ids.new(), slug="bench", name="Bench", created_at=now)
-        session.add(organization)
-        session.flush()
-        hooks = [
-            Hook(
-                id=ids.new(),
-                organization_number=organization.number,
-                name=f"hook {index}",
-                url=f"http://127.0.0.1:{port}/{index}",
-                all_events=True,
-                event_types=[],
-                event_groups=[],
-                dialect_data={},
-                max_in_flight=options.max_in_flight,
-                created_at=now,
-                modified_at=now,
-                secrets=[HookSecret(sealed=keys.seal(new_secret(ids.random.randbytes(32))), created_at=now)],
-            )
-            for index in range(options.hooks)
-        ]
-        session.add_all(hooks)
-        session.flush()
-        for hook in hooks:
-            session.add(HookState(hook_number=hook.number))
-            session.add_all(Turn(hook_number=hook.number, slot=slot) for slot in range(slots(hook.max_in_flight)))
-        session.flush()
-        _backlog(
-            session, [hook.number for hook in hooks], options.deliveries, organization=organization.number, ids=ids
-        )
+        organization = make_organization(session, ids=ids)
+        hooks = make_hooks(session, urls, organization=organization, ids=ids, max_in_flight=options.max_in_flight)
+        backlog(session, hooks, options.deliveries, organization=organization, ids=ids)
         session.commit()
+
+
+def make_organization(session: Session, *, ids: Ids) -> int:
+    """Make the organization that everything belongs to; give its number."""
+    organization = Organization(id=ids.new(), slug="bench", name="Bench", created_at=datetime.now(UTC))
+    session.add(organization)
+    session.flush()
+    return organization.number
+
+
+def make_hooks(
+    session: Session, urls: Sequence[str], *, organization: int, ids: Ids, max_in_flight: int = 16, named: bool = False
+) -> list[int]:
+    """Make a hook for each URL; give their numbers. They hear everything, or hook n the type ``hook.n`` if *named*."""
+    now = datetime.now(UTC)
+    sealed = KeyRing([SECRET_KEY]).seal(new_secret(ids.random.randbytes(32)))
+    hooks = [
+        Hook(
+            id=ids.new(),
+            organization_number=organization,
+            name=f"hook {index}",
+            url=url,
+            destination=read_url(url, allow_http=True).destination,
+            all_events=not named,
+            event_types=[f"hook.{index}"] if named else [],
+            event_groups=[],
+            dialect_data={},
+            max_in_flight=max_in_flight,
+            created_at=now,
+            modified_at=now,
+            secrets=[HookSecret(sealed=sealed, created_at=now)],
+        )
+        for index, url in enumerate(urls)
+    ]
+    session.add_all(hooks)
+    session.flush()
+    for hook in hooks:
+        session.add(HookState(hook_number=hook.number))
+        session.add_all(Turn(hook_number=hook.number, slot=slot) for slot in range(slots(hook.max_in_flight)))
+    session.flush()
+    return [hook.number for hook in hooks]
 
 
 class Ids:
@@ -226,7 +243,8 @@ class Ids:
         return uuid7(datetime.now(UTC), self.random.randbytes(10))
 
 
-def _backlog(session: Session, hooks: list[int], count: int, *, organization: int, ids: Ids) -> None:
+def backlog(session: Session, hooks: Sequence[int], count: int, *, organization: int, ids: Ids) -> None:
+    """Write so many deliveries for *hooks* in turn, held for now."""
     now = datetime.now(UTC)
     payload = PAYLOAD.encode()
     digest = sha256(payload).digest()
@@ -265,9 +283,7 @@ def _backlog(session: Session, hooks: list[int], count: int, *, organization: in
 
 def drain(engine: Engine, options: argparse.Namespace, *, redis_url: str) -> float:
     """Let the backlog fall due once the workers are up; give the seconds until all of it is delivered."""
-    alive = select(func.count()).select_from(Worker).where(Worker.stopped_at.is_(None))
-    _wait_for(engine, alive, options.workers)
-    time.sleep(1.0)  # let RQ come up too; nothing is measured yet
+    wait_for_workers(engine, options.workers)
     with engine.begin() as connection:
         connection.execute(update(Delivery).values(state="pending", next_attempt_at=datetime.now(UTC)))
     begun = time.monotonic()
@@ -275,6 +291,12 @@ def drain(engine: Engine, options: argparse.Namespace, *, redis_url: str) -> flo
     unfinished = "SELECT count(*) FROM deliveries WHERE state <> 'delivered'"
     _wait_for(engine, text(unfinished), 0)
     return time.monotonic() - begun
+
+
+def wait_for_workers(engine: Engine, count: int) -> None:
+    """Wait until so many worker processes are up."""
+    _wait_for(engine, select(func.count()).select_from(Worker).where(Worker.stopped_at.is_(None)), count)
+    time.sleep(1.0)  # let RQ come up too; nothing is measured yet
 
 
 def _wait_for(engine: Engine, question: object, answer: int, *, limit_s: float = 600.0) -> None:

@@ -11,52 +11,35 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Lock
 
-from benchmarks.survive import Product, Receiver, listening
-
-
-class Timing(Receiver):
-    """A receiver that notes when each event, known by its number in the payload, arrived."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.arrived: dict[int, float] = {}
-        self.times = Lock()
-
-    def answer(self, path: str, message_id: str, timestamp: str, signatures: str, body: bytes) -> int:
-        """Note the time and accept."""
-        now = time.perf_counter()
-        with self.times:
-            self.arrived.setdefault(json.loads(body)["data"]["n"], now)
-        return super().answer(path, message_id, timestamp, signatures, body)
+from benchmarks.ledger import Ledger
+from benchmarks.product import Up
 
 
 def measure(*, rate: int, seconds: int, folder: Path) -> dict[str, float]:
     """Publish at *rate* a second for *seconds*; give milliseconds from before the publish to the arrival."""
-    receiver = Timing()
     sent: dict[int, float] = {}
-    with listening(receiver) as port:
-        product = Product(folder / "data", folder / "up.log")
-        made = product.call("POST", "/hooks", json={"url": f"http://127.0.0.1:{port}/a", "all_events": True}).json()
-        receiver.secrets["a"] = made["secret"]
+    with Ledger() as ledger, Up(folder / "data", folder / "up.log") as product:
+        product.sign_up()
+        made = product.call("POST", "/hooks", json={"url": ledger.url("a"), "all_events": True}).json()
+        ledger.secrets["a"] = made["secret"]
         total = rate * seconds
 
         def publish(index: int) -> None:
-            sent[index] = time.perf_counter()
+            sent[index] = time.monotonic()
             product.call("POST", "/events", json={"type": "order.paid", "payload": {"n": index}})
 
         publish(-1)  # the first one opens connections
-        begun = time.perf_counter()
+        begun = time.monotonic()
         with ThreadPoolExecutor(16) as pool:
             for index in range(total):
-                time.sleep(max(0.0, begun + index / rate - time.perf_counter()))
+                time.sleep(max(0.0, begun + index / rate - time.monotonic()))
                 pool.submit(publish, index)
         deadline = time.monotonic() + 30
-        while len(receiver.arrived) < total + 1 and time.monotonic() < deadline:
+        while len(ledger.receipts) < total + 1 and time.monotonic() < deadline:
             time.sleep(0.05)
-        product.stop()
-    waits = sorted(1000 * (receiver.arrived[n] - sent[n]) for n in range(total) if n in receiver.arrived)
+    arrived = {receipt.n: receipt.at for receipt in reversed(ledger.receipts)}
+    waits = sorted(1000 * (arrived[n] - sent[n]) for n in range(total) if n in arrived)
     return {
         "rate": rate,
         "events": total,

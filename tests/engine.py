@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from console.core.outcomes import Outcome
-from console.models import Attempt, Delivery, Hook, HookState
+from console.models import Attempt, Delivery, Hook, HookState, Leader, Worker
 from console.services import beating, claims, hooks, publishing, recipients, results
 from console.services.claims import Claimed, Grant
 from console.services.hook_fields import HookDraft
@@ -40,6 +40,15 @@ def publish(work: Work, person: Any, count: int = 1, *, type: str = "order.paid"
 
 def hire(work: Work, *, lane: str = DELIVERIES, pid: int = 1) -> int:
     return beating.register(work, lane=lane, host="test", pid=pid, version="0")
+
+
+def bury(work: Work, *, pid: int) -> None:
+    """Date the last beat of a worker process back, so that its silence has lasted longer than a living one's may."""
+    earlier = work.now() - 2 * beating.DEAD_AFTER
+    numbers = select(Worker.number).where(Worker.pid == pid)
+    work.session.execute(update(Leader).where(Leader.worker_number.in_(numbers)).values(beat_at=earlier))
+    work.session.execute(update(Worker).where(Worker.pid == pid, Worker.stopped_at.is_(None)).values(beat_at=earlier))
+    work.session.commit()
 
 
 def claim(work: Work, worker: int, *, lane: str = DELIVERIES, **options: Any) -> list[Grant]:
@@ -90,6 +99,12 @@ def set_state(work: Work, hook: Hook, **values: object) -> None:
 
 def put(work: Work, number: int, **values: object) -> None:
     work.session.execute(update(Delivery).where(Delivery.number == number).values(**values))
+    work.session.commit()
+
+
+def make_due(work: Work) -> None:
+    """Let everything that waits for its next attempt be due at once."""
+    work.session.execute(update(Delivery).where(Delivery.state == "pending").values(next_attempt_at=work.now()))
     work.session.commit()
 
 

@@ -1,12 +1,13 @@
 """The board: the turns that this worker holds, the rows that wait in them, and who may begin one now.
 
 A turn gives out as many tokens as it may have requests in flight; a sender thread takes a token, begins the next row of
-that turn, and puts the token back when the answer is there. Tokens queue up, so all turns are served in rotation.
+that turn, and puts the token back when the answer is there. Tokens queue up, so all turns are served in rotation. While
+rows of another organization wait, no organization has more than half of the threads.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -40,6 +41,7 @@ class Table:
     key: Key
     cap: int
     limit: int
+    organization: int = 0
     waiting: deque[Waiting] = field(default_factory=deque)
     tokens: int = 0
     in_flight: int = 0
@@ -54,10 +56,14 @@ class Begun:
 
 
 class Board:
-    """Shared by the claiming thread and the sender threads; *wake* is called when rows run low or must be looked at."""
+    """Shared by the claiming thread and the sender threads, of which there are *threads*.
 
-    def __init__(self, *, wake: Callable[[], None], clock: Callable[[], float] = monotonic) -> None:
+    *wake* is called when rows run low or must be looked at.
+    """
+
+    def __init__(self, *, threads: int, wake: Callable[[], None], clock: Callable[[], float] = monotonic) -> None:
         self._wake = wake
+        self._share = max(1, threads // 2)
         self._clock = clock
         self._lock = Lock()
         self._tables: dict[Key, Table] = {}
@@ -66,6 +72,9 @@ class Board:
         self._is_stale = False
         self._waiting = 0
         self._in_flight = 0
+        self._waiting_of: Counter[int] = Counter()
+        self._in_flight_of: Counter[int] = Counter()
+        self._deferred: dict[Key, Table] = {}
 
     @property
     def waiting(self) -> int:
@@ -77,19 +86,26 @@ class Board:
         """How many requests are being made."""
         return self._in_flight
 
+    @property
+    def crowding(self) -> int | None:
+        """The organization that has half of the threads or more, if one has."""
+        with self._lock:
+            return next((one for one, count in self._in_flight_of.items() if count >= self._share), None)
+
     def add(self, grants: Iterable[Grant], recipients: dict[int, Recipient]) -> None:
         """Take in what was claimed just now."""
         now = self._clock()
         with self._lock:
             for grant in grants:
                 key = (grant.hook_number, grant.slot)
-                table = self._tables.setdefault(key, Table(key, grant.cap, grant.limit))
+                table = self._tables.setdefault(key, Table(key, grant.cap, grant.limit, grant.organization_number))
                 table.cap, table.limit = grant.cap, grant.limit
                 recipient = recipients[grant.hook_number]
                 # A hook that changed since the claim may be disabled or deleted, and its secrets gone: look first.
                 checked_at = now if recipient.version == grant.rows[0].hook_version else NEVER
                 table.waiting.extend(Waiting(row, recipient, now, checked_at) for row in grant.rows)
                 self._waiting += len(grant.rows)
+                self._waiting_of[table.organization] += len(grant.rows)
                 self._issue(table)
 
     def _issue(self, table: Table) -> None:
@@ -106,12 +122,10 @@ class Board:
                 return None
             with self._lock:
                 is_open = bool(table.waiting) and table.tokens <= table.cap
+                is_open = is_open and not self._must_share(table)
                 is_stale = is_open and self._clock() - table.waiting[0].checked_at > FRESH_S
                 if is_open and not is_stale:
-                    waiting = table.waiting.popleft()
-                    table.in_flight += 1
-                    self._waiting -= 1
-                    self._in_flight += 1
+                    waiting = self._take(table)
                     runs_low = len(table.waiting) == table.cap
                 else:
                     table.tokens -= 1  # issued again with the next rows, or once these were looked at
@@ -122,18 +136,46 @@ class Board:
             if waiting is not None:
                 return Begun(table, waiting)
 
+    def _take(self, table: Table) -> Waiting:
+        """Begin the next row of a turn, under the lock."""
+        waiting = table.waiting.popleft()
+        table.in_flight += 1
+        self._waiting -= 1
+        self._in_flight += 1
+        self._waiting_of[table.organization] -= 1
+        self._in_flight_of[table.organization] += 1
+        self._resume()
+        return waiting
+
+    def _must_share(self, table: Table) -> bool:
+        """Say whether a turn is to leave its thread to others, and remember it until they have had it."""
+        organization = table.organization
+        if self._in_flight_of[organization] < self._share or self._waiting == self._waiting_of[organization]:
+            return False
+        self._deferred[table.key] = table
+        return True
+
+    def _resume(self) -> None:
+        """Let the turns go on that had to leave their threads to others and need not any longer, under the lock."""
+        for table in list(self._deferred.values()):
+            del self._deferred[table.key]
+            if not self._must_share(table):
+                self._issue(table)
+
     def end(self, begun: Begun, *, outcome: Outcome | None, status: int | None) -> None:
         """Note that a request is over; *outcome* None: it was not made after all."""
         table = begun.table
         with self._lock:
             table.in_flight -= 1
             self._in_flight -= 1
+            self._in_flight_of[table.organization] -= 1
             if outcome is not None:
                 table.cap = table.cap and next_concurrency(
                     table.cap, outcome=outcome, status=status, maximum=table.limit
                 )
             table.tokens -= 1
             self._issue(table)
+            self._resume()
             is_idle = not table.waiting and not table.in_flight
         if is_idle:
             self._wake()
@@ -191,8 +233,10 @@ class Board:
                 if len(stay) < len(table.waiting):
                     kept = {id(one) for one in stay}
                     taken += [one.row for one in table.waiting if id(one) not in kept]
+                    self._waiting_of[table.organization] -= len(table.waiting) - len(stay)
                     table.waiting = deque(stay)
             self._waiting -= len(taken)
+            self._resume()
         return refused + taken
 
     def dismiss(self, threads: int) -> None:

@@ -14,10 +14,21 @@ from time import monotonic
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from console.core.errors import Busy
+from console.core.errors import Busy, KeyUnavailable
 from console.database import is_busy
 from console.ring import RedisRing
-from console.services import due, idempotency, publishing, retention, sweeping
+from console.services import (
+    closing,
+    due,
+    idempotency,
+    publishing,
+    replay_steps,
+    resealing,
+    retention,
+    sign_in,
+    sweeping,
+    type_hours,
+)
 from console.services.work import Work
 from workers.beat import Beat
 from workers.drain import Drain
@@ -43,12 +54,17 @@ class Dispatcher:
         self._own_drain: Thread | None = None
         self._duties = (
             Duty(1.0, sweeping.sweep),
+            Duty(1.0, replay_steps.wake),
             Duty(2.0, publishing.finish_fanouts),
             Duty(5.0, sweeping.clamp),
             Duty(15.0, sweeping.expire),
             Duty(15.0, sweeping.settle),
+            Duty(15.0, type_hours.roll_up),
             Duty(60.0, sweeping.repair),
             Duty(60.0, idempotency.forget),
+            Duty(60.0, closing.remove_closed),
+            Duty(600.0, sign_in.forget_old),
+            Duty(600.0, resealing.reseal),
             Duty(60.0, lambda work: retention.prune(work, most_batches=PRUNE_BATCHES)),
         )
 
@@ -90,13 +106,13 @@ class Dispatcher:
         for duty in self._duties:
             try:
                 duty.see_to(work)
-            except (Busy, SQLAlchemyError) as error:
+            except (Busy, KeyUnavailable, SQLAlchemyError) as error:
                 work.session.rollback()
                 _log.warning("a duty failed and is tried again", duty=duty.name, error=type(error).__name__)
 
     def _is_redis_there(self) -> bool:
         ring = self._equipment.ring
-        return isinstance(ring, RedisRing) and ring.is_reachable()
+        return isinstance(ring, RedisRing) and not ring.trouble()
 
     def _drain_alone(self) -> None:
         """Drain in a thread of its own: the dispatcher's other duties must not wait for receivers."""

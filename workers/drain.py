@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from console.core.errors import Busy
 from console.database import is_busy
+from console.failpoints import CLAIMED
 from console.ring import SLICE_S
 from console.services import claims, due, recipients, unsent
 from console.services.claims import Claimed, Grant, Key
@@ -25,7 +26,6 @@ from workers.beat import Beat
 from workers.board import Board, Waiting
 from workers.calling import Caller
 from workers.equipment import Equipment
-from workers.failpoints import CLAIMED
 from workers.recording import Recorder
 from workers.sender import Sender
 from workers.sending import Senders
@@ -66,7 +66,7 @@ class Drain:
         self._returning: list[Claimed] = []
         self._claimed_at = self._suspected_at = float("-inf")
         self._is_suspecting = False
-        self.board = Board(wake=self._wake.set)
+        self.board = Board(threads=threads, wake=self._wake.set)
         self._caller = Caller(equipment)
         self._recorder = Recorder(
             equipment,
@@ -180,6 +180,7 @@ class Drain:
                 held=self.board.seats(),
                 idle=self._idle,
                 without=self._still_paused(),
+                crowding=self.board.crowding,
             )
         self._idle.clear()
         return self._seat(grants)

@@ -12,10 +12,10 @@ import structlog
 from console.core.errors import Busy
 from console.core.outcomes import SLOW
 from console.database import is_busy
+from console.failpoints import RECORDED, SENT
 from console.services import results
 from console.services.results import BATCH, Ended
 from workers.equipment import Equipment
-from workers.failpoints import RECORDED, SENT
 
 GATHER_S = 0.05
 """How long a result may wait for others to be written with."""

@@ -12,12 +12,12 @@ import structlog
 from console.core.errors import HookyardError
 from console.core.outcomes import SLOW, Outcome
 from console.core.redact import mask_headers
+from console.failpoints import SENDING
 from console.services.results import Ended
 from workers.beat import Beat
 from workers.board import Board, Waiting
 from workers.composing import compose
 from workers.equipment import Equipment
-from workers.failpoints import SENDING
 from workers.recording import Recorder
 from workers.sender import Request, Result, Sender
 from workers.stopwatch import Timings

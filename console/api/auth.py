@@ -7,9 +7,10 @@ from typing import Any, TypeVar, cast
 
 from flask import current_app, g, request
 
-from console.core.errors import Forbidden, Unauthenticated
+from console.core.errors import Forbidden, TooMany, Unauthenticated
 from console.core.permissions import Permission, grants
-from console.extensions import current_work
+from console.extensions import collaborators, current_work
+from console.rates import left_of_minute
 from console.services import tokens
 from console.services.tokens import Principal
 from console.services.work import Actor
@@ -33,23 +34,48 @@ def permission(wanted: Permission) -> Callable[[View], View]:
 
 
 def enter() -> None:
-    """Take the token of this request, keep who it speaks for, and check what the view asks for.
-
-    Raise Unauthenticated or Forbidden. The look-up is a reader's transaction of its own, so that a request with a bad
-    token never waits for a write lock.
-    """
+    """Take the token of this request and check what the view asks for; raise Unauthenticated, Forbidden or TooMany."""
     if request.method == "OPTIONS":
         return
-    text = _token_text(request.headers.get("Authorization"))
-    principal = tokens.authenticate(current_work(), text)
-    g.principal = principal
-    g.organization_number = principal.organization.number
-    person = principal.user
+    identify(_token_text(request.headers.get("Authorization")))
+    check(permission_of_view())
+
+
+def identify(text: str) -> Principal:
+    """Keep who the token *text* speaks for; raise Unauthenticated.
+
+    The look-up is a reader's transaction of its own: a bad token never waits for a write lock.
+    """
+    found = tokens.authenticate(current_work(), text)
+    g.principal = found
+    g.organization_number = found.organization.number
+    person = found.user
     g.actor = Actor(person.display_name, user_number=person.number, ip=request.remote_addr)
+    return found
+
+
+def permission_of_view() -> Permission:
+    """Give what the view of this request asks for."""
     view: Any = current_app.view_functions[str(request.endpoint)]
     wanted: Permission = view.permission
-    if not grants(principal.permissions, wanted):
+    return wanted
+
+
+def check(wanted: Permission) -> None:
+    """Raise Forbidden when the token lacks *wanted*, TooMany when it or its organization asks too often.
+
+    Publishing may be as fast as it can: what an application has to say must not get lost here.
+    """
+    if not grants(principal().permissions, wanted):
         raise Forbidden(wanted)
+    limit = collaborators().settings.api_rate
+    if wanted is Permission.EVENTS_PUBLISH or not limit:
+        return
+    limits = {f"token:{principal().token_number}": limit, f"organization:{organization_number()}": 5 * limit}
+    now = current_work().now()
+    counts = collaborators().rates.count(limits, now=now)
+    if any(counts[name] > limits[name] for name in limits):
+        raise TooMany("There are too many requests in this minute.", retry_after_s=left_of_minute(now))
 
 
 def principal() -> Principal:

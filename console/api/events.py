@@ -24,7 +24,7 @@ from console.api.schemas.events import (
 )
 from console.api.specification import response_of
 from console.core import json_members
-from console.core.errors import FieldError, Invalid
+from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.services import deliveries, publishing
@@ -77,10 +77,7 @@ def publish_batch(headers_data: IdempotencyHeader, json_data: EventBatch) -> Pub
         _draft(event, members, key=event.id or (key and f"{key}#{place}"))
         for place, (event, members) in enumerate(zip(json_data.events, raw["events"], strict=True))
     ]
-    try:
-        answers = publishing.publish_batch(current_work(), organization_number=organization_number(), drafts=drafts)
-    except Invalid as error:
-        raise _under_events(error) from error
+    answers = publishing.publish_batch(current_work(), organization_number=organization_number(), drafts=drafts)
     return PublishedBatch(events=[_published(answer) for answer in answers])
 
 
@@ -126,7 +123,7 @@ def read(event_id: UUID) -> Response:
         limit=SHOWN_DELIVERIES,
     )
     fields = shown.event(event, cases.fan_outs(work, [event])[event.number]).model_dump(mode="json")
-    fields["deliveries"] = [shown.delivery(row).model_dump(mode="json") for row in rows]
+    fields["deliveries"] = [one.model_dump(mode="json") for one in shown.deliveries_of(work, rows)]
     # Payload and context go out as the bytes that came in: read and written again, 1.10 would become 1.1.
     head = json.dumps(fields).removesuffix("}").encode()
     body = b'%s, "payload": %s, "context": %s}' % (head, event.payload, event.context or b"null")
@@ -161,15 +158,3 @@ def _as_uuid(text: str | None) -> UUID | None:
     except ValueError:
         return None
     return found if str(found) == (text or "").lower() else None
-
-
-def _under_events(error: Invalid) -> Invalid:
-    """Point into the list also when it has a single event, of which the service speaks without its place."""
-    return Invalid(
-        *(
-            field
-            if field.pointer.startswith("/events")
-            else FieldError(f"/events/0{field.pointer}", field.code, field.message)
-            for field in error.fields
-        )
-    )

@@ -32,8 +32,8 @@ from console.core.redact import MASK
 from console.extensions import current_work
 from console.models import Hook as HookRow
 from console.services import deliveries as delivery_cases
+from console.services import hook_health, stats
 from console.services import hooks as cases
-from console.services import stats
 from console.services.hooks import HookDraft, HookFilter
 from console.services.work import Work
 
@@ -57,8 +57,8 @@ def index(query_data: HookQuery) -> dict[str, Any]:
         before=paging.before(query_data.cursor),
         limit=query_data.limit + 1,
     )
-    states = cases.states_of(work, rows)
-    return paging.page(rows, limit=query_data.limit, shown=lambda row: shown.hook(work, row, states.get(row.number)))
+    conditions = hook_health.conditions(work, rows)
+    return paging.page(rows, limit=query_data.limit, shown=lambda row: shown.hook(work, row, conditions[row.number]))
 
 
 @hooks.post("/hooks")
@@ -161,7 +161,7 @@ def test(hook_id: UUID, query_data: WaitQuery, json_data: HookTest) -> tuple[Del
     sent = delivery_cases.send_test(work, hook=_get(work, hook_id), event_type=json_data.event_type, payload=payload)
     delivery, is_finished = outcome_of(work, sent, wait_s=query_data.wait)
     location = url_for("api_deliveries.read", delivery_id=delivery.id)
-    return shown.delivery_with_attempts(delivery), 200 if is_finished else 202, {"Location": location}
+    return shown.delivery_with_attempts(work, delivery), 200 if is_finished else 202, {"Location": location}
 
 
 @hooks.post("/hooks/<uuid:hook_id>/secret/rotate")

@@ -10,7 +10,7 @@ from console.cli.work import opened
 from console.core.errors import Forbidden, NotFound
 from console.core.permissions import Permission, Role
 from console.models import Organization, User
-from console.services import accounts
+from console.services import accounts, two_factor
 from console.services import tokens as token_service
 from console.services.work import Work
 
@@ -102,6 +102,16 @@ def set_password(login: str, *, password_stdin: bool) -> None:
         user = user_named(work, login)
         accounts.set_password(work, user=user, new=password)
         click.echo(f"Set the password of {user.username}.")
+
+
+@users.command("reset-two-factor")
+@click.argument("login")
+def reset_two_factor(login: str) -> None:
+    """Let the user LOGIN (user name or e-mail address), who lost the app and the recovery codes, sign in without."""
+    with opened() as work:
+        user = user_named(work, login)
+        two_factor.reset(work, user=user)
+        click.echo(f"{user.username} signs in with the password alone now.")
 
 
 def read_password(*, from_stdin: bool) -> str:

@@ -14,9 +14,9 @@ from sqlalchemy.engine import make_url
 
 from console.core.errors import HookyardError
 from console.core.redact import redact_url
+from console.ring import CHECK_KEY, CHECK_TTL_S, OLDEST_REDIS, version_of
 from console.settings import Settings
 
-OLDEST_REDIS = (6, 2)
 LARGEST_CHECKED_FILE = 256 * 1024 * 1024
 """Bytes. Reading a larger database file whole would hold up every start for seconds."""
 REDIS_WITHIN_S = 2.0
@@ -40,8 +40,7 @@ class RedisFacts:
     @property
     def is_recent(self) -> bool:
         """Whether it has BLMOVE, without which a worker that dies loses its job."""
-        numbers = tuple(int(part) for part in self.version.split(".")[:2] if part.isdigit())
-        return numbers >= OLDEST_REDIS
+        return version_of(self.version) >= OLDEST_REDIS
 
     @property
     def evicts(self) -> bool:
@@ -54,7 +53,7 @@ def redis_facts(url: str) -> RedisFacts:
     shown = redact_url(url)
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=REDIS_WITHIN_S, socket_timeout=REDIS_WITHIN_S) as client:
-            client.set("hookyard:check", "1", ex=5)
+            client.set(CHECK_KEY, "1", ex=CHECK_TTL_S)
             server, memory, persistence = (client.info(section) for section in ("server", "memory", "persistence"))
             seconds, microseconds = client.time()
     except ValueError as error:

@@ -5,7 +5,7 @@ Everything is decided from plain figures; times are aware, durations say their u
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from random import Random
@@ -23,6 +23,8 @@ DISABLE_SPREAD = timedelta(hours=12)
 WARNING_PERCENTS = (50, 70, 90)
 
 CIRCUIT_AFTER = 5
+DESTINATION_HOOKS = 2
+"""So many hooks must have failed at a destination before it is their common fault."""
 CIRCUIT_FIRST_S = 30.0
 CIRCUIT_LONGEST_S = 3600.0
 CIRCUIT_JITTER = 0.2
@@ -47,53 +49,80 @@ class Health(StrEnum):
 class Figures:
     """What is known of a hook.
 
-    *consecutive_failures* and *failing_since* (its first failure since the last 2xx) are cleared by a 2xx;
-    *open_until* is when the circuit, or a Retry-After, lets the next request through; *recent_attempts* and
-    *recent_successes* are counts over the period that the console shows.
+    *consecutive_failures* and *openings* (of its circuit, in a row) are cleared by a 2xx; *open_until* is when the
+    circuit, or a Retry-After, lets the next request through, *destination_until* when the circuit of its host and port
+    (*destination*) does. *problem* is what is wrong with its retry policy. *recent_attempts* and *recent_successes* are
+    counts over the last 24 hours.
     """
 
     is_active: bool = True
     disabled_reason: str | None = None
     consecutive_failures: int = 0
-    failing_since: datetime | None = None
+    openings: int = 0
     open_until: datetime | None = None
+    destination: str = ""
+    destination_until: datetime | None = None
+    problem: str | None = None
+    is_slow: bool = False
     recent_attempts: int = 0
     recent_successes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class HookHealth:
-    """The word for a hook's state and a sentence for people that says why."""
+    """The word for a hook's state and a sentence for people that says why.
+
+    *until* is set while nothing is sent to it; *is_slow*: it is served in the slow lane.
+    """
 
     health: Health
     words: str
+    until: datetime | None = None
+    is_slow: bool = False
 
 
 def health(figures: Figures, *, now: datetime) -> HookHealth:
     """Say how a hook is doing at *now*; the worst that is true of it counts."""
     if not figures.is_active:
         return HookHealth(Health.DISABLED, figures.disabled_reason or "Disabled: new deliveries are held.")
+    found = _waiting(figures, now=now) or _by_failures(figures) or _by_rate(figures)
+    return replace(found, is_slow=figures.is_slow)
+
+
+def _waiting(figures: Figures, *, now: datetime) -> HookHealth | None:
+    """Say for what nothing is sent to a hook now, and until when; None: it is not so."""
     failures = figures.consecutive_failures
-    is_waiting = figures.open_until is not None and figures.open_until > now
-    if is_waiting and failures >= CIRCUIT_AFTER:
-        return HookHealth(
-            Health.CIRCUIT_OPEN, f"Paused after {failures} failures in a row; it will be tried again soon."
-        )
+    until = figures.open_until if figures.open_until is not None and figures.open_until > now else None
+    if until is not None and figures.openings:
+        words = f"Paused after {failures} failures in a row; then one request tries it again."
+        return HookHealth(Health.CIRCUIT_OPEN, words, until)
+    if figures.destination_until is not None and figures.destination_until > now:
+        words = f"Nothing answers at {figures.destination}: all hooks there wait until one request tries it again."
+        return HookHealth(Health.CIRCUIT_OPEN, words, figures.destination_until)
+    if until is None:
+        return None
+    if failing := _by_failures(figures):
+        return replace(failing, until=until)
+    return HookHealth(Health.DEGRADED, "The receiver asked to wait; deliveries go on afterwards.", until)
+
+
+def _by_failures(figures: Figures) -> HookHealth | None:
+    failures = figures.consecutive_failures
     if failures >= FAILING_AFTER:
         return HookHealth(Health.FAILING, f"The last {failures} attempts failed.")
-    if is_waiting:
-        return HookHealth(Health.DEGRADED, "The receiver asked to wait; deliveries go on afterwards.")
     if failures:
-        return HookHealth(
-            Health.DEGRADED, "The last attempt failed." if failures == 1 else "The last 2 attempts failed."
-        )
-    return _by_rate(figures)
+        words = "The last attempt failed." if failures == 1 else f"The last {failures} attempts failed."
+        return HookHealth(Health.DEGRADED, words)
+    return None
 
 
 def _by_rate(figures: Figures) -> HookHealth:
+    if figures.problem is not None:
+        words = f"Its own retry policy cannot be read, so the usual one holds: {figures.problem}"
+        return HookHealth(Health.DEGRADED, words)
     attempts, successes = figures.recent_attempts, figures.recent_successes
     if attempts >= RECENT_ENOUGH and successes < DEGRADED_BELOW * attempts:
-        return HookHealth(Health.DEGRADED, f"{attempts - successes} of the last {attempts} attempts failed.")
+        return HookHealth(Health.DEGRADED, f"{attempts - successes} of {attempts} attempts in 24 hours failed.")
     return HookHealth(Health.HEALTHY, "Deliveries arrive." if attempts else "Nothing was sent recently.")
 
 
@@ -125,9 +154,17 @@ def warning_due(*, failing_since: datetime | None, warned_percent: int, now: dat
     return reached if reached > warned_percent else None
 
 
-def opens_circuit(consecutive_failures: int) -> bool:
-    """Say whether so many network or 5xx failures in a row open the circuit."""
-    return consecutive_failures >= CIRCUIT_AFTER
+def opens_circuit(failures: int) -> bool:
+    """Say whether so many network or 5xx failures in a row open the circuit of a hook."""
+    return failures >= CIRCUIT_AFTER
+
+
+def opens_destination(failures: int, *, hooks: int) -> bool:
+    """Say whether so many network failures in a row, of so many hooks, open the circuit of their host and port.
+
+    An answer of any kind is a sign of life, so 5xx do not count here; and one hook's failures are its own circuit's.
+    """
+    return failures >= CIRCUIT_AFTER and hooks >= DESTINATION_HOOKS
 
 
 def circuit_pause_s(openings: int, *, random: Random) -> float:

@@ -221,6 +221,18 @@ def parse_retry(value: object, *, default: RetryPolicy | None = None) -> RetryPo
     return policy
 
 
+def read_stored(value: object, *, default: RetryPolicy | None = None) -> tuple[RetryPolicy, str | None]:
+    """Read a hook's stored ``retry``: the policy that holds, and what is wrong with the stored one, if anything.
+
+    An older version may have stored what this one cannot read. Then the default holds: nobody who publishes or works
+    through deliveries may be stopped by one hook.
+    """
+    try:
+        return parse_retry(value, default=default), None
+    except Invalid as error:
+        return default or DEFAULT, error.fields[0].message
+
+
 class _Fields:
     """Reads the parameters of one policy and collects what is wrong with them."""
 

@@ -54,9 +54,18 @@ class Place:
     address: Address | None
 
     @property
+    def destination(self) -> str:
+        """Where connections go: host and port, the same for every URL of one server."""
+        return f"{self._bracketed}:{self.port}"
+
+    @property
+    def _bracketed(self) -> str:
+        return f"[{self.host}]" if isinstance(self.address, IPv6Address) else self.host
+
+    @property
     def canonical(self) -> str:
         """The URL with everything in its one spelling; the scheme's own port is left out."""
-        host = f"[{self.host}]" if isinstance(self.address, IPv6Address) else self.host
+        host = self._bracketed
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
 

@@ -14,7 +14,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Literal
 
-from console.core.outcomes import BLOCKED, CHARGED, NETWORK, OPENS_CIRCUIT, TIMEOUTS, UNCHARGED, Outcome
+from console.core.outcomes import CHARGED, OPENS_CIRCUIT, TIMEOUTS, Outcome
 from console.core.retry import RetryPolicy
 
 LONGEST_RETRY_AFTER_S = 86_400.0
@@ -140,11 +140,24 @@ def _asked_delay(status: int | None, retry_after: str | None, *, now: datetime) 
     return None if asked is None else min(asked, LONGEST_RETRY_AFTER_S)
 
 
-def alert_after(outcome: Outcome) -> int | None:
-    """Return how many such failures in a row are worth an alert; None: no number of them is."""
-    if outcome in BLOCKED or outcome in UNCHARGED:
-        return 1
-    return 3 if outcome in NETWORK else None
+def state_after(
+    verdict: Literal["pending", "failed"],
+    *,
+    is_canceled: bool,
+    is_hook_deleted: bool,
+    is_hook_active: bool,
+    is_automatic: bool,
+) -> Literal["pending", "failed", "held", "canceled"]:
+    """Say what becomes of a delivery that was not delivered, from the *verdict* on it and what people want by now.
+
+    Canceled by a person or with its hook; else failed when nothing is left to try; else held while its hook is
+    disabled, unless somebody asked for it (a test, a resend, a replay); else it goes on.
+    """
+    if is_canceled or is_hook_deleted:
+        return "canceled"
+    if verdict == "failed":
+        return "failed"
+    return "held" if is_automatic and not is_hook_active else "pending"
 
 
 _SECONDS = re.compile(r"(-?)([0-9]+(?:\.[0-9]+)?)")

@@ -6,8 +6,10 @@ joined by it, and the dialects that speak integers show it. What people and prog
 
 from console.models.accounts import (
     BrowserSession,
+    Invitation,
     Membership,
     Organization,
+    RecoveryCode,
     SetupLink,
     SignInFailure,
     Token,
@@ -18,11 +20,13 @@ from console.models.base import Base
 from console.models.bins import Bin, BinRequest
 from console.models.catalogue import EventType, Source
 from console.models.deliveries import Attempt, Delivery, DeliveryState, Trigger
-from console.models.engine import HookHour, HookState, Leader, Turn, Worker
+from console.models.engine import Destination, HookHour, HookState, Leader, Turn, Worker
 from console.models.events import Event
 from console.models.hooks import Hook, HookSecret
 from console.models.idempotency import KeptAnswer
 from console.models.object_models import ObjectModel
+from console.models.replays import Replay, ReplayPart, ReplayState, Which
+from console.models.type_hours import Progress, TypeHour
 
 __all__ = [
     "Attempt",
@@ -33,23 +37,32 @@ __all__ = [
     "BrowserSession",
     "Delivery",
     "DeliveryState",
+    "Destination",
     "Event",
     "EventType",
     "Hook",
     "HookHour",
     "HookSecret",
     "HookState",
+    "Invitation",
     "KeptAnswer",
     "Leader",
     "Membership",
     "ObjectModel",
     "Organization",
+    "Progress",
+    "RecoveryCode",
+    "Replay",
+    "ReplayPart",
+    "ReplayState",
     "SetupLink",
     "SignInFailure",
     "Source",
     "Token",
     "Trigger",
     "Turn",
+    "TypeHour",
     "User",
+    "Which",
     "Worker",
 ]

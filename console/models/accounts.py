@@ -22,6 +22,7 @@ class Organization(Base):
     slug: Mapped[str] = mapped_column(String(50), unique=True)
     name: Mapped[text200]
     created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]  # its slug is then ~number, which nobody can ask for
 
 
 class User(Base):
@@ -39,6 +40,10 @@ class User(Base):
     is_staff: Mapped[bool] = mapped_column(default=False)
     is_active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
+    sealed_totp: Mapped[bytes | None] = mapped_column(LargeBinary)  # the secret of an authenticator app, encrypted
+    totp_step: Mapped[int | None]  # the time step of the last code that was used
+    two_factor_since: Mapped[datetime | None]
+    time_zone: Mapped[str] = mapped_column(String(64), default="UTC")  # an IANA name
 
     memberships: Mapped[list[Membership]] = relationship(back_populates="user", cascade="all, delete-orphan")
 
@@ -46,6 +51,18 @@ class User(Base):
     def display_name(self) -> str:
         """What other people know this person by: the full name, or the e-mail address without one."""
         return self.full_name or self.email
+
+
+class RecoveryCode(Base):
+    """Signs a person in once in place of a code of their lost authenticator app."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = (UniqueConstraint("user_number", "code_hash"), {"sqlite_autoincrement": True})
+
+    number: Mapped[number_key]
+    user_number: Mapped[int] = mapped_column(ForeignKey("users.number", ondelete="CASCADE"))
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    used_at: Mapped[datetime | None]
 
 
 class Membership(Base):
@@ -92,6 +109,26 @@ class SignInFailure(Base):
     number: Mapped[number_key]
     scope: Mapped[str] = mapped_column(String(80))
     at: Mapped[datetime]
+
+
+class Invitation(Base):
+    """A link with which somebody joins an organization; only the SHA-256 of its secret is stored."""
+
+    __tablename__ = "invitations"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[number_key]
+    id: Mapped[UUID] = mapped_column(unique=True)
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    organization_number: Mapped[int] = mapped_column(ForeignKey("organizations.number", ondelete="CASCADE"), index=True)
+    email: Mapped[str] = mapped_column(String(254))
+    role: Mapped[str] = mapped_column(String(20))
+    invited_by: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]  # accepted or withdrawn
+
+    organization: Mapped[Organization] = relationship()
 
 
 class SetupLink(Base):

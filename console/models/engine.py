@@ -51,17 +51,36 @@ class HookState(Base):
     )
     lane: Mapped[text40] = mapped_column(default="deliveries")
     consecutive_failures: Mapped[int] = mapped_column(default=0)
+    circuit_failures: Mapped[int] = mapped_column(default=0)  # those in a row that say the receiver is down
     consecutive_successes: Mapped[int] = mapped_column(default=0)
     failing_since: Mapped[datetime | None]  # the first failure after the last 2xx
     failed_attempts: Mapped[int] = mapped_column(default=0)  # since failing_since
     last_failure_at: Mapped[datetime | None]
     last_success_at: Mapped[datetime | None]
     last_delivery_at: Mapped[datetime | None]
+    last_outcome: Mapped[str | None] = mapped_column(String(30))
     warned_percent: Mapped[int] = mapped_column(default=0)
     open_until: Mapped[datetime | None]
     openings: Mapped[int] = mapped_column(default=0)
     concurrency: Mapped[int] = mapped_column(default=1)
     next_send_at: Mapped[datetime | None]  # the rate limit's virtual schedule
+
+
+class Destination(Base):
+    """A host and port, as an organization's hooks meet it: the row is there while it gives no answer to any of them."""
+
+    __tablename__ = "destinations"
+
+    organization_number: Mapped[int] = mapped_column(
+        ForeignKey("organizations.number", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    name: Mapped[str] = mapped_column(String(270), primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0)  # network failures in a row, of whichever hook
+    first_hook: Mapped[int]  # number of the hook whose failure came first
+    is_shared: Mapped[bool] = mapped_column(default=False)  # another hook's came after it
+    open_until: Mapped[datetime | None]
+    probe_until: Mapped[datetime | None]  # a request that tries it again is under way, at most until then
+    openings: Mapped[int] = mapped_column(default=0)
 
 
 class Leader(Base):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -33,12 +34,15 @@ from console.services.work import Actor, Work
 
 __all__ = [
     "add_member",
+    "add_user",
     "change_password",
     "change_role",
+    "change_time_zone",
     "check_setup_link",
     "create_organization",
     "create_setup_link",
     "create_user",
+    "free_username",
     "get_member",
     "get_organization",
     "get_user",
@@ -55,6 +59,8 @@ __all__ = [
     "set_up",
     "setup_is_needed",
     "user_count",
+    "wrong_email",
+    "wrong_user",
 ]
 
 SETUP_LINK_LIFE = timedelta(hours=24)
@@ -89,7 +95,9 @@ def get_organization(work: Work, *, slug: str) -> Organization:
 
 def organizations(work: Work) -> list[Organization]:
     """List all organizations by slug: for staff and for the command line."""
-    return list(work.session.scalars(select(Organization).order_by(Organization.slug)))
+    return list(
+        work.session.scalars(select(Organization).where(Organization.closed_at.is_(None)).order_by(Organization.slug))
+    )
 
 
 def rename_organization(work: Work, *, organization: Organization, name: str) -> Organization:
@@ -152,7 +160,7 @@ def create_user(
     Raise Invalid, or Conflict when the user name or the e-mail is somebody's, in whatever case.
     """
     username, email = sign_in.normalized(username), sign_in.normalized(email)
-    wrong = _wrong_user(username, email, full_name, password) + _wrong_organization(organization_slug, "")
+    wrong = wrong_user(username, email, full_name, password) + _wrong_organization(organization_slug, "")
     if role not in set(Role):
         wrong.append(FieldError("/role", "choice", f"A role is one of {', '.join(Role)}."))
     if wrong:
@@ -161,7 +169,7 @@ def create_user(
     try:
         with work.transaction():
             organization = _organization_for(work, organization_slug)
-            return _add_user(
+            return add_user(
                 work,
                 User(
                     username=username,
@@ -182,8 +190,11 @@ def _organization_for(work: Work, slug: str) -> Organization:
     return found or _add_organization(work, slug=slug, name="")
 
 
-def _add_user(work: Work, user: User, *, organization: Organization, role: Role) -> User:
-    """Add a checked user and the membership; either name may be used to sign in, so neither may be another's."""
+def add_user(work: Work, user: User, *, organization: Organization, role: Role) -> User:
+    """Add a checked user and the membership inside the caller's transaction.
+
+    Either name may be used to sign in, so neither may be another's: raise Conflict.
+    """
     names = (user.username, user.email)
     if work.session.scalar(select(User.number).where(or_(User.username.in_(names), User.email.in_(names)))):
         raise Conflict("That user name or e-mail is somebody's already.", code="user_exists")
@@ -196,13 +207,20 @@ def _add_user(work: Work, user: User, *, organization: Organization, role: Role)
     return user
 
 
-def _wrong_user(username: str, email: str, full_name: str, password: str) -> list[FieldError]:
+def wrong_email(email: str) -> list[FieldError]:
+    """Give what is wrong with a normalized e-mail address: an error, or nothing."""
+    if _EMAIL.fullmatch(email):
+        return []
+    return [FieldError("/email", "email", "Give an e-mail address, such as ada@example.com.")]
+
+
+def wrong_user(username: str, email: str, full_name: str, password: str) -> list[FieldError]:
+    """Give what is wrong with the fields of a new person."""
     wrong = []
     if not _USERNAME.fullmatch(username):
         words = "A user name has 1 to 150 letters, digits and . _ + - @ characters."
         wrong.append(FieldError("/username", "username", words))
-    if not _EMAIL.fullmatch(email):
-        wrong.append(FieldError("/email", "email", "Give an e-mail address, such as ada@example.com."))
+    wrong += wrong_email(email)
     if len(full_name) > _LONGEST_NAME or "\x00" in full_name:
         wrong.append(FieldError("/full_name", "too_long", f"A name has at most {_LONGEST_NAME} characters."))
     return wrong + _wrong_password(password, field="password")
@@ -231,6 +249,14 @@ def get_user_by_number(work: Work, *, number: int) -> User:
     if user is None:
         raise NotFound("user")
     return user
+
+
+def change_time_zone(work: Work, *, user: User, name: str) -> None:
+    """Show a person times in the IANA time zone *name*; raise Invalid for none."""
+    if name not in available_timezones():
+        raise Invalid.field("time_zone", "Give a time zone such as Europe/Berlin, or UTC.", code="time_zone")
+    with work.transaction():
+        user.time_zone = name
 
 
 def change_password(work: Work, *, user: User, current: str, new: str, keep: BrowserSession | None = None) -> None:
@@ -312,7 +338,7 @@ def set_up(
     check_setup_link(work, secret=secret)
     email = sign_in.normalized(email)
     wrong = _wrong_organization(organization_slug, organization_name)
-    wrong += _wrong_user("admin", email, full_name, password)
+    wrong += wrong_user("admin", email, full_name, password)
     if wrong:
         raise Invalid(*wrong)
     work.session.commit()  # no transaction is open while hashing
@@ -322,10 +348,10 @@ def set_up(
         with work.transaction():
             _use_up(work, secret)
             organization = _add_organization(work, slug=organization_slug, name=organization_name)
-            username = _free_username(work, email)
+            username = free_username(work, email)
             user = User(username=username, email=email, full_name=full_name.strip(), is_staff=True)
             user.password_hash = password_hash
-            return _add_user(work, user, organization=organization, role=Role.ADMIN)
+            return add_user(work, user, organization=organization, role=Role.ADMIN)
     except IntegrityError as error:
         raise _slug_taken(organization_slug) from error
 
@@ -338,7 +364,7 @@ def _use_up(work: Work, secret: str) -> None:
         raise Unauthenticated("This set-up link was used already.", code="setup_link_used")
 
 
-def _free_username(work: Work, email: str) -> str:
+def free_username(work: Work, email: str) -> str:
     """Make a user name of what stands before the @ of *email*, with a number when it is taken."""
     base = _NOT_IN_A_USERNAME.sub("", email.partition("@")[0]).lstrip(".+-")[:140] or "admin"
     taken = set(work.session.scalars(select(User.username).where(User.username.startswith(base, autoescape=True))))

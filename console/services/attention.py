@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
-
 from console.core.health import DISABLE_AFTER, Health, HookHealth
-from console.models import Hook, HookState
-from console.services import hooks, stats
+from console.models import Hook
+from console.services import hook_health, stats
+from console.services.hook_health import Condition
 from console.services.work import Work
 
 _ORDER = (Health.FAILING, Health.CIRCUIT_OPEN, Health.DISABLED)
@@ -45,20 +44,15 @@ class Attention:
 
 def attention(work: Work, *, organization_number: int) -> Attention:
     """Look for what needs a person: failing and disabled hooks, late deliveries, events that no hook hears."""
-    rows = work.session.execute(
-        select(Hook, HookState)
-        .outerjoin(HookState, HookState.hook_number == Hook.number)
-        .where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
-        .order_by(Hook.number.desc())
-    )
-    judged = [(hook, state, hooks.health_of(work, hook, state)) for hook, state in rows]
-    unwell = [one for one in judged if one[2].health in _ORDER]
+    hooks = hook_health.living(work, organization_number=organization_number)
+    found = hook_health.conditions(work, hooks)
+    unwell = [hook for hook in hooks if found[hook.number].health.health in _ORDER]
     held = stats.held_by_hook(
-        work, organization_number=organization_number, hooks=[hook for hook, *_ in unwell if not hook.is_active]
+        work, organization_number=organization_number, hooks=[hook for hook in unwell if not hook.is_active]
     )
     ailing = [
-        _ailing(work, hook, state, health, held=held.get(hook.number, 0))
-        for hook, state, health in unwell
+        _ailing(work, hook, found[hook.number], held=held.get(hook.number, 0))
+        for hook in unwell
         if hook.is_active or held.get(hook.number) or not _is_switched_off_by_a_person(hook)
     ]
     return Attention(
@@ -68,10 +62,11 @@ def attention(work: Work, *, organization_number: int) -> Attention:
     )
 
 
-def _ailing(work: Work, hook: Hook, state: HookState | None, health: HookHealth, *, held: int) -> Ailing:
+def _ailing(work: Work, hook: Hook, condition: Condition, *, held: int) -> Ailing:
+    state = condition.state
     since = state.failing_since if state is not None and hook.is_active else None
     percent = None if since is None else min(int((work.now() - since) / DISABLE_AFTER * 100), 100)
-    return Ailing(hook, health, held, since, state.open_until if state is not None else None, percent)
+    return Ailing(hook, condition.health, held, since, condition.health.until, percent)
 
 
 def _pressing(one: Ailing) -> tuple[int, int]:

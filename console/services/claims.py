@@ -21,6 +21,7 @@ from console.core.verdicts import REASONS, Reason
 from console.database import dialect_of
 from console.models import Delivery, Event, HookState
 from console.models.base import Moment
+from console.services import destinations
 from console.services.due import ASKED, NOT_AUTOMATIC, ORDINARY, SUSPECT, candidates, default_is_exact
 from console.services.hook_fields import SLOT_SIZE
 from console.services.work import Work
@@ -87,6 +88,7 @@ class Grant:
     cap: int
     limit: int
     rows: tuple[Claimed, ...]
+    organization_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +110,21 @@ def claim(
     held: Mapping[Key, Seat],
     idle: Collection[Key] = (),
     without: Collection[int] = (),
+    crowding: int | None = None,
     alone: bool = False,
 ) -> list[Grant]:
     """Take due rows of up to 32 turns for *worker* and write their attempt rows; an empty list: nothing can be served.
 
     *held* are the turns that the worker works on, *idle* those it needs no more: they are freed in the same
-    transaction. *without* names hooks that are to be left alone. *alone* takes a single suspect instead, for a worker
-    that has nothing else in hand.
+    transaction. *without* names hooks that are to be left alone. *crowding* is the organization, if any, whose requests
+    take up the worker's senders: all others come before it. *alone* takes a single suspect instead, for a worker that
+    has nothing else in hand.
     """
     with work.transaction():
         if idle:
             free_turns(work, worker=worker, turns=idle)
-        wants = _wants(work, worker=worker, lane=lane, held=held, without=without, alone=alone)
+        asked = _Asked(worker=worker, lane=lane, held=held, without=without, crowding=crowding, alone=alone)
+        wants = [want for want in _wants(work, asked) if _may_probe(work, want)]
         return _take(work, worker=worker, wants=wants, alone=alone) if wants else []
 
 
@@ -133,18 +138,41 @@ class _Want:
     restriction: str
     interval: timedelta | None
 
+    @property
+    def probes(self) -> bool:
+        """Whether it tries a destination whose pause is over; explicit schedules go on through the pause as it is."""
+        return bool(self.hook.destination_openings) and not self.hook.is_open and not self.hook.is_exact
 
-def _wants(
-    work: Work, *, worker: int, lane: str, held: Mapping[Key, Seat], without: Collection[int], alone: bool
-) -> list[_Want]:
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a worker asks for; see ``claim``."""
+
+    worker: int
+    lane: str
+    held: Mapping[Key, Seat]
+    without: Collection[int]
+    crowding: int | None
+    alone: bool
+
+
+def _may_probe(work: Work, want: _Want) -> bool:
+    """Say whether the rows of a hook may go: of all hooks behind a destination that was silent, one tries it."""
+    if not want.probes:
+        return True
+    return destinations.begin_probe(work, organization_number=want.hook.organization_number, name=want.hook.destination)
+
+
+def _wants(work: Work, asked: _Asked) -> list[_Want]:
     now = work.now()
-    statement = candidates(dialect_of(work.session), SUSPECT if alone else "")
+    alone, held, without = asked.alone, asked.held, asked.without
     rows = work.session.execute(
-        statement,
+        candidates(dialect_of(work.session), SUSPECT if alone else ""),
         {
             "now": now,
-            "lane": lane,
-            "worker": worker,
+            "lane": asked.lane,
+            "worker": asked.worker,
+            "crowding": asked.crowding or 0,
             "turns": 1 if alone else MOST_TURNS + len(held) + SLOT_SIZE * len(without),
             "is_exact": default_is_exact(work),
         },
@@ -167,7 +195,7 @@ def _wants(
 
 def _want(turns: list[Row[Any]], *, held: Mapping[Key, Seat], now: datetime, left: int, alone: bool) -> _Want | None:
     hook = turns[0]
-    one_by_one = alone or hook.is_open or hook.openings > 0
+    one_by_one = alone or hook.is_open or hook.openings > 0 or hook.destination_openings > 0
     if alone:
         turns = turns[:1]
     elif one_by_one:
@@ -305,7 +333,8 @@ def _seated(wants: Sequence[_Want], rows: Mapping[int, list[Claimed]]) -> list[G
         for slot, cap, limit, room in want.turns:
             dealt, mine = mine[:room], mine[room:]
             if dealt:
-                grants.append(Grant(want.hook.number, slot, cap, limit, tuple(dealt)))
+                organization = want.hook.organization_number
+                grants.append(Grant(want.hook.number, slot, cap, limit, tuple(dealt), organization))
     return grants
 
 

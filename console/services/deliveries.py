@@ -10,15 +10,16 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
 from console.core.envelopes import Body, json_text
 from console.core.errors import Conflict, Invalid, NotFound, Refused
 from console.core.patterns import check_event_type, check_pattern, is_pattern
-from console.core.retry import parse_retry
+from console.core.retry import read_stored
 from console.models import Attempt, Delivery, DeliveryState, Event, Hook, Trigger
-from console.services import audit, bodies, catalogue
+from console.services import audit, bodies, catalogue, rate_of_tests
 from console.services.queries import count_capped, starts_with
 from console.services.work import DELIVERIES, Work
 
@@ -35,11 +36,12 @@ class DeliveryFilter:
     """Which deliveries of the log are wanted; None and empty mean any.
 
     *event_type* is a name or a wildcard; *status_class* is 1xx … 5xx or ``none`` (no answer came); *q* is the start of
-    a delivery's or an event's id, or an event's object.
+    a delivery's or an event's id, or an event's object; *replay_number* is that of the last replay that queued it.
     """
 
     hook_number: int | None = None
     event_number: int | None = None
+    replay_number: int | None = None
     event_type: str | None = None
     states: tuple[DeliveryState, ...] = ()
     status_class: str | None = None
@@ -100,7 +102,9 @@ def numbered(work: Work, *, organization_number: int, numbers: Sequence[int]) ->
 def _of_rows() -> tuple[ExecutableOption, ...]:
     """Load what a row of a list says of the hook and the event."""
     return (
-        joinedload(Delivery.hook).load_only(Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at),
+        joinedload(Delivery.hook).load_only(
+            Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at, Hook.is_trial
+        ),
         joinedload(Delivery.event).load_only(Event.id, Event.type, Event.source, Event.object_pk),
     )
 
@@ -114,12 +118,15 @@ def count(work: Work, *, organization_number: int, wanted: DeliveryFilter) -> in
 def filtered(query: Select[Any], *, organization_number: int, wanted: DeliveryFilter) -> Select[Any]:
     """Add the conditions of a filter to a query over deliveries; raise Invalid for a value that cannot match."""
     query = query.where(Delivery.organization_number == organization_number)
-    if wanted.hook_number is not None:
-        query = query.where(Delivery.hook_number == wanted.hook_number)
-    if wanted.event_number is not None:
-        query = query.where(Delivery.event_number == wanted.event_number)
+    for column, value in (
+        (Delivery.hook_number, wanted.hook_number),
+        (Delivery.event_number, wanted.event_number),
+        (Delivery.replay_number, wanted.replay_number),
+    ):
+        if value is not None:
+            query = query.where(column == value)
     if wanted.event_type:
-        query = query.where(_of_type(wanted.event_type))
+        query = query.where(of_type(Delivery.event_type, wanted.event_type))
     if wanted.states:
         query = query.where(_in_states(wanted.states))
     if wanted.status_class:
@@ -135,19 +142,20 @@ def filtered(query: Select[Any], *, organization_number: int, wanted: DeliveryFi
     return query
 
 
-def _of_type(event_type: str) -> ColumnElement[bool]:
+def of_type(column: InstrumentedAttribute[str], event_type: str, *, field: str = "event_type") -> ColumnElement[bool]:
+    """Match a type, or a wildcard whose last part is ``*``, in *column*; raise Invalid about *field*."""
     try:
         check_pattern(event_type)
     except Refused as error:
-        raise Invalid.field("event_type", error.message, code=error.code) from error
+        raise Invalid.field(field, error.message, code=error.code) from error
     if not is_pattern(event_type):
-        return Delivery.event_type == event_type
+        return column == event_type
     if event_type == "*":
-        return Delivery.number.is_not(None)
+        return column.is_not(None)
     head = event_type.removesuffix(".*")
     if not event_type.endswith(".*") or is_pattern(head):
-        raise Invalid.field("event_type", "In a filter only the last part may be *, as in order.*.", code="pattern")
-    return starts_with(Delivery.event_type, f"{head}.")
+        raise Invalid.field(field, "In a filter only the last part may be *, as in order.*.", code="pattern")
+    return starts_with(column, f"{head}.")
 
 
 def _in_states(states: Sequence[DeliveryState]) -> ColumnElement[bool]:
@@ -204,13 +212,20 @@ def resend(work: Work, *, delivery: Delivery) -> Delivery:
     if delivery.hook.deleted_at is not None:
         raise Conflict("The hook of this delivery was deleted; there is nowhere to send it.", code="hook_deleted")
     with work.transaction():
-        changed = _resend(work, [delivery.number], organization_number=delivery.organization_number)
-        if not changed:
+        _lock(work, delivery)
+        if not begin_chains(work, [delivery.number], organization_number=delivery.organization_number):
             raise Conflict("This delivery is being sent right now; wait for its outcome.", code="sending")
         _audit(work, delivery, "delivery.resent")
     work.ring.ring(DELIVERIES)
-    work.session.refresh(delivery)
     return delivery
+
+
+def _lock(work: Work, delivery: Delivery) -> None:
+    """Read a delivery as it is now and keep others from changing it; raise NotFound when it was deleted meanwhile."""
+    try:
+        work.session.refresh(delivery, _COLUMNS, with_for_update=True)
+    except InvalidRequestError as error:
+        raise NotFound("delivery") from error
 
 
 def resend_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) -> int:
@@ -229,7 +244,7 @@ def resend_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) ->
                 )
             )
         )
-        count = _resend(work, numbers, organization_number=organization_number)
+        count = begin_chains(work, numbers, organization_number=organization_number)
         _audit_many(work, "deliveries.resent", organization_number=organization_number, count=count)
     if count:
         work.ring.ring(DELIVERIES)
@@ -274,8 +289,13 @@ def _audit_many(work: Work, action: str, *, organization_number: int, count: int
     )
 
 
-def _resend(work: Work, numbers: Sequence[int], *, organization_number: int) -> int:
-    """Start new chains for the rows that are not being sent; give how many there were."""
+def begin_chains(
+    work: Work, numbers: Sequence[int], *, organization_number: int, trigger: Trigger = Trigger.RESEND, **others: Any
+) -> int:
+    """Begin new chains, due now, for the rows that are not being sent, inside the caller's transaction; give how many.
+
+    *others* are further columns to set.
+    """
     now = work.now()
     result = work.session.execute(
         update(Delivery)
@@ -289,14 +309,14 @@ def _resend(work: Work, numbers: Sequence[int], *, organization_number: int) -> 
             chain=Delivery.chain + 1,
             chain_failures=0,
             interrupted=0,
-            trigger=Trigger.RESEND,
-            triggered_by=work.actor.user_number,
+            trigger=trigger,
             next_attempt_at=now,
             expires_at=None,
             waiting_reason=None,
             finished_at=None,
             cancel_requested=False,
             modified_at=now,
+            **{"triggered_by": work.actor.user_number, **others},
         )
     )
     return int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
@@ -306,7 +326,7 @@ def cancel(work: Work, *, delivery: Delivery) -> Delivery:
     """Give up on a delivery that waits; one that is being sent ends delivered or canceled. Raise Conflict if final."""
     now = work.now()
     with work.transaction():
-        work.session.refresh(delivery, _COLUMNS, with_for_update=True)
+        _lock(work, delivery)
         if delivery.state in FINAL:
             raise Conflict("This delivery has ended already; only a waiting one can be canceled.", code="final")
         if delivery.state == DeliveryState.SENDING:
@@ -321,27 +341,25 @@ def cancel(work: Work, *, delivery: Delivery) -> Delivery:
 
 def send_now(work: Work, *, delivery: Delivery) -> Delivery:
     """Make a waiting delivery due now, within its present chain; raise Conflict unless it is pending."""
-    now = work.now()
     with work.transaction():
-        result = work.session.execute(
-            update(Delivery)
-            .where(Delivery.number == delivery.number, Delivery.state == DeliveryState.PENDING)
-            .values(next_attempt_at=now, waiting_reason=None, modified_at=now)
-        )
-        if not result.rowcount:  # type: ignore[attr-defined]  # CursorResult
+        _lock(work, delivery)
+        if delivery.state != DeliveryState.PENDING:
             raise Conflict("Only a waiting delivery can be sent now.", code="not_waiting")
+        delivery.next_attempt_at = delivery.modified_at = work.now()
+        delivery.waiting_reason = None
         _audit(work, delivery, "delivery.hurried")
     work.ring.ring(DELIVERIES)
-    work.session.refresh(delivery)
     return delivery
 
 
 def send_test(work: Work, *, hook: Hook, event_type: str | None = None, payload: bytes | None = None) -> Delivery:
     """Send one test to a hook, through queue, guard and log like any delivery: one attempt, never retried.
 
-    Without *payload* the catalogue's sample of *event_type* is sent; without either, a short ``webhook.test``.
+    Without *payload* the catalogue's sample of *event_type* is sent; without either, a short ``webhook.test``. Raise
+    Invalid, or TooMany when the hook was tested too often.
     """
     name = event_type or TEST_TYPE
+    rate_of_tests.check(work, hook=hook)
     try:
         check_event_type(name)
     except Refused as error:
@@ -398,7 +416,7 @@ def planned_attempts(work: Work, delivery: Delivery) -> list[datetime]:
     """Say when the attempts that are still to come would be made, the next one first, if all of them failed."""
     if delivery.state != DeliveryState.PENDING or delivery.next_attempt_at is None or delivery.is_test:
         return [delivery.next_attempt_at] if delivery.next_attempt_at else []
-    policy = parse_retry(delivery.hook.retry, default=work.settings.default_retry)
+    policy, _ = read_stored(delivery.hook.retry, default=work.settings.default_retry)
     moment = delivery.next_attempt_at
     moments = [moment]
     for delay in policy.planned()[delivery.chain_failures :]:

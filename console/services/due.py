@@ -12,7 +12,7 @@ from console.database import dialect_of
 from console.models import Hook
 from console.models.base import Moment
 from console.services.hook_fields import SLOT_SIZE
-from console.services.work import Work
+from console.services.work import DELIVERIES_SLOW, Work
 
 SUSPECT_AFTER = 2
 """A delivery whose worker died so often in a row is claimed alone."""
@@ -30,7 +30,10 @@ WITH RECURSIVE waiting (hook) AS (
 """
 
 # In this order, which CROSS JOIN makes SQLite keep: by itself it would begin with all free turns, the idle ones too.
-_SERVED_HOOKS = "waiting CROSS JOIN hooks AS h CROSS JOIN hook_states AS s"
+WITH_DESTINATION = (
+    "LEFT JOIN destinations AS x ON x.organization_number = h.organization_number AND x.name = h.destination"
+)
+_SERVED_HOOKS = f"waiting CROSS JOIN hooks AS h CROSS JOIN hook_states AS s {WITH_DESTINATION}"
 _JOINED = "h.number = waiting.hook AND s.hook_number = h.number"
 
 _DUE = """EXISTS (
@@ -42,14 +45,22 @@ SUSPECT = f"AND d.interrupted >= {SUSPECT_AFTER}"
 NOT_AUTOMATIC = "AND d.trigger <> 'automatic'"
 ASKED = "AND d.trigger IN ('test', 'resend')"
 
-# An open circuit and a Retry-After hold everything back but explicit schedules and what a person asked for just now;
-# a disabled hook gets what was sent again on purpose.
-_OPEN = "(s.open_until IS NOT NULL AND s.open_until > :now)"
+# Hooks behind a destination that gives no answer are slow, whatever each of them has met there itself.
+LANE = f"CASE WHEN x.openings > 0 THEN '{DELIVERIES_SLOW}' ELSE s.lane END"
+
+# An open circuit, the hook's own or its destination's, and a Retry-After hold everything back but explicit schedules
+# and what a person asked for just now; a disabled hook gets what was sent again on purpose.
+_OPEN = f"""({
+    " OR ".join(
+        f"({moment} IS NOT NULL AND {moment} > :now)" for moment in ("s.open_until", "x.open_until", "x.probe_until")
+    )
+})"""
 _EXACT = "(:is_exact OR (h.retry IS NOT NULL AND {kind} <> 'schedule'))"
 _KIND = {"sqlite": "json_extract(h.retry, '$.kind')", "postgresql": "(h.retry ->> 'kind')"}
 _LIMITED = "(h.rate_limit IS NOT NULL AND s.next_send_at IS NOT NULL AND s.next_send_at > :now)"
+GONE = "(h.deleted_at IS NOT NULL AND NOT h.is_trial)"
 _SERVABLE = f"""
-    h.deleted_at IS NULL
+    NOT {GONE}
     AND (h.is_active OR {_DUE.format(which=NOT_AUTOMATIC)})
     AND (NOT {_OPEN} OR {_EXACT} OR {_DUE.format(which=ASKED)})
     AND NOT {_LIMITED}
@@ -61,21 +72,22 @@ _SERVABLE = f"""
 def candidates(dialect: str, which: str) -> TextualSelect:
     """Select free turns, and those of the asking worker, of hooks with servable work, longest unserved first.
 
-    *which* narrows what counts as work; empty is quickest, since the index alone can tell.
+    Those of the organization ``crowding`` come last. *which* narrows what counts as work; empty is quickest, since the
+    index alone can tell.
     """
     servable = _SERVABLE.format(kind=_KIND[dialect], which=which)
     lock = "FOR UPDATE OF t SKIP LOCKED" if dialect == "postgresql" else ""
     return (
         text(f"""{WAITING}
-        SELECT h.number, h.version, h.is_active, h.max_in_flight, h.rate_limit,
-               t.slot, s.concurrency, s.openings, s.next_send_at,
+        SELECT h.number, h.version, h.organization_number, h.destination, h.is_active, h.max_in_flight, h.rate_limit,
+               t.slot, s.concurrency, s.openings, s.next_send_at, coalesce(x.openings, 0) AS destination_openings,
                {_OPEN} AS is_open, {_EXACT.format(kind=_KIND[dialect])} AS is_exact
         FROM {_SERVED_HOOKS} CROSS JOIN turns AS t
-        WHERE {_JOINED} AND t.hook_number = h.number AND s.lane = :lane
+        WHERE {_JOINED} AND t.hook_number = h.number AND {LANE} = :lane
           AND (t.worker_number IS NULL OR t.worker_number = :worker)
           AND t.slot * {SLOT_SIZE} < s.concurrency AND t.slot * {SLOT_SIZE} < h.max_in_flight
           AND {servable}
-        ORDER BY t.served_at IS NOT NULL, t.served_at
+        ORDER BY h.organization_number = :crowding, t.served_at IS NOT NULL, t.served_at
         LIMIT :turns {lock}""")  # noqa: S608 constants of this module
         .bindparams(bindparam("now", type_=Moment()))
         .columns(is_active=Hook.is_active.type, rate_limit=Hook.rate_limit.type, next_send_at=Moment())
@@ -87,14 +99,14 @@ def _due_lanes(dialect: str) -> TextualSelect:
     servable = _SERVABLE.format(kind=_KIND[dialect], which="")
     return (
         text(f"""{WAITING}
-        SELECT s.lane, min((SELECT d.next_attempt_at FROM deliveries AS d
+        SELECT {LANE} AS lane, min((SELECT d.next_attempt_at FROM deliveries AS d
                             WHERE d.hook_number = h.number AND d.state = 'pending'
                             ORDER BY d.next_attempt_at LIMIT 1)) AS oldest
         FROM {_SERVED_HOOKS}
         WHERE {_JOINED} AND EXISTS (SELECT 1 FROM turns AS t WHERE t.hook_number = h.number AND t.worker_number IS NULL
                       AND t.slot * {SLOT_SIZE} < s.concurrency AND t.slot * {SLOT_SIZE} < h.max_in_flight)
           AND {servable}
-        GROUP BY s.lane""")  # noqa: S608 constants of this module
+        GROUP BY 1""")  # noqa: S608 constants of this module
         .bindparams(bindparam("now", type_=Moment()))
         .columns(oldest=Moment())
     )
@@ -116,8 +128,9 @@ def default_is_exact(work: Work) -> bool:
 
 _NEXT_LIMITED = (
     text(f"""
-SELECT min(s.next_send_at) AS moment FROM hook_states AS s JOIN hooks AS h ON h.number = s.hook_number
-WHERE s.lane = :lane AND {_LIMITED} AND {_DUE.format(which="")}""")  # noqa: S608 constants of this module
+SELECT min(s.next_send_at) AS moment FROM hook_states AS s
+JOIN hooks AS h ON h.number = s.hook_number {WITH_DESTINATION}
+WHERE {LANE} = :lane AND {_LIMITED} AND {_DUE.format(which="")}""")  # noqa: S608 constants of this module
     .bindparams(bindparam("now", type_=Moment()))
     .columns(moment=Moment())
 )

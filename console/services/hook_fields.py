@@ -12,11 +12,13 @@ from sqlalchemy import select
 
 from console.core.envelopes import FORMATS
 from console.core.errors import FieldError, Invalid, Refused
+from console.core.filters import check_filter
 from console.core.headers import check_headers
 from console.core.patterns import check_pattern
 from console.core.retry import parse_retry
 from console.core.signing import check_secret
 from console.core.targets import check_url
+from console.core.urls import read_url
 from console.models import Hook, Source
 from console.services import catalogue
 from console.services.work import Work
@@ -108,7 +110,7 @@ def _url(context: _Context, value: Any) -> dict[str, Any]:
     if context.hook is not None and value == context.hook.url:
         return {}  # an unchanged URL is not refused when the rules have tightened since; the sender still checks
     check_url(value, policy=context.work.settings.target_policy)
-    return {"url": value}
+    return {"url": value, "destination": read_url(value, allow_http=True).destination}
 
 
 def _text(name: str, *, limit: int, nullable: bool = False) -> Callable[[_Context, Any], dict[str, Any]]:
@@ -230,9 +232,14 @@ def _rate_limit(_context: _Context, value: Any) -> dict[str, Any]:
 
 
 def _filter(_context: _Context, value: Any) -> dict[str, Any]:
-    if value in (None, ""):
+    if value is None:
         return {"filter": None}
-    raise Refused("Payload filters are not offered yet; leave this empty.", code="unsupported")
+    if not isinstance(value, str):
+        raise Refused("Give a JMESPath expression as text, or null for no filter.", code="type")
+    expression = value.strip()
+    if expression:
+        check_filter(expression)
+    return {"filter": expression or None}
 
 
 def _secret(_context: _Context, value: Any) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from sqlalchemy import ColumnElement, Select, literal_column, or_, select, updat
 from sqlalchemy.orm import joinedload
 
 from console.core.errors import Conflict, Invalid, NotFound
-from console.core.health import Figures, Health, HookHealth, health
+from console.core.health import Health
 from console.core.signing import new_secret
-from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Turn
-from console.services import audit, matching
+from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Trigger, Turn
+from console.services import audit, hook_health, matching, reports
 from console.services.hook_fields import UNSET, HookDraft, check, slots
 from console.services.publishing import HELD_REASON, KEPT_REASON
 from console.services.queries import contains, count_capped
+from console.services.reports import Report, Subject
 from console.services.work import DELIVERIES, Work
 
 __all__ = ["UNSET", "HookDraft", "HookFilter", "create", "delete", "disable", "enable", "find", "get", "rotate_secret"]
@@ -76,7 +77,9 @@ def find(
     if wanted.q:
         query = query.where(or_(*(contains(column, wanted.q) for column in (Hook.name, Hook.url, Hook.description))))
     if wanted.health is not None:
-        query = query.where(_with_health(work, organization_number, wanted.health))
+        choice = wanted.health if isinstance(wanted.health, frozenset) else frozenset({wanted.health})
+        numbers = hook_health.numbers_with(work, organization_number=organization_number, wanted=choice)
+        query = query.where(Hook.number.in_(numbers))
     if wanted.event_type:
         hears = matching.hooks_hearing(work, organization_number=organization_number, event_type=wanted.event_type)
         query = query.where(Hook.number.in_(hears))
@@ -87,36 +90,6 @@ def _living(organization_number: int) -> Select[Hook]:
     return select(Hook).where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
 
 
-def _with_health(work: Work, organization_number: int, wanted: Health | frozenset[Health]) -> ColumnElement[bool]:
-    choice = wanted if isinstance(wanted, frozenset) else {wanted}
-    rows = work.session.execute(
-        select(Hook, HookState)
-        .outerjoin(HookState, HookState.hook_number == Hook.number)
-        .where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
-    )
-    numbers = [hook.number for hook, state in rows if health_of(work, hook, state).health in choice]
-    return Hook.number.in_(numbers)
-
-
-def health_of(work: Work, hook: Hook, state: HookState | None) -> HookHealth:
-    """Say how a hook is doing, from its switch and what the engine keeps of it."""
-    figures = Figures(
-        is_active=hook.is_active,
-        disabled_reason=hook.disabled_reason,
-        consecutive_failures=state.consecutive_failures if state else 0,
-        failing_since=state.failing_since if state else None,
-        open_until=state.open_until if state else None,
-    )
-    return health(figures, now=work.now())
-
-
-def states_of(work: Work, hooks: list[Hook]) -> dict[int, HookState]:
-    """Give the engine's state of each hook, by number."""
-    numbers = [hook.number for hook in hooks]
-    rows = work.session.scalars(select(HookState).where(HookState.hook_number.in_(numbers)))
-    return {row.hook_number: row for row in rows}
-
-
 def create(
     work: Work,
     *,
@@ -124,8 +97,12 @@ def create(
     author_number: int | None,
     draft: HookDraft,
     dialect: str = "native",
+    is_trial: bool = False,
 ) -> Made:
-    """Make a hook with a secret of its own unless the draft has one; raise Invalid."""
+    """Make a hook with a secret of its own unless the draft has one; raise Invalid.
+
+    *is_trial*: for one test of what is not saved, as ``trials`` sends it.
+    """
     if draft.url is UNSET:
         raise Invalid.field("url", "Give the URL that deliveries are sent to.", code="required")
     fields = check(work, organization_number=organization_number, draft=draft, hook=None)
@@ -139,6 +116,8 @@ def create(
             dialect=dialect,
             created_at=now,
             modified_at=now,
+            deleted_at=now if is_trial else None,
+            is_trial=is_trial,
             **{"event_types": [], "event_groups": [], "sources": None, "dialect_data": {}, **fields},
         )
         hook.secrets.append(HookSecret(sealed=work.keys.seal(secret), created_at=now))
@@ -148,7 +127,12 @@ def create(
         work.session.flush()
         work.session.add(HookState(hook_number=hook.number))
         _fit_slots(work, hook)
-        _audit(work, hook, "hook.created", {name: [None, value] for name, value in _shown(fields).items()})
+        _audit(
+            work,
+            hook,
+            "hook.tried" if is_trial else "hook.created",
+            {name: [None, value] for name, value in _shown(fields).items()},
+        )
     return Made(hook, secret)
 
 
@@ -170,6 +154,8 @@ def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = No
             _fit_slots(work, hook)
         if hook.is_active != was_active:
             _switch(work, hook, reason=f"Disabled by {work.actor.name}")
+            if hook.is_active:
+                reports.publish(work, report=Report.ENABLED, about=Subject.of(hook))
         changed = {name: [before[name], value] for name, value in fields.items() if before[name] != value}
         _audit(work, hook, "hook.updated", _shown_changes(changed))
     if hook.is_active and not was_active:
@@ -185,6 +171,7 @@ def enable(work: Work, *, hook: Hook, held: str = "release") -> Hook:
             hook.is_active = True
             _touch(work, hook)
             _audit(work, hook, "hook.enabled", {"is_active": [False, True]})
+            reports.publish(work, report=Report.ENABLED, about=Subject.of(hook))
         _switch(work, hook, reason="", held=held)
     work.ring.ring(DELIVERIES)
     return hook
@@ -231,7 +218,13 @@ def _switch(work: Work, hook: Hook, *, reason: str, held: str = "release") -> No
         update(HookState)
         .where(HookState.hook_number == hook.number)
         .values(
-            consecutive_failures=0, failing_since=None, failed_attempts=0, warned_percent=0, open_until=None, openings=0
+            consecutive_failures=0,
+            circuit_failures=0,
+            failing_since=None,
+            failed_attempts=0,
+            warned_percent=0,
+            open_until=None,
+            openings=0,
         )
     )
     if held == "release":
@@ -258,11 +251,14 @@ def _those(hook_number: int, *states: DeliveryState) -> tuple[ColumnElement[bool
     )
 
 
-def hold_pending(work: Work, hook_number: int) -> None:
-    """Hold what waits for a hook, inside the caller's transaction."""
-    work.session.execute(
+def hold_pending(work: Work, hook_number: int) -> int:
+    """Hold what waits for a hook by itself, inside the caller's transaction; give how much that is.
+
+    What somebody asked for (a test, a resend, a replay) goes out still.
+    """
+    result = work.session.execute(
         update(Delivery)
-        .where(*_those(hook_number, DeliveryState.PENDING))
+        .where(*_those(hook_number, DeliveryState.PENDING), Delivery.trigger == Trigger.AUTOMATIC)
         .values(
             state=DeliveryState.HELD,
             waiting_reason=HELD_REASON,
@@ -270,6 +266,7 @@ def hold_pending(work: Work, hook_number: int) -> None:
             modified_at=work.now(),
         )
     )
+    return int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
 
 
 def release_held(work: Work, hook_number: int) -> None:
@@ -297,18 +294,23 @@ def cancel_waiting(work: Work, hook_number: int, *, states: list[DeliveryState])
 def delete(work: Work, *, hook: Hook) -> None:
     """Delete a hook: what waits is canceled, what is being sent ends with its outcome, the log stays, no secret."""
     with work.transaction():
-        _lock(work, hook)
-        hook.deleted_at = work.now()
-        hook.is_active = False
-        hook.secrets.clear()
-        hook.sealed_headers = None
-        hook.dialect_data = {}  # a dialect may keep credentials there
-        _touch(work, hook)
-        cancel_waiting(work, hook.number, states=[DeliveryState.PENDING, DeliveryState.HELD])
-        work.session.execute(
-            update(Delivery).where(*_those(hook.number, DeliveryState.SENDING)).values(cancel_requested=True)
-        )
-        _audit(work, hook, "hook.deleted", {})
+        delete_within(work, hook)
+
+
+def delete_within(work: Work, hook: Hook) -> None:
+    """Delete a hook inside the caller's transaction."""
+    _lock(work, hook)
+    hook.deleted_at = work.now()
+    hook.is_active = False
+    hook.secrets.clear()
+    hook.sealed_headers = None
+    hook.dialect_data = {}  # a dialect may keep credentials there
+    _touch(work, hook)
+    cancel_waiting(work, hook.number, states=[DeliveryState.PENDING, DeliveryState.HELD])
+    work.session.execute(
+        update(Delivery).where(*_those(hook.number, DeliveryState.SENDING)).values(cancel_requested=True)
+    )
+    _audit(work, hook, "hook.deleted", {})
 
 
 def rotate_secret(work: Work, *, hook: Hook, overlap_s: int = DEFAULT_OVERLAP_S, secret: str | None = None) -> Made:
@@ -406,8 +408,9 @@ def _audit(work: Work, hook: Hook, action: str, changes: dict[str, Any]) -> None
 
 
 def _shown(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: "…" if name == "sealed_headers" else value for name, value in fields.items()}
+    return {name: "…" if name == "sealed_headers" else value for name, value in fields.items() if name != "destination"}
 
 
 def _shown_changes(changed: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    return {name: ["…", "…"] if name == "sealed_headers" else pair for name, pair in changed.items()}
+    shown = {name: pair for name, pair in changed.items() if name != "destination"}  # it is the URL's
+    return {name: ["…", "…"] if name == "sealed_headers" else pair for name, pair in shown.items()}

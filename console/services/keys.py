@@ -27,7 +27,9 @@ class KeyRing:
 
     def __init__(self, secret_keys: Sequence[str]) -> None:
         keys = [base64.urlsafe_b64encode(derive(key, purpose="encryption")) for key in secret_keys]
+        self._newest = Fernet(keys[0])
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self.has_older = len(keys) > 1
 
     def seal(self, text: str) -> bytes:
         """Encrypt *text*."""
@@ -41,6 +43,14 @@ class KeyRing:
             raise KeyUnavailable(
                 "A stored secret cannot be decrypted: HOOKYARD_SECRET_KEY no longer lists the key that encrypted it."
             ) from error
+
+    def is_newest(self, sealed: bytes) -> bool:
+        """Say whether the newest key made *sealed*."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
     def rotate(self, sealed: bytes) -> bytes:
         """Encrypt again with the newest key; raise KeyUnavailable as ``open`` does."""

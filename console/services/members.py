@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from console.core.errors import Conflict, Invalid, NotFound
 from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
-from console.models import Membership, Organization, User
+from console.models import BrowserSession, Membership, Organization, User
 from console.services import audit, sign_in
 from console.services.work import Work
 
@@ -23,7 +25,7 @@ def memberships_of(work: Work, *, user: User) -> list[Membership]:
 
 def organizations_of(work: Work, *, user: User) -> list[Organization]:
     """List by slug the organizations that a person may enter: all for staff, else those with a membership."""
-    query = select(Organization).order_by(Organization.slug)
+    query = select(Organization).where(Organization.closed_at.is_(None)).order_by(Organization.slug)
     if not user.is_staff:
         query = query.join(Membership).where(Membership.user_number == user.number)
     return list(work.session.scalars(query))
@@ -36,6 +38,13 @@ def members(work: Work, *, organization_number: int, before: int | None = None, 
         query = query.where(Membership.number < before)
     query = query.options(joinedload(Membership.user)).order_by(Membership.number.desc())
     return list(work.session.scalars(query.limit(limit)))
+
+
+def last_seen(work: Work, *, user_numbers: Collection[int]) -> dict[int, datetime]:
+    """Say when each of these people was last seen in a browser; who never was is left out."""
+    latest = func.max(BrowserSession.seen_at, type_=BrowserSession.seen_at.type)
+    query = select(BrowserSession.user_number, latest).where(BrowserSession.user_number.in_(user_numbers))
+    return dict(work.session.execute(query.group_by(BrowserSession.user_number)).all())
 
 
 def get_member(work: Work, *, organization_number: int, user_id: UUID) -> Membership:
@@ -73,7 +82,7 @@ def add_member(work: Work, *, organization: Organization, user: User, role: str)
             membership = Membership(user=user, organization=organization, role=role, created_at=work.now())
             work.session.add(membership)
             work.session.flush()
-            _audit(work, membership, "member.added", before=None, after=role)
+            audit_of(work, membership, "member.added", before=None, after=role)
     except IntegrityError as error:
         raise Conflict(f"{user.email} is a member already.", code="member_exists") from error
     return membership
@@ -89,7 +98,7 @@ def change_role(work: Work, *, membership: Membership, role: str) -> Membership:
             _keep_an_admin(work, membership)
             membership.role = role
             _end_sessions(work, membership)
-            _audit(work, membership, "member.role_changed", before=before, after=role)
+            audit_of(work, membership, "member.role_changed", before=before, after=role)
     return membership
 
 
@@ -98,7 +107,7 @@ def remove_member(work: Work, *, membership: Membership) -> None:
     with work.transaction():
         _keep_an_admin(work, membership)
         _end_sessions(work, membership)
-        _audit(work, membership, "member.removed", before=membership.role, after=None)
+        audit_of(work, membership, "member.removed", before=membership.role, after=None)
         work.session.delete(membership)
 
 
@@ -121,7 +130,8 @@ def _end_sessions(work: Work, membership: Membership) -> None:
     sign_in.end_sessions_within(work, user=membership.user, keep=None, reason="Your role was changed. Sign in again.")
 
 
-def _audit(work: Work, membership: Membership, action: str, *, before: str | None, after: str | None) -> None:
+def audit_of(work: Work, membership: Membership, action: str, *, before: str | None, after: str | None) -> None:
+    """Write down a change of a membership inside the caller's transaction."""
     audit.record(
         work,
         action=action,

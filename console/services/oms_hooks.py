@@ -72,6 +72,15 @@ def keeping(work: Work, hook: Hook | None, *, fields: OmsFields, posted: Mapping
     return {**before, OMS: kept}
 
 
+def resealed(keys: KeyRing, *, dialect_data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give *dialect_data* with its credentials encrypted by the newest key; None when they are, or there are none."""
+    kept: Mapping[str, Any] = dialect_data.get(OMS, {})
+    sealed = kept.get(_AUTH, "").encode("ascii")
+    if not sealed or keys.is_newest(sealed):
+        return None
+    return {**dialect_data, OMS: {**kept, _AUTH: keys.rotate(sealed).decode("ascii")}}
+
+
 def countdown(hook: Hook) -> Countdown | None:
     """Give the countdown that a hook's retry policy is; None when it is none."""
     return countdown_of(hook.retry, posted=dialect_hooks.kept(hook, OMS).get(_COUNTDOWN))

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, Table, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.dml import Insert as PostgresInsert
+from sqlalchemy.dialects.sqlite.dml import Insert as SqliteInsert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 COUNT_CAP = 10_001  # what the console shows as "10,000+"
@@ -30,3 +33,8 @@ def number_of(session: Session, model: type[Any], *, organization_number: int, i
     """Give the number of the row of *model* with that id, deleted ones too; None: the organization has none."""
     found = session.scalar(select(model.number).where(model.organization_number == organization_number, model.id == id))
     return None if found is None else int(found)
+
+
+def insert_into(dialect: str, table: Table) -> SqliteInsert | PostgresInsert:
+    """Begin an INSERT that can say what to do about a conflict."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from console.core.errors import Invalid, KeyUnavailable, Refused
-from console.core.retry import DEFAULT, RetryPolicy, parse_retry
+from console.core.errors import KeyUnavailable, Refused
+from console.core.retry import RetryPolicy, read_stored
 from console.core.targets import Target, check_url
 from console.models import Hook, HookSecret, Organization
 from console.services import oms_hooks
@@ -25,6 +25,7 @@ _COLUMNS = (
     Hook.organization_number,
     Organization.slug,
     Hook.url,
+    Hook.destination,
     Hook.sealed_headers,
     Hook.timeout_s,
     Hook.retry,
@@ -56,6 +57,7 @@ class Recipient:
     organization_number: int
     organization_slug: str
     url: str
+    destination: str
     target: Target | None
     refusal: str | None
     fault: str | None
@@ -114,6 +116,7 @@ def _recipient(work: Work, hook: Row[Any], sealed: Sequence[tuple[bytes, datetim
         organization_number=hook.organization_number,
         organization_slug=hook.slug,
         url=hook.url,
+        destination=hook.destination,
         target=target,
         refusal=refusal,
         fault=fault,
@@ -136,9 +139,5 @@ def _target(work: Work, url: str) -> tuple[Target | None, str | None]:
 
 
 def policy_of(work: Work, stored: dict[str, Any] | None) -> RetryPolicy:
-    """Read a hook's retry policy; one that an older version stored and this one cannot read counts as the default."""
-    default = work.settings.default_retry or DEFAULT
-    try:
-        return parse_retry(stored, default=default)
-    except Invalid:
-        return default
+    """Give the retry policy that holds for a hook: one that can no longer be read counts as the default."""
+    return read_stored(stored, default=work.settings.default_retry)[0]

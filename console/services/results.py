@@ -8,30 +8,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, Table, bindparam, text, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql.dml import Insert as PostgresInsert
-from sqlalchemy.dialects.sqlite.dml import Insert as SqliteInsert
 
+from console.core.health import DISABLE_AFTER
 from console.core.outcomes import Outcome
 from console.core.rollups import bucket_of, hour_of, status_class
-from console.core.verdicts import REASONS, Reason, Verdict, judge
+from console.core.verdicts import REASONS, Reason, Verdict, judge, state_after
 from console.database import dialect_of
 from console.models import Attempt, Delivery, DeliveryState, Hook, HookHour, Trigger
 from console.models.base import Moment
-from console.services import audit, hooks, standing
+from console.services import audit, destinations, hooks, reports, standing
 from console.services.claims import Claimed
 from console.services.publishing import HELD_REASON
+from console.services.queries import insert_into
 from console.services.recipients import Recipient
+from console.services.reports import Report
 from console.services.standing import Served
-from console.services.work import Work
+from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 
 BATCH = 64
+LANES_OF_HOOKS = (DELIVERIES, DELIVERIES_SLOW)
 _SILENT_REASONS = frozenset({Reason.DELIVERED, Reason.SCHEDULE})
 """What needs no words beside the state and the time of the next attempt."""
 
@@ -83,34 +84,49 @@ class Recorded:
 class _Batch:
     """What is to be written, collected while the results are judged."""
 
+    reaches: dict[destinations.Key, destinations.Reach]
     attempts: list[dict[str, Any]] = field(default_factory=list)
     late_attempts: list[dict[str, Any]] = field(default_factory=list)
     delivered: list[int] = field(default_factory=list)
+    overtaken: list[int] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
     hours: Counter[tuple[int, datetime, str, int]] = field(default_factory=Counter)
     disable: dict[int, str] = field(default_factory=dict)
+    reports: list[tuple[Report, Served, dict[str, Any]]] = field(default_factory=list)
 
 
 def record(work: Work, *, ended: Sequence[Ended]) -> Recorded:
     """Write what came of a batch of attempts, in one transaction; raise Busy to try again."""
     with work.transaction():
+        # Destinations are locked before hooks, by everybody: in another order two workers could wait for each other.
+        reaches = destinations.load(work, keys={_destination(one) for one in ended})
+        before = {key: replace(reach) for key, reach in reaches.items()}
         served = standing.load(work, numbers={one.recipient.number for one in ended})
         lanes = {number: hook.standing.lane for number, hook in served.items()}
         openings = {number: hook.standing.openings for number, hook in served.items()}
         now_rows = _current(work, ended)
-        batch = _Batch()
+        batch = _Batch(reaches)
         for one in ended:
             row = now_rows.get(one.row.number)
             hook = served.get(one.recipient.number)
             if row is not None and hook is not None:
                 _settle(work, batch, one, row=row, hook=hook)
         _write(work, batch)
-        for number in batch.disable:
-            _disable(work, served[number], reason=batch.disable[number])
+        for number, reason in batch.disable.items():
+            held = _disable(work, served[number], reason=reason)
+            batch.reports.append((Report.DISABLED, served[number], {"reason": reason, "held_deliveries": held}))
         standing.store(work, [hook.standing for hook in served.values()])
+        destinations.store(work, before=before, after=reaches)
         _count(work, batch, served)
+        is_heard = [
+            reports.publish(work, report=report, about=hook.subject, facts=facts)
+            for report, hook, facts in batch.reports
+        ]
+    if any(is_heard):
+        work.ring.ring(DELIVERIES)
     moved = {number for number, hook in served.items() if hook.standing.lane != lanes[number]}
-    for lane in {served[number].standing.lane for number in moved}:
+    is_turned = any(bool(reach.openings) != bool(before[key].openings) for key, reach in reaches.items())
+    for lane in {served[number].standing.lane for number in moved} | (set(LANES_OF_HOOKS) if is_turned else set()):
         work.ring.ring(lane)
     opened = {number for number, hook in served.items() if hook.standing.openings > openings[number]}
     return Recorded(frozenset(moved | opened | set(batch.disable)), len(batch.late_attempts))
@@ -146,7 +162,10 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
             batch.delivered.append(one.row.number)
         elif is_news:
             batch.changes.append(_change(one, state=DeliveryState.DELIVERED, now=work.now()))
-        hook.standing.succeed(now=one.ended_at, maximum=one.recipient.max_in_flight)
+            batch.overtaken.append(one.row.number)
+        turns = hook.standing.succeed(now=one.ended_at, maximum=one.recipient.max_in_flight)
+        batch.reports += [(report, hook, {}) for report in turns]
+        _note_reach(work, batch, one, hook=hook)
         _tally(batch, one)
         return
     if not is_ours:
@@ -157,7 +176,8 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
     batch.changes.append(_failure(work, one, verdict, row=row, hook=hook))
     _tally(batch, one)
     if verdict.charged and not one.row.is_test:
-        hook.standing.fail(
+        _note_reach(work, batch, one, hook=hook)
+        turns = hook.standing.fail(
             one.outcome,
             verdict=verdict,
             status=one.status,
@@ -165,7 +185,30 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
             maximum=one.recipient.max_in_flight,
             random=work.random,
         )
+        batch.reports += [(report, hook, _failure_facts(report, one, hook=hook)) for report in turns]
         _consider_disabling(work, batch, one, verdict, hook=hook)
+
+
+def _destination(one: Ended) -> destinations.Key:
+    return one.recipient.organization_number, one.recipient.destination
+
+
+def _note_reach(work: Work, batch: _Batch, one: Ended, *, hook: Served) -> None:
+    reach = batch.reaches.get(_destination(one))
+    if reach is None:
+        return
+    report = reach.note(one.outcome, hook_number=hook.number, now=one.ended_at, random=work.random)
+    facts: dict[str, Any] = {"destination": one.recipient.destination}
+    if report is Report.CIRCUIT_OPENED:
+        facts |= {"open_until": reach.open_until, "consecutive_failures": reach.failures}
+    if report is not None:
+        batch.reports.append((report, hook, facts))
+
+
+def _failure_facts(report: Report, one: Ended, *, hook: Served) -> dict[str, Any]:
+    if report is Report.BLOCKED:
+        return {"outcome": one.outcome.value}
+    return {"open_until": hook.standing.open_until, "consecutive_failures": hook.standing.consecutive_failures}
 
 
 def _judge(work: Work, one: Ended, *, interrupted: int) -> Verdict:
@@ -188,17 +231,22 @@ def _judge(work: Work, one: Ended, *, interrupted: int) -> Verdict:
 
 def _failure(work: Work, one: Ended, verdict: Verdict, *, row: Row[Any], hook: Served) -> dict[str, Any]:
     """Say what becomes of a delivery whose attempt failed."""
-    now = work.now()
-    failures = one.row.chain_failures + verdict.charged
-    if row.cancel_requested or (hook.is_deleted and verdict.state == "pending"):
-        return _change(one, state=DeliveryState.CANCELED, now=now, failures=failures)
+    state = state_after(
+        "pending" if verdict.state == "pending" else "failed",
+        is_canceled=row.cancel_requested,
+        is_hook_deleted=hook.is_deleted,
+        is_hook_active=hook.is_active,
+        is_automatic=row.trigger == Trigger.AUTOMATIC,
+    )
     reason = None if verdict.reason in _SILENT_REASONS else REASONS[verdict.reason]
-    if verdict.state == "failed":
-        return _change(one, state=DeliveryState.FAILED, now=now, failures=failures, reason=reason)
-    if not hook.is_active and row.trigger == Trigger.AUTOMATIC:
-        return _change(one, state=DeliveryState.HELD, now=now, failures=failures, reason=HELD_REASON)
-    moment = one.ended_at + timedelta(seconds=verdict.delay_s or 0)
-    return _change(one, state=DeliveryState.PENDING, now=now, failures=failures, reason=reason, next_attempt_at=moment)
+    return _change(
+        one,
+        state=DeliveryState(state),
+        now=work.now(),
+        failures=one.row.chain_failures + verdict.charged,
+        reason={"canceled": None, "held": HELD_REASON}.get(state, reason),
+        next_attempt_at=one.ended_at + timedelta(seconds=verdict.delay_s or 0) if state == "pending" else None,
+    )
 
 
 def _change(
@@ -264,20 +312,20 @@ def _consider_disabling(work: Work, batch: _Batch, one: Ended, verdict: Verdict,
     if verdict.disable_hook:
         batch.disable[hook.number] = "The receiver answered 410 Gone"
         return
-    reason = hook.standing.disable_reason(one.ended_at)
+    reach = batch.reaches.get(_destination(one))
+    reason = hook.standing.disable_reason(one.ended_at, at_destination=reach.failures if reach else 0)
     if reason is not None:
         batch.disable[hook.number] = reason
         return
     percent = hook.standing.warn(one.ended_at)
     if percent is not None:
         _audit(work, hook, "hook.failing", {"percent_of_5_days": [None, percent]})
+        since = hook.standing.failing_since or one.ended_at
+        facts = {"percent": percent, "failing_since": since, "disables_at": since + DISABLE_AFTER}
+        batch.reports.append((Report.FAILING, hook, {**facts, "last_outcome": one.outcome.value}))
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
-
-
-def _insert(dialect: str, table: Table) -> SqliteInsert | PostgresInsert:
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 @lru_cache
@@ -287,7 +335,7 @@ def _complete(dialect: str) -> Any:
     RETURNING makes SQLAlchemy send all rows as one statement. Row by row, each would give the interpreter's lock away
     and queue behind all sender threads to get it back, with the database locked meanwhile.
     """
-    insert = _insert(dialect, _attempts)
+    insert = insert_into(dialect, _attempts)
     return insert.on_conflict_do_update(
         index_elements=[_attempts.c.delivery_number, _attempts.c.number],
         set_={column.name: insert.excluded[column.name] for column in _COMPLETED},
@@ -296,7 +344,7 @@ def _complete(dialect: str) -> Any:
 
 @lru_cache
 def _add_up(dialect: str) -> Any:
-    insert = _insert(dialect, _hours)
+    insert = insert_into(dialect, _hours)
     return insert.on_conflict_do_update(
         index_elements=list(_hours.primary_key.columns), set_={"count": _hours.c.count + insert.excluded["count"]}
     ).returning(_hours.c.count)
@@ -312,6 +360,11 @@ _OVERDUE = (
     )
     .values({column.name: bindparam(column.name) for column in _COMPLETED})
 )
+# Whoever sends it meanwhile has lost its claim and may die before it has an outcome: nobody would look for it then.
+_OVERTAKE = text("""
+UPDATE attempts SET outcome = 'interrupted', error = :error
+WHERE delivery_number IN :numbers AND outcome IS NULL""").bindparams(bindparam("numbers", expanding=True))
+OVERTAKEN_WORDS = "An earlier attempt was answered with a 2xx while this one was under way."
 _CHANGED = (
     "state",
     "chain_failures",
@@ -352,6 +405,8 @@ def _write(work: Work, batch: _Batch) -> None:
         connection.execute(_DELIVERED, {"numbers": batch.delivered, "now": work.now()})
     if batch.changes:
         connection.execute(_CHANGE, batch.changes)
+    if batch.overtaken:
+        connection.execute(_OVERTAKE, {"numbers": batch.overtaken, "error": OVERTAKEN_WORDS})
 
 
 def _count(work: Work, batch: _Batch, served: dict[int, Served]) -> None:
@@ -370,16 +425,17 @@ def _count(work: Work, batch: _Batch, served: dict[int, Served]) -> None:
         work.session.connection().execute(_add_up(dialect_of(work.session)), rows)
 
 
-def _disable(work: Work, hook: Served, *, reason: str) -> None:
-    """Switch a hook off and hold what waits for it, inside the caller's transaction."""
+def _disable(work: Work, hook: Served, *, reason: str) -> int:
+    """Switch a hook off and hold what waits for it, inside the caller's transaction; give how much that is."""
     now = work.now()
     work.session.execute(
         update(Hook)
         .where(Hook.number == hook.number)
         .values(is_active=False, disabled_at=now, disabled_reason=reason, version=Hook.version + 1, modified_at=now)
     )
-    hooks.hold_pending(work, hook.number)
+    held = hooks.hold_pending(work, hook.number)
     _audit(work, hook, "hook.disabled", {"is_active": [True, False], "reason": [None, reason]})
+    return held
 
 
 def _audit(work: Work, hook: Served, action: str, changes: dict[str, Any]) -> None:
@@ -389,6 +445,6 @@ def _audit(work: Work, hook: Served, action: str, changes: dict[str, Any]) -> No
         organization_number=hook.organization_number,
         object_type="hook",
         object_id=str(hook.id),
-        object_name=hook.name,
+        object_name=hook.name or hook.url,
         changes=changes,
     )

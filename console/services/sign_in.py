@@ -8,40 +8,27 @@ from a prefix before is counted there alone, whatever strangers try elsewhere.
 from __future__ import annotations
 
 import hashlib
-import math
 import unicodedata
 from base64 import urlsafe_b64encode
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import joinedload
 
-from console.core.errors import Busy, Invalid, TooMany, Unauthenticated
-from console.database import dialect_of
+from console.core.errors import Busy, Invalid, Unauthenticated
 from console.models import BrowserSession, Membership, SignInFailure, User
-from console.services import audit, passwords
+from console.services import audit, passwords, throttle
 from console.services.work import Actor, Work
 
-WINDOW = timedelta(minutes=15)
 FAMILIAR_FOR = timedelta(days=90)
-LONGEST_DELAY_S = 300
-FIRST_DELAY_S = 5
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=7)
 TOUCH_EVERY = timedelta(minutes=1)
 WRONG = "That e-mail and password do not go together."
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What failures are counted for: an account or an address prefix; the first *free* of them cost no wait."""
-
-    name: str
-    free: int
 
 
 # --- signing in -----------------------------------------------------------------------------------------------------
@@ -51,12 +38,13 @@ def authenticate(work: Work, *, login: str, password: str, ip: str | None) -> Us
     """Give the user with that e-mail or user name and password.
 
     Raise Unauthenticated with the same sentence, after the same work, whatever is wrong; TooMany while throttled.
+    Nobody is signed in yet: a second factor may be missing.
     """
     login = normalized(login)
     user = work.session.scalar(select(User).where(or_(User.email == login, User.username == login)))
     password_hash = user.password_hash if user else None  # read before the commit: no transaction while hashing
     scopes = _scopes(work, user, login=login, ip=ip)
-    attempts = _admit(work, scopes)
+    attempts = throttle.admit(work, scopes)
     is_right = passwords.is_password(password, password_hash=password_hash)
     if user is None or not is_right or not user.is_active:
         # Not what was typed: people type passwords into the wrong field.
@@ -67,20 +55,16 @@ def authenticate(work: Work, *, login: str, password: str, ip: str | None) -> Us
     with work.transaction():
         if renewed is not None:
             user.password_hash = renewed
-        _forget(work, account=scopes[0], attempts=attempts)
-        _audit(replace(work, actor=Actor(user.email, user.number, ip)), user, "user.signed_in")
+        throttle.forget(work, account=scopes[0], attempts=attempts)
     return user
 
 
 def confirm_password(work: Work, *, user: User, password: str) -> None:
     """Make sure again, before something delicate, that it is *user*; raise Invalid, or TooMany while throttled."""
-    scope = Scope(_hashed(f"confirm:{user.number}"), free=5)
     password_hash = user.password_hash
-    attempts = _admit(work, [scope])
-    if not passwords.is_password(password, password_hash=password_hash):
-        raise Invalid.field("password", "That is not your password.", code="wrong_password")
-    with work.transaction():
-        _forget(work, account=scope, attempts=attempts)
+    with throttle.throttled(work, f"confirm:{user.number}"):
+        if not passwords.is_password(password, password_hash=password_hash):
+            raise Invalid.field("password", "That is not your password.", code="wrong_password")
 
 
 def normalized(login: str) -> str:
@@ -90,10 +74,10 @@ def normalized(login: str) -> str:
 
 def _note_refusal(work: Work, user: User | None) -> None:
     with work.transaction():
-        _audit(work, user, "user.sign_in_failed")
+        audit_for(work, user, "user.sign_in_failed")
 
 
-def _audit(work: Work, user: User | None, action: str) -> None:
+def audit_for(work: Work, user: User | None, action: str) -> None:
     """Write an entry in each organization of the user, where its admins look, or in the installation's own log."""
     numbers: list[int | None] = []
     if user is not None:
@@ -113,11 +97,14 @@ def _audit(work: Work, user: User | None, action: str) -> None:
 # --- the throttle ---------------------------------------------------------------------------------------------------
 
 
-def _scopes(work: Work, user: User | None, *, login: str, ip: str | None) -> list[Scope]:
+def _scopes(work: Work, user: User | None, *, login: str, ip: str | None) -> list[throttle.Scope]:
     prefix = prefix_of(ip)
     known = _is_familiar(work, user, prefix=prefix)
     account = f"account:{user.number if user else login}" + (f"@{prefix}" if known else "")
-    return [Scope(_hashed(account), free=5), Scope(_hashed(f"prefix:{prefix}"), free=20)]
+    return [
+        throttle.Scope(throttle.hashed(account), free=5),
+        throttle.Scope(throttle.hashed(f"prefix:{prefix}"), free=20),
+    ]
 
 
 def prefix_of(ip: str | None) -> str:
@@ -141,57 +128,6 @@ def _is_familiar(work: Work, user: User | None, *, prefix: str) -> bool:
     return any(prefix_of(ip) == prefix for ip in work.session.scalars(query.distinct()))
 
 
-def _admit(work: Work, scopes: list[Scope]) -> list[int]:
-    """Count this attempt as a failure until it proves to be none, and give the numbers of what was written.
-
-    Counting first means that many attempts at once cannot all slip through. Raise TooMany while a wait lasts.
-    """
-    now = work.now()
-    with work.transaction():
-        for scope in scopes:
-            _one_at_a_time(work, scope)
-            failures, last = work.session.execute(
-                select(func.count(), func.max(SignInFailure.at, type_=SignInFailure.at.type)).where(
-                    SignInFailure.scope == scope.name, SignInFailure.at > now - WINDOW
-                )
-            ).one()
-            _check_wait(now, failures=failures, last=last, free=scope.free)
-        rows = [SignInFailure(scope=scope.name, at=now) for scope in scopes]
-        work.session.add_all(rows)
-        work.session.flush()
-        return [row.number for row in rows]
-
-
-def _check_wait(now: datetime, *, failures: int, last: datetime | None, free: int) -> None:
-    if last is None or failures < free:
-        return
-    delay_s = min(FIRST_DELAY_S * 2 ** (failures - free), LONGEST_DELAY_S)
-    left_s = math.ceil((last + timedelta(seconds=delay_s) - now).total_seconds())
-    if left_s > 0:
-        raise TooMany(f"Too many attempts. Try again in {left_s} s.", retry_after_s=left_s)
-
-
-def _one_at_a_time(work: Work, scope: Scope) -> None:
-    """Let attempts of one scope count one after the other; SQLite's writers do so anyhow."""
-    if dialect_of(work.session) == "postgresql":
-        key = int.from_bytes(hashlib.sha256(scope.name.encode()).digest()[:8], "big", signed=True)
-        work.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
-
-
-def _forget(work: Work, *, account: Scope, attempts: list[int]) -> None:
-    """Clear the account's failures and this attempt's own rows; and what is a day old, of everybody."""
-    wanted: ColumnElement[bool] = or_(
-        SignInFailure.scope == account.name,
-        SignInFailure.number.in_(attempts),
-        SignInFailure.at < work.now() - timedelta(days=1),
-    )
-    work.session.execute(delete(SignInFailure).where(wanted))
-
-
-def _hashed(scope: str) -> str:
-    return hashlib.sha256(scope.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 # --- sessions -------------------------------------------------------------------------------------------------------
 
 
@@ -210,6 +146,7 @@ def start_session(work: Work, *, user: User, ip: str | None, user_agent: str | N
                 user_agent=(user_agent or "").replace("\x00", "")[:200],
             )
         )
+        audit_for(replace(work, actor=Actor(user.email, user.number, ip)), user, "user.signed_in")
     return secret
 
 

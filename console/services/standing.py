@@ -12,9 +12,10 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 
 from console.core import health
-from console.core.outcomes import Outcome
+from console.core.outcomes import BLOCKED, Outcome
 from console.core.verdicts import Verdict
 from console.models import Hook, HookState
+from console.services.reports import Report, Subject
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 
 
@@ -25,25 +26,32 @@ class Standing:
     hook_number: int
     lane: str
     consecutive_failures: int
+    circuit_failures: int
     consecutive_successes: int
     failing_since: datetime | None
     failed_attempts: int
     last_failure_at: datetime | None
     last_success_at: datetime | None
     last_delivery_at: datetime | None
+    last_outcome: str | None
     warned_percent: int
     open_until: datetime | None
     openings: int
     concurrency: int
 
-    def succeed(self, *, now: datetime, maximum: int) -> None:
-        """Note a 2xx: nothing that failed before counts any more."""
-        self.consecutive_failures = self.failed_attempts = self.warned_percent = self.openings = 0
+    def succeed(self, *, now: datetime, maximum: int) -> list[Report]:
+        """Note a 2xx: nothing that failed before counts any more. Give what is to be reported."""
+        reports = [Report.CIRCUIT_CLOSED] if self.openings else []
+        reports += [Report.RECOVERED] if self.warned_percent else []
+        self.consecutive_failures = self.circuit_failures = self.failed_attempts = 0
+        self.warned_percent = self.openings = 0
+        self.last_outcome = Outcome.OK.value
         self.failing_since = self.open_until = None
         self.consecutive_successes += 1
         self.last_success_at = self.last_delivery_at = now
         self.concurrency = health.next_concurrency(self.concurrency, outcome=Outcome.OK, status=None, maximum=maximum)
         self._choose_lane(Outcome.OK)
+        return reports
 
     def fail(
         self,
@@ -54,9 +62,15 @@ class Standing:
         now: datetime,
         maximum: int,
         random: Random,
-    ) -> None:
-        """Note a failure that the receiver is to blame for; several in a row open the circuit."""
+    ) -> list[Report]:
+        """Note a failure that the receiver is to blame for; several in a row open the circuit.
+
+        Give what is to be reported.
+        """
+        reports = [Report.BLOCKED] if outcome in BLOCKED and self.last_outcome not in BLOCKED else []
         self.consecutive_failures += 1
+        self.circuit_failures = self.circuit_failures + 1 if verdict.opens_circuit else 0
+        self.last_outcome = outcome.value
         self.failed_attempts += 1
         self.consecutive_successes = 0
         self.failing_since = self.failing_since or now
@@ -64,12 +78,14 @@ class Standing:
         self.concurrency = health.next_concurrency(self.concurrency, outcome=outcome, status=status, maximum=maximum)
         self._choose_lane(outcome)
         is_open = self.open_until is not None and self.open_until > now
-        if verdict.opens_circuit and health.opens_circuit(self.consecutive_failures) and not is_open:
+        if health.opens_circuit(self.circuit_failures) and not is_open:
             self.open_until = now + timedelta(seconds=health.circuit_pause_s(self.openings, random=random))
+            reports += [] if self.openings else [Report.CIRCUIT_OPENED]
             self.openings += 1
             self.lane = DELIVERIES_SLOW
         if verdict.hold_hook_s is not None:
             self.open_until = max(self.open_until or now, now + timedelta(seconds=verdict.hold_hook_s))
+        return reports
 
     def _choose_lane(self, outcome: Outcome) -> None:
         slow = health.is_slow_after(
@@ -77,11 +93,15 @@ class Standing:
         )
         self.lane = DELIVERIES_SLOW if slow else DELIVERIES
 
-    def disable_reason(self, now: datetime) -> str | None:
-        """Give the sentence to disable the hook with; None while it may go on."""
+    def disable_reason(self, now: datetime, *, at_destination: int = 0) -> str | None:
+        """Give the sentence to disable the hook with; None while it may go on.
+
+        *at_destination* failures in a row were its destination's, of whichever hook: while hooks wait for one probe
+        between them, each has hardly an attempt of its own.
+        """
         return health.disable_reason(
             failing_since=self.failing_since,
-            failures=self.failed_attempts,
+            failures=max(self.failed_attempts, at_destination),
             last_failure_at=self.last_failure_at,
             now=now,
         )
@@ -101,9 +121,15 @@ class Served:
     id: UUID
     organization_number: int
     name: str
+    url: str
     is_active: bool
     is_deleted: bool
     standing: Standing
+
+    @property
+    def subject(self) -> Subject:
+        """The hook as reports speak of it."""
+        return Subject(self.organization_number, self.number, self.id, self.name, self.url)
 
 
 _STATE_COLUMNS = tuple(getattr(HookState, name) for name in Standing.__dataclass_fields__)
@@ -116,7 +142,7 @@ _LOCK = (
 # A statement of its own: joined to the locked rows, PostgreSQL would give the switch as it was before the wait for
 # them, and what fails while its hook is being enabled would be held for ever.
 _HOOKS = select(
-    Hook.number, Hook.id, Hook.organization_number, Hook.name, Hook.url, Hook.is_active, Hook.deleted_at
+    Hook.number, Hook.id, Hook.organization_number, Hook.name, Hook.url, Hook.is_active, Hook.deleted_at, Hook.is_trial
 ).where(Hook.number.in_(bindparam("numbers", expanding=True)))
 
 
@@ -129,9 +155,10 @@ def load(work: Work, *, numbers: Collection[int]) -> dict[int, Served]:
             row.number,
             row.id,
             row.organization_number,
-            row.name or row.url,
+            row.name,
+            row.url,
             row.is_active,
-            row.deleted_at is not None,
+            row.deleted_at is not None and not row.is_trial,
             standings[row.number],
         )
         for row in work.session.execute(_HOOKS, wanted)

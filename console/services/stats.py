@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, and_, case, func, or_, select
 
 from console.core.rollups import hour_of, percentile_ms
-from console.models import Delivery, DeliveryState, Event, Hook, HookHour, HookState, Worker
+from console.models import Delivery, DeliveryState, Destination, Event, Hook, HookHour, HookState, Worker
 from console.services.beating import DEAD_AFTER
 from console.services.queries import COUNT_CAP, count_capped
 from console.services.work import DELIVERIES, LANES, Work
@@ -21,9 +21,6 @@ SUCCESS = "2xx"
 HOUR = timedelta(hours=1)
 RECENT_EVENTS = 500
 """So many of the latest events are looked at for types that no hook hears."""
-
-RECENT_DELIVERIES = 200
-"""So many of a hook's latest deliveries are looked at for tests."""
 
 
 class Period(StrEnum):
@@ -196,6 +193,18 @@ def sparks(work: Work, *, hooks: Sequence[Hook], hours: int = 24) -> dict[int, S
     return {number: Spark(tuple(delivered[number]), tuple(failed[number])) for number in numbers}
 
 
+def recent(work: Work, *, hook_numbers: Sequence[int], hours: int = 24) -> dict[int, tuple[int, int]]:
+    """Count the attempts of each hook in the last hours, and those that were answered with a 2xx."""
+    since = hour_of(work.now()) - (hours - 1) * HOUR
+    delivered = func.sum(case((HookHour.status_class == SUCCESS, HookHour.count), else_=0))
+    rows = work.session.execute(
+        select(HookHour.hook_number, func.sum(HookHour.count), delivered)
+        .where(HookHour.hook_number.in_(hook_numbers), HookHour.hour >= since)
+        .group_by(HookHour.hook_number)
+    )
+    return {number: (int(attempts), int(successes)) for number, attempts, successes in rows}
+
+
 # --- what waits -----------------------------------------------------------------------------------------------------
 
 
@@ -232,11 +241,16 @@ def oldest_due(work: Work, *, organization_number: int, before: datetime) -> dat
         .limit(RECENT_EVENTS)
         .subquery()
     )
-    may_be_sent = or_(HookState.open_until.is_(None), HookState.open_until <= work.now())
+    is_open = or_(*(moment > work.now() for moment in (HookState.open_until, Destination.open_until)))
     query = (
         select(func.min(oldest.c.next_attempt_at, type_=Delivery.next_attempt_at.type))
-        .outerjoin(HookState, HookState.hook_number == oldest.c.hook_number)
-        .where(oldest.c.next_attempt_at < before, may_be_sent)
+        .join(Hook, Hook.number == oldest.c.hook_number)
+        .outerjoin(HookState, HookState.hook_number == Hook.number)
+        .outerjoin(
+            Destination,
+            and_(Destination.organization_number == Hook.organization_number, Destination.name == Hook.destination),
+        )
+        .where(oldest.c.next_attempt_at < before, is_open.is_not(True))
     )
     found: datetime | None = work.session.scalar(query)
     return found
@@ -303,19 +317,6 @@ def hook_count(work: Work, *, organization_number: int) -> int:
     """Count the hooks of an organization."""
     living = (Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
     return work.session.scalar(select(func.count()).select_from(Hook).where(*living)) or 0
-
-
-def tests_since(work: Work, *, hook: Hook, since: datetime) -> int:
-    """Count the tests among the latest deliveries of a hook that were made since then."""
-    latest = (
-        select(Delivery.is_test, Delivery.created_at)
-        .where(Delivery.hook_number == hook.number)
-        .order_by(Delivery.number.desc())
-        .limit(RECENT_DELIVERIES)
-        .subquery()
-    )
-    tests = (latest.c.is_test, latest.c.created_at >= since)
-    return work.session.scalar(select(func.count()).select_from(latest).where(*tests)) or 0
 
 
 # --- workers --------------------------------------------------------------------------------------------------------

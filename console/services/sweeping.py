@@ -14,11 +14,11 @@ from sqlalchemy.sql.selectable import TextualSelect
 
 from console.core.outcomes import Outcome
 from console.core.retry import RetryPolicy
-from console.core.verdicts import LONGEST_RETRY_AFTER_S, REASONS, Reason, judge
+from console.core.verdicts import LONGEST_RETRY_AFTER_S, REASONS, Reason, judge, state_after
 from console.database import dialect_of, read_only
 from console.models import Delivery, DeliveryState, Hook, HookState, Leader, Trigger, Worker
 from console.models.base import Moment
-from console.services import claims, due
+from console.services import claims, destinations, due
 from console.services.beating import DEAD_AFTER
 from console.services.publishing import HELD_REASON
 from console.services.recipients import policy_of
@@ -99,7 +99,7 @@ UPDATE workers SET stopped_at = :now, in_flight = 0 WHERE stopped_at IS NULL AND
 
 _ORPHANS = """
 SELECT d.number, d.attempt_count, d.interrupted, d.chain, d.chain_failures, d.trigger, d.is_test, d.cancel_requested,
-       h.is_active, h.deleted_at IS NOT NULL AS is_deleted, h.retry, a.started_at, d.created_at
+       h.is_active, {GONE} AS is_deleted, h.retry, a.started_at, d.created_at
 FROM deliveries AS d
 JOIN hooks AS h ON h.number = d.hook_number
 LEFT JOIN attempts AS a ON a.delivery_number = d.number AND a.number = d.attempt_count
@@ -113,7 +113,7 @@ def _orphans(dialect: str) -> TextualSelect:
     """Select, and lock, what is being sent and has no living owner, or one that has lost sight of it."""
     lock = "FOR UPDATE OF d SKIP LOCKED" if dialect == "postgresql" else ""
     return (
-        text(_ORPHANS.format(_LIVING=_LIVING, BATCH=BATCH, lock=lock))
+        text(_ORPHANS.format(GONE=due.GONE, _LIVING=_LIVING, BATCH=BATCH, lock=lock))
         .bindparams(bindparam("lost", type_=Moment()))
         .columns(
             is_test=Delivery.is_test.type,
@@ -180,27 +180,24 @@ def _freed(work: Work, row: Row[Any], *, now: datetime) -> dict[str, Any]:
         age_s=(now - row.created_at).total_seconds() if row.chain == 1 else 0.0,
         is_test=row.is_test,
     )
-    state, moment = DeliveryState.PENDING, None
-    reason: str | None = REASONS[verdict.reason]
-    if row.cancel_requested or row.is_deleted:
-        state, reason = DeliveryState.CANCELED, None
-    elif interrupted >= PARKED_AFTER:
-        state, reason = DeliveryState.FAILED, REASONS[Reason.CRASHES_WORKER]
-    elif verdict.state == "failed":
-        state = DeliveryState.FAILED
-    elif not row.is_active and row.trigger == Trigger.AUTOMATIC:
-        state, reason = DeliveryState.HELD, HELD_REASON
-    else:
-        moment = now + timedelta(seconds=verdict.delay_s or 0)
+    is_parked = interrupted >= PARKED_AFTER
+    state = state_after(
+        "failed" if is_parked or verdict.state == "failed" else "pending",
+        is_canceled=row.cancel_requested,
+        is_hook_deleted=row.is_deleted,
+        is_hook_active=row.is_active,
+        is_automatic=row.trigger == Trigger.AUTOMATIC,
+    )
+    reason = REASONS[Reason.CRASHES_WORKER if is_parked else verdict.reason]
     return {
         "delivery": row.number,
         "attempt": row.attempt_count,
         "error": INTERRUPTED_WORDS,
-        "state": state.value,
+        "state": state,
         "interrupted": interrupted,
-        "next_attempt_at": moment,
-        "reason": reason,
-        "finished_at": now if state in {DeliveryState.CANCELED, DeliveryState.FAILED} else None,
+        "next_attempt_at": now + timedelta(seconds=verdict.delay_s or 0) if state == "pending" else None,
+        "reason": {"canceled": None, "held": HELD_REASON}.get(state, reason),
+        "finished_at": now if state in {"canceled", "failed"} else None,
         "now": now,
     }
 
@@ -249,6 +246,7 @@ def _clamp_pauses(work: Work, *, now: datetime) -> None:
     """Move back the end of pauses that are longer than any can be, inside the caller's transaction."""
     longest = now + timedelta(seconds=LONGEST_RETRY_AFTER_S)
     work.session.execute(update(HookState).where(HookState.open_until > longest).values(open_until=longest))
+    destinations.clamp(work, longest=longest)
     limited = (
         select(Hook.number, Hook.rate_limit, HookState.next_send_at)
         .join(HookState, HookState.hook_number == Hook.number)
@@ -285,9 +283,9 @@ def expire(work: Work) -> int:
 
 _REPAIRS = (
     text("""
-INSERT INTO hook_states (hook_number, lane, consecutive_failures, consecutive_successes, failed_attempts,
-                         warned_percent, openings, concurrency)
-SELECT h.number, 'deliveries', 0, 0, 0, 0, 0, 1 FROM hooks AS h
+INSERT INTO hook_states (hook_number, lane, consecutive_failures, circuit_failures, consecutive_successes,
+                         failed_attempts, warned_percent, openings, concurrency)
+SELECT h.number, 'deliveries', 0, 0, 0, 0, 0, 0, 1 FROM hooks AS h
 WHERE NOT EXISTS (SELECT 1 FROM hook_states AS s WHERE s.hook_number = h.number)"""),
     text("""
 INSERT INTO turns (hook_number, slot) SELECT h.number, 0 FROM hooks AS h
@@ -306,7 +304,7 @@ WHERE trigger = 'automatic' AND {_PENDING.format(hook="NOT h.is_active AND h.del
     text(f"""
 UPDATE deliveries SET state = 'canceled', next_attempt_at = NULL, waiting_reason = NULL, finished_at = :now,
        modified_at = :now
-WHERE {_PENDING.format(hook="h.deleted_at IS NOT NULL")}
+WHERE {_PENDING.format(hook=due.GONE)}
 """).bindparams(bindparam("now", type_=Moment())),  # noqa: S608 as above
     text(f"""
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, waiting_reason = NULL, modified_at = :now
@@ -323,6 +321,7 @@ WHERE {_HELD} AND EXISTS (SELECT 1 FROM hooks AS h WHERE h.number = hook_number 
 def repair(work: Work) -> None:
     """Give hooks the engine's rows that they lack; a hook without them would never be served."""
     with work.transaction():
+        destinations.tidy(work)
         for statement in _REPAIRS:
             work.session.execute(statement)
 

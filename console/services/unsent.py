@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, text
+from sqlalchemy import Row, Table, TextClause, bindparam, text, update
 
-from console.models import DeliveryState, Trigger
-from console.models.base import Moment
+from console.core.verdicts import state_after
+from console.database import dialect_of
+from console.models import Delivery, DeliveryState, Trigger
 from console.services.claims import Claimed, Key, free_turns
+from console.services.due import GONE, LANE, WITH_DESTINATION
 from console.services.publishing import HELD_REASON
 from console.services.work import Work
+
+_deliveries: Table = Delivery.__table__  # type: ignore[assignment]  # a Table, as of every mapped class
 
 
 class Fate(Enum):
@@ -32,11 +38,12 @@ class Check:
     hook_version: int
 
 
-_LOOK = text("""
+_LOOK = text(f"""
 SELECT d.number, d.state, d.claimed_by, d.claim_no, d.cancel_requested, d.trigger,
-       h.version, h.is_active, h.deleted_at IS NOT NULL AS is_deleted, s.lane
+       h.version, h.is_active, {GONE} AS is_deleted, {LANE} AS lane
 FROM deliveries AS d JOIN hooks AS h ON h.number = d.hook_number JOIN hook_states AS s ON s.hook_number = h.number
-WHERE d.number IN :numbers""").bindparams(bindparam("numbers", expanding=True))
+{WITH_DESTINATION}
+WHERE d.number IN :numbers""").bindparams(bindparam("numbers", expanding=True))  # noqa: S608 constants
 
 
 def look_again(work: Work, *, rows: Collection[Claimed], lane: str) -> dict[int, Check]:
@@ -52,26 +59,30 @@ def _checked(row: Claimed, now: Row[Any] | None, *, lane: str) -> Check:
         or (now.claimed_by, now.claim_no) != (row.worker, row.claim_no)
     ):
         return Check(Fate.LOST, 0)
-    is_off = now.is_deleted or (not now.is_active and now.trigger == Trigger.AUTOMATIC)
-    wanted = not (now.cancel_requested or is_off) and now.lane == lane
-    return Check(Fate.WANTED if wanted else Fate.UNWANTED, now.version)
+    is_wanted = _state_of(now) == "pending" and now.lane == lane
+    return Check(Fate.WANTED if is_wanted else Fate.UNWANTED, now.version)
 
 
-_OFF = """EXISTS (SELECT 1 FROM hooks AS h WHERE h.number = deliveries.hook_number AND {0})"""
-_CANCELED = f"(cancel_requested OR {_OFF.format('h.deleted_at IS NOT NULL')})"
-_HELD = f"(trigger = 'automatic' AND {_OFF.format('NOT h.is_active')})"
+def _state_of(row: Row[Any]) -> str:
+    """Say what becomes of a row when it is not sent now."""
+    return state_after(
+        "pending",
+        is_canceled=row.cancel_requested,
+        is_hook_deleted=row.is_deleted,
+        is_hook_active=row.is_active,
+        is_automatic=row.trigger == Trigger.AUTOMATIC,
+    )
 
-_RETURN = text(f"""
-UPDATE deliveries SET
-    claimed_by = NULL, attempt_count = attempt_count - 1, modified_at = :now,
-    state = CASE WHEN {_CANCELED} THEN 'canceled' WHEN {_HELD} THEN 'held' ELSE 'pending' END,
-    next_attempt_at = CASE WHEN {_CANCELED} OR {_HELD} THEN NULL ELSE next_attempt_at END,
-    waiting_reason = CASE WHEN NOT {_CANCELED} AND {_HELD} THEN :held_reason END,
-    finished_at = CASE WHEN {_CANCELED} THEN :now END
-WHERE number IN :numbers AND claimed_by = :worker AND state = 'sending'
-RETURNING number""").bindparams(  # noqa: S608 constants
-    bindparam("numbers", expanding=True), bindparam("now", type_=Moment())
-)
+
+@lru_cache
+def _ours(dialect: str) -> TextClause:
+    lock = "FOR UPDATE OF d" if dialect == "postgresql" else ""
+    return text(f"""
+    SELECT d.number, d.cancel_requested, d.trigger, h.is_active, {GONE} AS is_deleted
+    FROM deliveries AS d JOIN hooks AS h ON h.number = d.hook_number
+    WHERE d.number IN :numbers AND d.claimed_by = :worker AND d.state = 'sending'
+    ORDER BY d.number {lock}""").bindparams(bindparam("numbers", expanding=True))  # noqa: S608 a constant
+
 
 _FORGET = text("""
 DELETE FROM attempts WHERE delivery_number IN :numbers AND worker_number = :worker AND outcome IS NULL""").bindparams(
@@ -91,16 +102,30 @@ def give_back(work: Work, *, worker: int, rows: Collection[Claimed], turns: Coll
     A row becomes pending as it was, canceled when that was asked for or its hook is deleted, held when its hook is
     disabled; its attempt row is removed. A row that was lost keeps its attempt, else the numbers would have a gap.
     """
-    numbers = [row.number for row in rows]
     with work.transaction():
-        returned: list[int] = []
-        if numbers:
-            parameters = {"worker": worker, "numbers": numbers, "now": work.now(), "held_reason": HELD_REASON}
-            returned = list(work.session.scalars(_RETURN, parameters))
-            work.session.execute(_FORGET, {"worker": worker, "numbers": returned})
-            lost = [number for number in numbers if number not in returned]
-            if lost:
-                work.session.execute(_CLOSE, {"worker": worker, "numbers": lost, "error": NEVER_BEGUN_WORDS})
+        count = _return(work, worker=worker, numbers=[row.number for row in rows]) if rows else 0
         if turns:
             free_turns(work, worker=worker, turns=turns)
+    return count
+
+
+def _return(work: Work, *, worker: int, numbers: Sequence[int]) -> int:
+    by_state: dict[str, list[int]] = defaultdict(list)
+    for row in work.session.execute(_ours(dialect_of(work.session)), {"worker": worker, "numbers": numbers}):
+        by_state[_state_of(row)].append(row.number)
+    for state, members in by_state.items():
+        values: dict[str, Any] = {} if state == "pending" else {"next_attempt_at": None}
+        values["waiting_reason"] = HELD_REASON if state == "held" else None
+        values["finished_at"] = work.now() if state == "canceled" else None
+        work.session.execute(
+            update(_deliveries)
+            .where(_deliveries.c.number.in_(members))
+            .values(claimed_by=None, attempt_count=_deliveries.c.attempt_count - 1, modified_at=work.now())
+            .values(state=state, **values)
+        )
+    returned = {number for members in by_state.values() for number in members}
+    work.session.execute(_FORGET, {"worker": worker, "numbers": sorted(returned)})
+    lost = [number for number in numbers if number not in returned]
+    if lost:
+        work.session.execute(_CLOSE, {"worker": worker, "numbers": lost, "error": NEVER_BEGUN_WORDS})
     return len(returned)

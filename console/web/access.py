@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 from flask import Flask, g, request, session, url_for
 from flask_login import UserMixin, current_user, login_required, login_user, logout_user
@@ -161,6 +162,7 @@ def _enter_organization() -> Response | None:
     someone = person()
     if someone is not None:
         g.actor = Actor(someone.user.display_name, user_number=someone.user.number, ip=request.remote_addr)
+        g.zone = ZoneInfo(someone.user.time_zone)
     slug = g.get("organization_slug")
     if slug is None:
         return None

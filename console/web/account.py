@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from typing import cast
+from zoneinfo import available_timezones
 
 from flask import Blueprint, Response, g, url_for
+from wtforms import StringField
 from wtforms.validators import DataRequired
 
 from console.core.errors import Invalid, NotFound, TooMany
 from console.extensions import current_work
-from console.services import accounts, members, sign_in
+from console.services import accounts, members, sign_in, two_factor
 from console.services.passwords import SHORTEST
 from console.web import access, home, hx
 from console.web.access import SignedIn
@@ -28,8 +30,14 @@ class PasswordForm(Form):
     new = SecretField("New password", [DataRequired(f"Give a new password of at least {SHORTEST} characters.")])
 
 
+class TimeZoneForm(Form):
+    """In which zone the person reads times."""
+
+    time_zone = StringField("Time zone")
+
+
 @pages.before_request
-def _enter_last_organization() -> None:
+def enter_last_organization() -> None:
     """Keep the navigation of the organization that was looked at last around this page, which is in none."""
     someone = access.person()
     organization = home.last_organization(someone.user) if someone is not None else None
@@ -67,6 +75,19 @@ def change_password() -> Response:
     )
 
 
+@pages.post("/time-zone")
+@access.login_required  # type: ignore[untyped-decorator]  # as above
+def change_time_zone() -> Response:
+    """Choose in which zone times are shown."""
+    form = TimeZoneForm()
+    try:
+        accounts.change_time_zone(current_work(), user=_me().user, name=text_of(form.time_zone).strip())
+    except Invalid as error:
+        accept(form, error=error)
+        return _page(PasswordForm(formdata=None), zone_form=form, status=WRONG)
+    return hx.redirect_to(url_for("account.show"), message=f"Times are in {form.time_zone.data} now.")
+
+
 @pages.post("/sessions/<int:number>/end")
 @access.login_required  # type: ignore[untyped-decorator]  # as above
 def end_session(number: int) -> Response:
@@ -99,15 +120,20 @@ def _done(message: str) -> Response:
     return _page(PasswordForm(formdata=None), block="sessions")
 
 
-def _page(form: PasswordForm, *, status: int = 200, block: str | None = None) -> Response:
+def _page(
+    form: PasswordForm, *, zone_form: TimeZoneForm | None = None, status: int = 200, block: str | None = None
+) -> Response:
     work, me = current_work(), _me()
     return hx.page(
         "account/show.html",
         block=block,
         status=status,
         form=form,
+        zone_form=zone_form or TimeZoneForm(formdata=None, time_zone=me.user.time_zone),
+        zones=sorted(available_timezones()),
         shortest=SHORTEST,
         me=me.user,
+        two_factor=two_factor.is_on(me.user),
         memberships=members.memberships_of(work, user=me.user),
         sessions=[
             (one, name_of(one.user_agent), one.number == me.session.number)

@@ -25,7 +25,7 @@ SETTLED = 0.005
 LANES = {
     "deliveries": ("Deliveries", "healthy hooks"),
     "deliveries-slow": ("Slow lane", "hooks that fail or time out"),
-    "background": ("Background", "upkeep"),
+    "background": ("Background", "replays and upkeep"),
 }
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from flask import Response
 
 SHOWN_CHARACTERS = 64 * 1024
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")
+_FORMULA_STARTS = ("=", "+", "-", "@")
 MOST_UNREADABLE = 0.1
 """A text with a larger share of control characters is binary to a reader."""
 
@@ -35,6 +39,19 @@ def readable(data: bytes | None) -> Readable:
     elif "\ufffd" in text:
         note = "Some bytes are no UTF-8 and are shown as \ufffd."
     return Readable(text, note, len(data))
+
+
+def csv_file(header: Sequence[str], rows: Iterable[Sequence[str]], *, name: str) -> Response:
+    """Answer a table as CSV (RFC 4180) in UTF-8; no cell is taken for a formula by a spreadsheet."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(header)
+    writer.writerows([_plain_cell(cell) for cell in row] for row in rows)
+    return attachment(out.getvalue().encode(), name=name)
+
+
+def _plain_cell(text: str) -> str:
+    return f"'{text}" if text.lstrip().startswith(_FORMULA_STARTS) or text.startswith(("\t", "\r", "\n")) else text
 
 
 def attachment(data: bytes, *, name: str) -> Response:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from flask import Blueprint, Response, request, session, url_for
 from wtforms import StringField
 from wtforms.validators import DataRequired
 
-from console.core.errors import TooMany, Unauthenticated
+from console.core.errors import Invalid, NotFound, TooMany, Unauthenticated
 from console.extensions import current_work
 from console.models import User
-from console.services import accounts, sign_in
+from console.services import accounts, sign_in, two_factor
+from console.services.work import Actor, Work
 from console.web import access, hx
-from console.web.forms import Form, SecretField, add_error, text_of
+from console.web.forms import Form, SecretField, accept, add_error, text_of
 
 pages = Blueprint("sessions", __name__)
 
@@ -21,6 +23,9 @@ LONGEST_NEXT = 2048
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 TOO_MANY = 429
 WRONG = 422
+PENDING = "password_given"
+"""Where the browser's session keeps who gave the right password, and when: the code is missing."""
+CODE_WITHIN_S = 600
 
 
 class SignInForm(Form):
@@ -28,6 +33,12 @@ class SignInForm(Form):
 
     login = StringField("E-mail or user name", [DataRequired("Give your e-mail address or user name.")])
     password = SecretField("Password", [DataRequired("Give your password.")])
+
+
+class CodeForm(Form):
+    """The second factor."""
+
+    code = StringField("Code", [DataRequired("Give the code that your app shows now, or a recovery code.")])
 
 
 @pages.get("/login")
@@ -60,6 +71,38 @@ def create() -> Response:
         answer = _form(form, status=TOO_MANY)
         answer.headers["Retry-After"] = str(error.retry_after_s)
         return answer
+    if two_factor.is_on(user):
+        session[PENDING] = [user.number, int(current_work().now().timestamp())]
+        return hx.redirect_to(url_for("sessions.code", next=safe_next(request.args.get("next"))))
+    begin(user)
+    return hx.redirect_to(_target())
+
+
+@pages.get("/login/code")
+def code() -> Response:
+    """Ask whoever gave the right password for the code of their app."""
+    return _code_form(CodeForm(formdata=None)) if _pending() else _again()
+
+
+@pages.post("/login/code")
+def check_code() -> Response:
+    """Sign in with the code."""
+    form, user = CodeForm(), _pending()
+    if user is None:
+        return _again()
+    if not form.validate():
+        return _code_form(form, status=WRONG)
+    try:
+        two_factor.check(_work_of(user), user=user, code=text_of(form.code))
+    except Invalid as error:
+        accept(form, error=error)
+        return _code_form(form, status=WRONG)
+    except TooMany as error:
+        add_error(form, "", message=error.message)
+        answer = _code_form(form, status=TOO_MANY)
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+        return answer
+    session.pop(PENDING)
     begin(user)
     return hx.redirect_to(_target())
 
@@ -85,6 +128,36 @@ def begin(user: User) -> None:
     row = sign_in.load_session(work, secret)
     if row is not None:
         access.sign_in_person(secret, row)
+
+
+def _pending() -> User | None:
+    """Give the person who gave the right password in this browser a moment ago; None when that is too long ago."""
+    work, kept = current_work(), session.get(PENDING)
+    if not kept or work.now().timestamp() - kept[1] > CODE_WITHIN_S:
+        return None
+    try:
+        user = accounts.get_user_by_number(work, number=kept[0])
+    except NotFound:
+        return None
+    return user if user.is_active and two_factor.is_on(user) else None
+
+
+def _work_of(user: User) -> Work:
+    return replace(current_work(), actor=Actor(user.email, user.number, request.remote_addr))
+
+
+def _again() -> Response:
+    session.pop(PENDING, None)
+    return hx.redirect_to(
+        url_for("sessions.new", next=safe_next(request.args.get("next"))),
+        message="That took too long. Sign in again.",
+        tone="info",
+    )
+
+
+def _code_form(form: CodeForm, *, status: int = 200) -> Response:
+    action = url_for("sessions.check_code", next=safe_next(request.args.get("next")))
+    return hx.page("sessions/code.html", status=status, form=form, action=action)
 
 
 def safe_next(value: str | None) -> str | None:

@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from console import database
-from console.app import create_app
-from console.extensions import db
 from console.services.work import Clock, Ring, Work
 from console.settings import Settings
+from tests.apps import app_of
 
 RECEIVER = "http://127.0.0.1:8099/hook"
 
@@ -69,12 +68,9 @@ class Caller:
 
 
 @pytest.fixture
-def app(engine: Engine, settings: Settings, clock: Clock, ring: Ring) -> Iterator[Flask]:
-    app = create_app(settings, clock=clock, ring=ring)
-    yield app
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
+def app(settings: Settings, clock: Clock, ring: Ring) -> Iterator[Flask]:
+    with app_of(settings, clock=clock, ring=ring) as app:
+        yield app
 
 
 @pytest.fixture

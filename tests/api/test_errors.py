@@ -8,6 +8,8 @@ import sqlite3
 
 import pytest
 
+from console.settings import Settings
+
 MIB = 1024 * 1024
 
 
@@ -127,8 +129,12 @@ def test_the_token_is_asked_for_before_the_body_is_looked_at(anyone):
     problem(anyone.post("/events", data=b"x" * 100, content_type="text/plain"), 401, "token_missing")
 
 
-def test_a_database_that_is_taken(ada_api, database_url, monkeypatch):
-    monkeypatch.setattr("console.database.BUSY_TIMEOUT_S", 0)
+@pytest.fixture
+def settings(settings):
+    return Settings(**{**settings.model_dump(), "database_url": f"{settings.database_url}?timeout=0"})
+
+
+def test_a_database_that_is_taken(ada_api, database_url):
     ada_api.get("/hooks")  # the use of the token is noted now
     other = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -108,3 +108,12 @@ def test_a_token_for_an_unknown_organization_names_those_there_are(installed: Ru
     made = installed("tokens", "create", "--user", "ada", "--organization", "acne", "--permission", "ADMIN")
 
     assert made.stderr == "Error: There is no organization acne; there are: acme.\n"
+
+
+def test_a_lost_second_factor_is_turned_off_by_the_operator(installed: Run) -> None:
+    installed(*ADA, "--role", "admin", stdin=f"{PASSWORD}\n")
+
+    reset = installed("users", "reset-two-factor", "ada@example.com")
+
+    assert reset.output == "ada signs in with the password alone now.\n"
+    assert "There is no user bob" in installed("users", "reset-two-factor", "bob").stderr

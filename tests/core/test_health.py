@@ -20,6 +20,7 @@ from console.core.health import (
     is_slow_after,
     next_concurrency,
     opens_circuit,
+    opens_destination,
     warning_due,
 )
 from console.core.outcomes import NETWORK, Outcome
@@ -36,7 +37,7 @@ HOUR = timedelta(hours=1)
         (Figures(), Health.HEALTHY, "Nothing was sent recently."),
         (Figures(recent_attempts=5, recent_successes=3), Health.HEALTHY, "Deliveries arrive."),
         (Figures(recent_attempts=100, recent_successes=95), Health.HEALTHY, "Deliveries arrive."),
-        (Figures(recent_attempts=100, recent_successes=94), Health.DEGRADED, "6 of the last 100 attempts failed."),
+        (Figures(recent_attempts=100, recent_successes=94), Health.DEGRADED, "6 of 100 attempts in 24 hours failed."),
         (Figures(consecutive_failures=1), Health.DEGRADED, "The last attempt failed."),
         (Figures(consecutive_failures=2), Health.DEGRADED, "The last 2 attempts failed."),
         (Figures(open_until=LATER), Health.DEGRADED, "The receiver asked to wait; deliveries go on afterwards."),
@@ -44,9 +45,21 @@ HOUR = timedelta(hours=1)
         (Figures(consecutive_failures=3, open_until=LATER), Health.FAILING, "The last 3 attempts failed."),
         (Figures(consecutive_failures=9, open_until=NOW), Health.FAILING, "The last 9 attempts failed."),
         (
-            Figures(consecutive_failures=5, open_until=LATER),
+            Figures(consecutive_failures=5, openings=1, open_until=LATER),
             Health.CIRCUIT_OPEN,
-            "Paused after 5 failures in a row; it will be tried again soon.",
+            "Paused after 5 failures in a row; then one request tries it again.",
+        ),
+        (Figures(consecutive_failures=9, open_until=LATER), Health.FAILING, "The last 9 attempts failed."),
+        (
+            Figures(destination="example.com:443", destination_until=LATER),
+            Health.CIRCUIT_OPEN,
+            "Nothing answers at example.com:443: all hooks there wait until one request tries it again.",
+        ),
+        (Figures(destination="example.com:443", destination_until=NOW), Health.HEALTHY, "Nothing was sent recently."),
+        (
+            Figures(problem="The kind is unknown.", recent_attempts=9, recent_successes=9),
+            Health.DEGRADED,
+            "Its own retry policy cannot be read, so the usual one holds: The kind is unknown.",
         ),
         (
             Figures(is_active=False, consecutive_failures=9, open_until=LATER),
@@ -123,6 +136,15 @@ def test_a_hook_that_does_not_fail_is_not_warned_of() -> None:
 
 def test_the_circuit_opens_at_the_fifth_failure_in_a_row() -> None:
     assert [opens_circuit(n) for n in range(7)] == [False] * 5 + [True] * 2
+
+
+@pytest.mark.parametrize(
+    ("failures", "hooks", "is_open"), [(5, 2, True), (4, 4, False), (5, 1, False), (99, 1, False), (6, 6, True)]
+)
+def test_a_destinations_circuit_opens_at_the_fifth_failure_in_a_row_of_two_hooks_at_least(
+    failures: int, hooks: int, *, is_open: bool
+) -> None:
+    assert opens_destination(failures, hooks=hooks) == is_open
 
 
 @pytest.mark.parametrize(("openings", "nominal"), [(0, 30), (1, 60), (4, 480), (6, 1920), (7, 3000), (10**9, 3000)])

@@ -176,8 +176,11 @@ def test_a_duplicate_key_is_named_and_a_long_one_cut() -> None:
 )
 def test_a_quarter_of_a_mebibyte_is_read_in_a_moment(data: bytes) -> None:
     """About 5 ms each on a quiet machine; the bound is for what is quadratic, not for a busy machine."""
-    began = time.thread_time()  # not the wall clock: others may keep the machine busy
 
-    code_of(data)
+    def seconds_of_this_thread() -> float:
+        began = time.thread_time()  # not the wall clock: others may keep the machine busy
+        code_of(data)
+        return time.thread_time() - began
 
-    assert time.thread_time() - began < 0.25
+    # The best of three: the garbage collector may have the whole test run to look through meanwhile.
+    assert min(seconds_of_this_thread() for _ in range(3)) < 0.25

@@ -24,7 +24,7 @@ from console.core.outcomes import (
     of_status,
 )
 from console.core.retry import DEFAULT, parse_retry
-from console.core.verdicts import REASONS, Reason, Verdict, alert_after, judge, parse_retry_after
+from console.core.verdicts import REASONS, Reason, Verdict, judge, parse_retry_after, state_after
 
 NOW = datetime(2026, 11, 21, 23, 10, 1, tzinfo=UTC)
 MINUTE = parse_retry({"kind": "fixed", "seconds": 60, "attempts": 5})
@@ -334,17 +334,20 @@ def test_whatever_fails_waits_between_nothing_and_thirty_days_or_is_over(
 
 
 @pytest.mark.parametrize(
-    ("outcome", "times"),
+    ("verdict", "wishes", "state"),
     [
-        (Outcome.BLOCKED_ADDRESS, 1),
-        (Outcome.SYSTEM_ERROR, 1),
-        (Outcome.TIMEOUT, 3),
-        (Outcome.TLS_ERROR, 3),
-        (Outcome.CLIENT_ERROR, None),
-        (Outcome.OK, None),
+        ("pending", {}, "pending"),
+        ("pending", {"is_hook_active": False}, "held"),
+        ("pending", {"is_hook_active": False, "is_automatic": False}, "pending"),
+        ("pending", {"is_hook_active": False, "is_canceled": True}, "canceled"),
+        ("pending", {"is_hook_active": False, "is_hook_deleted": True}, "canceled"),
+        ("failed", {}, "failed"),
+        ("failed", {"is_hook_active": False}, "failed"),
+        ("failed", {"is_canceled": True}, "canceled"),
+        ("failed", {"is_hook_deleted": True}, "canceled"),
     ],
 )
-def test_an_alert_comes_at_once_for_what_is_blocked_and_at_the_third_network_failure(
-    outcome: Outcome, times: int | None
-) -> None:
-    assert alert_after(outcome) == times
+def test_what_people_want_by_now_decides_over_a_delivery_that_was_not_delivered(verdict, wishes, state) -> None:
+    usual = {"is_canceled": False, "is_hook_deleted": False, "is_hook_active": True, "is_automatic": True}
+
+    assert state_after(verdict, **{**usual, **wishes}) == state

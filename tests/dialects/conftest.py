@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine
 from sqlalchemy.orm import Session
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
-from console.app import create_app
-from console.extensions import db
 from console.services.work import Clock, Ring
 from console.settings import Settings
+from tests.apps import app_of
 
 RECEIVER = "https://receiver.example.com/hook"
 
@@ -54,12 +54,24 @@ class Caller:
 
 
 @pytest.fixture
-def app(engine: Engine, settings: Settings, clock: Clock, ring: Ring) -> Iterator[Flask]:
-    app = create_app(settings, clock=clock, ring=ring)
-    yield app
-    with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
+def app(settings: Settings, clock: Clock, ring: Ring) -> Iterator[Flask]:
+    with app_of(settings, clock=clock, ring=ring) as app:
+        yield app
+
+
+@pytest.fixture
+def address(settings: Settings, clock: Clock, ring: Ring) -> Iterator[str]:
+    """Where the app is served, on a socket of this machine."""
+    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
+    address = f"http://127.0.0.1:{server.port}"
+    with app_of(settings.model_copy(update={"base_url": address}), clock=clock, ring=ring) as app:
+        server.app = app
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield address
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @pytest.fixture

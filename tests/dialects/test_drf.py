@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
 from flask import Flask, Response
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from console.api.dialects import drf
@@ -17,6 +18,9 @@ from console.core.addresses import AddressPolicy
 from console.core.errors import Busy, Conflict, FieldError, Invalid
 from console.core.permissions import Permission
 from console.core.targets import TargetPolicy
+from console.services.work import Clock, Ring
+from console.settings import Settings
+from tests.apps import app_of
 
 LIST = "/api/toys/"
 URL = fields.url(policy=TargetPolicy(AddressPolicy()), max_length=40)
@@ -63,9 +67,13 @@ def toys() -> drf.Dialect:
 
 
 @pytest.fixture
-def app(app: Flask) -> Flask:
+def app(settings: Settings, clock: Clock, ring: Ring) -> Iterator[Flask]:
+    with app_of(settings, clock=clock, ring=ring, besides=install_toys) as app:
+        yield app
+
+
+def install_toys(app: Flask) -> None:
     toys().install(app)
-    return app
 
 
 # --- the order of checks --------------------------------------------------------------------------------------------
@@ -487,6 +495,7 @@ ANY_JSON = st.recursive(
 )
 
 
+@hypothesis_settings(deadline=None)  # a busy machine is no failure
 @given(st.dictionaries(st.sampled_from(["title", "is_red", "parts", "size"]), ANY_JSON))
 def test_whatever_is_sent_is_taken_or_refused(body: dict[str, Any]) -> None:
     with suppress(drf.ErrorAnswer):

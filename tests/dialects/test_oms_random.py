@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.dialects.oms_stage import (
@@ -28,10 +28,9 @@ from tests.dialects.oms_stage import (
     path_of,
     publish,
 )
+from tests.fuzz import through_the_app
 
-FUZZ = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+FUZZ = through_the_app()
 NUMBERS = st.integers() | st.integers(-(10**40), 10**40) | st.floats()
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(max_size=20),

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from os import environ
-from pathlib import Path
-from shutil import which
-from subprocess import run
-from threading import Thread
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import select, update
 from sqlalchemy.orm import joinedload
-from werkzeug.serving import make_server
 
 from console.core.outcomes import Outcome
 from console.models import Delivery, Event, Turn
@@ -326,35 +318,3 @@ def test_a_resend_has_the_same_body(ada_api: Any, ada: Any, work: Work, receiver
     assert (first.id, first.body) == (second.id, second.body)
     assert row_of(work, webhook).is_active
     assert ada_api.get(W).status_code == 200
-
-
-# --- the document ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(which("curl") is None, reason="needs curl")
-def test_the_session_of_the_document_works_when_it_is_pasted(app: Flask, ada_api: Any, work: Work) -> None:
-    document = Path(__file__).parents[2] / "docs" / "dialects" / "pretix.md"
-    session = next(
-        block for block in re.findall(r"```sh\n(.*?)```", document.read_text(), re.DOTALL) if "api()" in block
-    )
-    session = session.replace("democon", "newconf")  # the other is there already
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    variables = {"HOOKYARD": f"http://127.0.0.1:{server.port}", "ORGANIZER": "acme", "TOKEN": ada_api.token}
-    work.session.commit()
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-
-    try:
-        ran = run(
-            ["bash", "-euc", session], env=environ | variables, capture_output=True, text=True, timeout=60, check=True
-        )
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-    _, new, read, patched, listed, enabled, published = map(json.loads, filter(None, ran.stdout.splitlines()))
-    assert new == read
-    assert patched == enabled == new | {"comment": "Orders of the conference"}
-    assert listed["results"] == [patched]
-    assert published["deliveries"] == 1

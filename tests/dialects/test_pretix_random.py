@@ -7,15 +7,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from console.services.work import Work
 from tests.dialects.pretix_stage import DOCUMENTED, KEYS, LEAST, URL, W, add_sources, make, path_of
+from tests.fuzz import through_the_app
 
-FUZZ = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+FUZZ = through_the_app()
 NUMBERS = st.integers() | st.integers(-(10**30), 10**30) | st.floats()
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(max_size=20),

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import shutil
-import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy.orm import Session
-from werkzeug.serving import make_server
 
-from console.app import create_app
 from console.core.catalogue import packaged_groups, packaged_names
-from console.extensions import db
-from console.services.work import Clock, Ring
-from console.settings import Settings
 
 pytest.importorskip("waldur_api_client", reason="the client is not installed: pip install '.[test]'")
 
@@ -45,23 +35,6 @@ from waldur_api_client.models.web_hook_request import WebHookRequest
 
 URL = "https://receiver.example.com/hook"
 SSH = [EventTypesEnum.SSH_KEY_CREATION_SUCCEEDED, EventTypesEnum.SSH_KEY_DELETION_SUCCEEDED]
-
-
-@pytest.fixture
-def address(settings: Settings, clock: Clock, ring: Ring) -> Iterator[str]:
-    """Where the app is served, on a socket of this machine."""
-    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
-    address = f"http://127.0.0.1:{server.port}"
-    app = create_app(settings.model_copy(update={"base_url": address}), clock=clock, ring=ring)
-    server.app = app
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield address
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    with app.app_context():
-        db.engine.dispose()
 
 
 @pytest.fixture
@@ -231,26 +204,3 @@ def test_the_address_in_a_hook_is_where_it_is_read(client: AuthenticatedClient) 
     answer = client.get_httpx_client().get(made.url)
 
     assert (answer.status_code, UUID(answer.json()["uuid"])) == (200, made.uuid)
-
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "dialects" / "waldur.md"
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_session_of_the_document_works_when_it_is_pasted(
-    address: str, token_of: Callable[..., str], session: Session, ed: Any
-) -> None:
-    variables, commands = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert re.findall(r"^(\w+)=", variables, re.MULTILINE) == ["HOOKYARD", "TOKEN"]
-    token = token_of(ed, "WEBHOOKS:VIEW", "WEBHOOKS:ADD", "WEBHOOKS:EDIT", "WEBHOOKS:REMOVE")
-    session.commit()
-
-    script = f"set -e\nHOOKYARD={address}\nTOKEN={token}\n{commands}"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False)
-
-    assert (done.returncode, done.stderr) == (0, "")
-    read, patched, listed, *head = done.stdout.splitlines()
-    assert '"event_groups":["ssh"]' in read
-    assert '"event_types":["customer_update_succeeded"]' in patched
-    assert listed == f"[{patched}]"
-    assert "X-Result-Count: 1" in head

@@ -13,8 +13,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
@@ -30,7 +29,9 @@ from console.services.hooks import HookDraft
 from console.services.publishing import EventDraft
 from console.services.work import Work
 from console.settings import Settings
-from tests.dialects.web_v1_stage import ERROR_KEYS, KEYS, PARMS, ROOT, URL, Caller, app_of, refusal
+from tests.apps import app_of
+from tests.dialects.web_v1_stage import ERROR_KEYS, KEYS, PARMS, ROOT, URL, Caller, refusal
+from tests.fuzz import through_the_app
 
 ID = "0193a1c2-7b1e-7c55-9d0a-5b8f0f6f2a11"
 OPERATIONS = {
@@ -827,9 +828,7 @@ CALLS = st.tuples(
     st.sampled_from(["", "/", "/MINE", "/test/NONE", "/NONE"]) | st.text(max_size=12).map(lambda text: f"/{text}"),
     BODIES | JSON,
 )
-anything = hypothesis_settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+anything = through_the_app()
 
 
 @anything

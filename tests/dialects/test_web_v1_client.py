@@ -25,7 +25,8 @@ from werkzeug.serving import make_server
 from console.models import Delivery
 from console.services.work import Work
 from console.settings import Settings
-from tests.dialects.web_v1_stage import URL, Colleague, app_of
+from tests.apps import app_of
+from tests.dialects.web_v1_stage import URL, Colleague
 from tests.receiver import Receiver
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

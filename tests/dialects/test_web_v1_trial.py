@@ -18,7 +18,8 @@ from console.core.signing import Verification, verify
 from console.models import Attempt, Delivery, Event, Hook
 from console.services.work import Work
 from console.settings import Settings
-from tests.dialects.web_v1_stage import Caller, Colleague, app_of, refusal
+from tests.apps import app_of
+from tests.dialects.web_v1_stage import Caller, Colleague, refusal
 from tests.receiver import Receiver
 
 SECRET = "a secret of ours"

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any, Self
 
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from console.app import create_app
-from console.extensions import db
 from console.services.keys import KeyRing
-from console.services.work import DELIVERIES, Clock, Ring
+from console.services.work import DELIVERIES
 from console.settings import Settings
 from workers.beat import Beat
 from workers.drain import Drain
@@ -71,18 +66,6 @@ def refusal(answer: TestResponse) -> tuple[int, str]:
     assert body["status"] == answer.status_code
     assert body["path"] == answer.request.path
     return answer.status_code, body["message"]
-
-
-@contextmanager
-def app_of(settings: Settings, *, clock: Clock | None = None, ring: Ring | None = None) -> Iterator[Flask]:
-    """Run the app; its connections are closed at the end."""
-    app = create_app(settings, clock=clock, ring=ring)
-    try:
-        yield app
-    finally:
-        with app.app_context():
-            db.session.remove()
-            db.engine.dispose()
 
 
 class Colleague:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from console.core.outcomes import Outcome
 from console.models import Turn
@@ -154,6 +154,23 @@ def test_lanes_do_not_see_each_others_hooks(work: Work, ada) -> None:
 
     assert claim(work, worker, lane=DELIVERIES) == []
     assert len(rows_of(claim(work, worker, lane=DELIVERIES_SLOW))) == 1
+
+
+def test_hooks_of_an_organization_that_takes_up_the_senders_come_last(work: Work, ada, mallory, clock) -> None:
+    crowd = [make_hook(work, ada) for _ in range(40)]
+    publish(work, ada)
+    late = make_hook(work, mallory)
+    publish(work, mallory)
+    work.session.execute(update(Turn).where(Turn.hook_number == late.number).values(served_at=work.now()))
+    work.session.commit()
+    crowding = crowd[0].organization_number
+
+    without = {grant.hook_number for grant in claim(work, hire(work))}
+    grants = claim(work, hire(work), crowding=crowding)
+
+    assert late.number not in without
+    assert grants[0].hook_number == late.number
+    assert {grant.organization_number for grant in grants} == {crowding, late.organization_number}
 
 
 # --- waiting hooks --------------------------------------------------------------------------------------------------

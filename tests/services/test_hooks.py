@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from console.core.errors import Conflict, Invalid, NotFound
 from console.core.health import Health
-from console.models import AuditEntry, Delivery, DeliveryState, Hook, Turn
-from console.services import deliveries, hooks, publishing
+from console.core.rollups import hour_of
+from console.models import AuditEntry, Delivery, DeliveryState, Hook, HookHour, Turn
+from console.services import deliveries, hook_health, hooks, publishing
 from console.services.hooks import HookDraft, HookFilter
 from console.services.publishing import EventDraft
 from console.services.work import Work
@@ -127,6 +128,18 @@ def test_disabling_holds_what_is_pending_and_what_comes(work: Work, ada) -> None
 
     assert states(work) == ["held", "held"]
     assert hook.disabled_reason == "Disabled by Hookyard"
+
+
+@pytest.mark.parametrize("trigger", ["test", "resend", "replay"])
+def test_disabling_lets_go_out_what_was_asked_for(work: Work, ada, trigger) -> None:
+    hook = make(work, ada).hook
+    publish(work, ada)
+    work.session.execute(update(Delivery).values(trigger=trigger))
+    work.session.commit()
+
+    hooks.disable(work, hook=hook)
+
+    assert states(work) == ["pending"]
 
 
 def test_enabling_releases_what_was_held_and_rings(work: Work, ada, ring) -> None:
@@ -256,3 +269,39 @@ def test_canceling_what_was_held_lets_be_what_is_being_sent(work: Work, ada) -> 
 
     assert states(work) == ["canceled", "sending"]
     assert (held.cancel_requested, sending.cancel_requested) == (False, False)
+
+
+def test_the_health_of_a_hook_counts_what_happened_in_the_last_day(work: Work, ada, clock) -> None:
+    hook = make(work, ada).hook
+    for status_class, count in (("2xx", 80), ("5xx", 20)):
+        work.session.add(
+            HookHour(
+                hook_number=hook.number,
+                hour=hour_of(work.now()),
+                status_class=status_class,
+                bucket=1,
+                organization_number=hook.organization_number,
+                count=count,
+            )
+        )
+    work.session.commit()
+
+    found = hook_health.condition(work, hook).health
+
+    assert (found.health, found.words) == (Health.DEGRADED, "20 of 100 attempts in 24 hours failed.")
+    degraded = HookFilter(health=Health.DEGRADED)
+    assert hooks.find(work, organization_number=ada.organization.number, wanted=degraded) == [hook]
+    clock.advance(days=2)
+    assert hook_health.condition(work, hook).health.health is Health.HEALTHY
+
+
+def test_a_hook_says_that_its_retry_policy_can_no_longer_be_read(work: Work, ada) -> None:
+    hook = make(work, ada).hook
+    work.session.execute(update(Hook).where(Hook.number == hook.number).values(retry={"kind": "lunar"}))
+    work.session.commit()
+    work.session.refresh(hook)
+
+    found = hook_health.condition(work, hook).health
+
+    assert found.health is Health.DEGRADED
+    assert "retry policy cannot be read" in found.words

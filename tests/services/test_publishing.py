@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from console.core.errors import Conflict, Invalid
-from console.models import Delivery, Event
+from console.models import Delivery, Event, Hook
 from console.services import hooks, publishing, sources
 from console.services.hooks import HookDraft
 from console.services.publishing import EventDraft
@@ -190,6 +190,13 @@ def test_an_unknown_source_is_refused(work: Work, ada) -> None:
     assert refused.value.fields[0].pointer == "/source"
 
 
+def test_a_batch_of_one_is_pointed_at_as_a_batch(work: Work, ada) -> None:
+    with pytest.raises(Invalid) as refused:
+        batch(work, ada, [EventDraft(type="a", payload=b"{}", source="nowhere")])
+
+    assert refused.value.fields[0].pointer == "/events/0/source"
+
+
 def test_an_event_id_may_be_chosen_once(work: Work, ada) -> None:
     chosen = work.new_id()
 
@@ -205,6 +212,15 @@ def test_an_expiry_of_the_retry_policy_becomes_the_deliverys(work: Work, ada) ->
 
     delivery = work.session.scalar(select(Delivery))
     assert (delivery.expires_at - work.now()).total_seconds() == 60
+
+
+def test_a_policy_that_can_no_longer_be_read_stops_nobody(work: Work, ada) -> None:
+    old = hook(work, ada, all_events=True)
+    hook(work, ada, all_events=True)
+    work.session.execute(update(Hook).where(Hook.number == old.number).values(retry={"kind": "lunar", "phase": 3}))
+    work.session.commit()
+
+    assert publish(work, ada).deliveries == 2
 
 
 def test_a_fan_out_to_very_many_hooks_is_finished_later_and_counts_them_at_once(work: Work, ada, monkeypatch) -> None:

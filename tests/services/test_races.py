@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from console.core.errors import Conflict, NotFound
 from console.core.outcomes import Outcome
 from console.models import Hook
-from console.services import deliveries, hooks, publishing
+from console.services import deliveries, hooks, publishing, retention
 from console.services.hook_fields import HookDraft
 from console.services.publishing import EventDraft
 from console.services.work import Work
@@ -156,3 +156,29 @@ def test_canceling_at_the_moment_that_an_attempt_fails_cancels(work: Work, ada, 
         deliveries.cancel(work, delivery=found)
 
     assert delivery(work, row.number).state == "canceled"
+
+
+def test_what_is_resent_while_old_deliveries_are_deleted_is_sent(work: Work, ada, clock, just_before) -> None:
+    make_hook(work, ada)
+    [number] = publish(work, ada)
+    record(work, rows_of(claim(work, hire(work)))[0])
+    clock.advance(days=work.settings.retention_days + 1)
+    old = delivery(work, number)
+
+    with just_before("INSERT INTO audit_entries", retention.prune):
+        deliveries.resend(work, delivery=old)
+
+    assert delivery(work, number).state == "pending"
+
+
+def test_what_was_deleted_meanwhile_cannot_be_resent(work: Work, ada, clock, engine: Engine) -> None:
+    make_hook(work, ada)
+    [number] = publish(work, ada)
+    record(work, rows_of(claim(work, hire(work)))[0])
+    clock.advance(days=work.settings.retention_days + 1)
+    old = delivery(work, number)
+    with Session(engine, expire_on_commit=False) as session:
+        retention.prune(replace(work, session=session))
+
+    with pytest.raises(NotFound):
+        deliveries.resend(work, delivery=old)

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from console.core.outcomes import Outcome
 from console.core.rollups import bucket_of, hour_of
 from console.models import AuditEntry, Hook, HookHour, Turn
-from console.services import deliveries, hooks, results
+from console.services import deliveries, hooks, results, sweeping
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from tests.engine import (
     attempts,
@@ -211,6 +211,32 @@ def test_the_same_row_claimed_again_is_not_touched_by_the_first_claims_failure(w
     record(work, row, Outcome.TIMEOUT)
 
     assert (delivery(work, row.number).state, delivery(work, row.number).claimed_by) == ("sending", row.worker + 1)
+
+
+def test_a_late_2xx_leaves_no_attempt_open_of_a_worker_that_had_taken_over_and_dies(work: Work, row, clock) -> None:
+    clock.advance(seconds=60)
+    sweeping.sweep(work)
+    clock.advance(seconds=60)
+    rows_of(claim(work, hire(work)))
+
+    record(work, row)
+    clock.advance(seconds=60)
+    sweeping.sweep(work)
+
+    assert delivery(work, row.number).state == "delivered"
+    assert [(one.number, one.outcome) for one in attempts(work, row.number)] == [(1, "ok"), (2, "interrupted")]
+
+
+def test_a_second_2xx_of_the_worker_that_had_taken_over_is_kept(work: Work, row, clock) -> None:
+    clock.advance(seconds=60)
+    sweeping.sweep(work)
+    clock.advance(seconds=60)
+    [again] = rows_of(claim(work, hire(work)))
+
+    record(work, row)
+    record(work, again)
+
+    assert [one.outcome for one in attempts(work, row.number)] == ["ok", "ok"]
 
 
 # --- hooks ----------------------------------------------------------------------------------------------------------

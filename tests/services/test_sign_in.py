@@ -244,7 +244,7 @@ def test_confirming_a_password_is_throttled_by_itself(work: Work, ada: Any) -> N
 
 def test_sign_ins_are_audited_where_the_admins_look(work: Work, ada: Any) -> None:
     _fail(work, "ada")
-    _succeed(work, "ada")
+    sign_in.start_session(work, user=_succeed(work, "ada"), ip="198.51.100.7", user_agent=None)
 
     entries = audit.find(work, organization_number=ada.organization.number)[:2]
 

@@ -15,14 +15,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from console.app import create_app
-from console.extensions import db
 from console.models import Attempt, Delivery, Hook
 from console.services import hooks, publishing
 from console.services.hook_fields import HookDraft
 from console.services.publishing import EventDraft
 from console.services.work import Work
 from console.settings import Settings
+from tests.apps import app_of
 
 HTMX = {"HX-Request": "true"}
 PASSWORD = "correct horse battery"
@@ -83,12 +82,10 @@ def check_page(soup: BeautifulSoup) -> None:
 @pytest.fixture
 def app(settings: Settings, clock: Any, ring: Any, session: Session) -> Iterator[Flask]:
     """The app, on the database, clock and ring of the test."""
-    app = create_app(settings, clock=clock, ring=ring)
-    app.testing = True
-    app.test_client_class = type("BrowserOfTest", (Browser,), {"session_of_test": session})
-    yield app
-    with app.app_context():
-        db.engine.dispose()
+    with app_of(settings, clock=clock, ring=ring) as app:
+        app.testing = True
+        app.test_client_class = type("BrowserOfTest", (Browser,), {"session_of_test": session})
+        yield app
 
 
 @pytest.fixture

@@ -90,3 +90,20 @@ def test_sessions_of_others_cannot_be_ended(signed_in, ada, ed, work) -> None:
 )
 def test_browsers_are_named(agent: str, name: str) -> None:
     assert name_of(agent) == name
+
+
+def test_times_are_shown_in_the_zone_of_the_reader(signed_in, ada, ed) -> None:
+    browser = signed_in(ada)
+
+    browser.submit("/account/time-zone", {"time_zone": "Asia/Tokyo"})
+
+    assert "Times are in JST" in browser.see("/o/acme/deliveries").get_text()
+    assert "Times are in UTC" in signed_in(ed).see("/o/acme/deliveries").get_text()
+
+
+@pytest.mark.parametrize("name", ["", "Mars/Olympus", "../etc/passwd"])
+def test_an_unknown_time_zone_is_refused(signed_in, ada, name) -> None:
+    answer = signed_in(ada).submit("/account/time-zone", {"time_zone": name})
+
+    assert answer.status_code == 422
+    assert 'id="time_zone-error-1"' in answer.text

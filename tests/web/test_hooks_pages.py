@@ -8,10 +8,11 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select
 
-from console.models import Attempt, Delivery, Hook, HookState
+from console.models import Attempt, Delivery, Destination, Hook, HookState
 from console.services import audit, deliveries, hooks, publishing, reveals
 from console.services.hook_fields import HookDraft
 from console.services.publishing import EventDraft
+from console.services.rate_of_tests import MOST_IN_A_MINUTE
 
 HTMX = {"HX-Request": "true"}
 HOSTILE = "<script>alert(1)</script>\u202e{{7*7}}\"'"
@@ -446,13 +447,13 @@ def test_the_sample_can_be_filled_in(signed_in, ed, make) -> None:
 
 def test_tests_have_a_rate(signed_in, ed, make, work) -> None:
     hook = make()
-    for _ in range(20):
+    for _ in range(MOST_IN_A_MINUTE):
         deliveries.send_test(work, hook=hook)
 
     answer = signed_in(ed).submit(f"/o/acme/hooks/{hook.id}/test", {"event_type": "a.b"}, htmx=True)
 
     assert answer.status_code == 429
-    assert "20 tests a minute" in answer.headers["HX-Trigger"]
+    assert f"{MOST_IN_A_MINUTE} tests a minute" in answer.headers["HX-Trigger"]
 
 
 def test_the_result_of_another_delivery_is_not_shown(signed_in, ed, make, publish, work) -> None:
@@ -646,3 +647,44 @@ def test_strangers_see_nothing_of_a_hooks_standing(signed_in, mallory, scene) ->
     hook = scene.hook()
 
     assert signed_in(mallory).get(f"/o/acme/hooks/{hook.id}/live", headers=HTMX).status_code == 404
+
+
+def test_a_hooks_page_and_the_list_say_circuit_end_and_lane(signed_in, ada, work, make) -> None:
+    hook = make()
+    state_of(
+        work,
+        hook,
+        consecutive_failures=6,
+        openings=1,
+        open_until=work.now() + timedelta(minutes=4),
+        lane="deliveries-slow",
+    )
+
+    browser = signed_in(ada)
+    page = browser.see(f"/o/acme/hooks/{hook.id}")
+    row = browser.see("/o/acme/hooks").select_one("tbody tr")
+
+    assert "Paused after 6 failures in a row" in page.text
+    assert "slow lane" in page.text
+    assert "slow lane" in row.text
+    assert row.select_one("time")["datetime"].startswith("2026-11-22T09:04")
+
+
+def test_hooks_behind_a_silent_destination_say_so(signed_in, ada, work, make) -> None:
+    hook = make()
+    work.session.add(
+        Destination(
+            organization_number=hook.organization_number,
+            name=hook.destination,
+            failures=9,
+            first_hook=hook.number,
+            is_shared=True,
+            openings=2,
+            open_until=work.now() + timedelta(minutes=2),
+        )
+    )
+    work.session.commit()
+
+    page = signed_in(ada).see(f"/o/acme/hooks/{hook.id}")
+
+    assert "Nothing answers at shop.example.com:443" in page.text

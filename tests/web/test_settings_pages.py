@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select
@@ -9,6 +12,7 @@ from sqlalchemy import select
 from console.core.errors import Unauthenticated
 from console.models import Token
 from console.services import hooks, members, sources, tokens
+from console.services.hook_fields import HookDraft
 
 SETTINGS = "/o/acme/settings"
 TOKEN = {"name": "Shop", "preset": "publish", "expires_in_days": "90"}
@@ -108,30 +112,33 @@ def test_a_source_that_cannot_be_is_refused_under_its_slug(signed_in, ada, work,
 # --- members --------------------------------------------------------------------------------------------------------
 
 
-def test_a_new_person_gets_a_first_password_that_is_shown_once(signed_in, ada, client) -> None:
+def test_an_invitation_gives_a_link_that_is_shown_once(signed_in, ada, client) -> None:
     browser = signed_in(ada)
 
-    answer = browser.submit(f"{SETTINGS}/members", {"email": "Ann@example.com", "full_name": "Ann", "role": "editor"})
+    answer = browser.submit(f"{SETTINGS}/members/invitations", {"email": "Ann@example.com", "role": "editor"})
     page = browser.see(answer.location)
 
-    password = page.select_one(".once code").get_text()
-    assert client.submit("/login", {"login": "ann@example.com", "password": password}).status_code == 303
-    assert browser.see(answer.location).select(".once") == []
-
-
-def test_a_person_with_an_account_is_just_added(signed_in, ada, mallory, work) -> None:
-    browser = signed_in(ada)
-
-    answer = browser.submit(f"{SETTINGS}/members", {"email": mallory.user.email, "role": "viewer"})
-
+    link = page.select_one(".once code").get_text()
+    assert client.get(link).status_code == 200
     page = browser.see(answer.location)
     assert page.select(".once") == []
-    assert mallory.user.email in page.select_one("tbody").get_text()
+    assert "ann@example.com" in page.select_one("[aria-labelledby=waiting-title]").get_text()
+
+
+def test_a_withdrawn_invitation_works_no_more(signed_in, ada, client) -> None:
+    browser = signed_in(ada)
+    answer = browser.submit(f"{SETTINGS}/members/invitations", {"email": "ann@example.com", "role": "editor"})
+    page = browser.see(answer.location)
+    link = page.select_one(".once code").get_text()
+
+    browser.submit(page.select_one("[aria-labelledby=waiting-title] form")["action"])
+
+    assert client.get(link).status_code == 403
 
 
 @pytest.mark.parametrize("email", ["", "nonsense", "ada@example.com"])
-def test_somebody_who_cannot_be_added_is_refused_under_the_address(signed_in, ada, email) -> None:
-    answer = signed_in(ada).submit(f"{SETTINGS}/members", {"email": email, "role": "viewer"})
+def test_somebody_who_cannot_be_invited_is_refused_under_the_address(signed_in, ada, email) -> None:
+    answer = signed_in(ada).submit(f"{SETTINGS}/members/invitations", {"email": email, "role": "viewer"})
 
     assert answer.status_code == 422
     assert 'id="email-error-1"' in answer.text
@@ -219,3 +226,56 @@ def test_everybody_reads_the_sources_and_admins_make_them(signed_in, vi) -> None
 
 def test_nobody_reads_the_settings_of_others(signed_in, mallory, ada) -> None:
     assert signed_in(mallory).get(f"{SETTINGS}/tokens").status_code == 404
+
+
+def test_the_audit_log_is_downloaded_with_its_filters_and_no_cell_is_a_formula(signed_in, ada, ed, work) -> None:
+    sources.create(work, organization_number=ada.organization.number, slug="shop", name="=1+1")
+    browser = signed_in(ada)
+
+    answer = browser.get(f"{SETTINGS}/audit.csv?about=source")
+
+    rows = list(csv.reader(io.StringIO(answer.text)))
+    assert rows[0][:4] == ["at", "who", "from", "action"]
+    assert {row[3].split(".")[0] for row in rows[1:]} == {"source"}
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="audit-acme.csv"'
+    assert signed_in(ed).get(f"{SETTINGS}/audit.csv").status_code == 403
+
+
+# --- the organization -----------------------------------------------------------------------------------------------
+
+
+def test_the_organization_is_renamed(signed_in, ada) -> None:
+    browser = signed_in(ada)
+
+    answer = browser.submit(f"{SETTINGS}/organization", {"name": "Acme & Sons"})
+
+    assert "Acme & Sons" in browser.see(answer.location).select_one("header").get_text()
+    assert browser.submit(f"{SETTINGS}/organization", {"name": " "}).status_code == 422
+
+
+def test_the_configuration_is_downloaded_without_a_secret(signed_in, ada, work) -> None:
+    draft = HookDraft(url="https://example.com/", all_events=True, headers={"Authorization": "Bearer hidden"})
+    made = hooks.create(work, organization_number=ada.organization.number, author_number=None, draft=draft)
+
+    answer = signed_in(ada).get(f"{SETTINGS}/organization.json")
+
+    assert [hook["url"] for hook in answer.get_json(force=True)["hooks"]] == ["https://example.com/"]
+    assert made.secret not in answer.text
+    assert "hidden" not in answer.text
+
+
+def test_an_organization_is_closed_by_typing_its_slug(signed_in, ada) -> None:
+    browser = signed_in(ada)
+    assert browser.submit(f"{SETTINGS}/organization/close", {"slug": "other"}).status_code == 422
+
+    answer = browser.submit(f"{SETTINGS}/organization/close", {"slug": "acme"})
+
+    assert answer.location == "/"
+    assert browser.get(f"{SETTINGS}/organization").status_code == 404
+
+
+def test_only_admins_see_the_organization_settings(signed_in, ed) -> None:
+    for path in ("organization", "organization.json"):
+        assert signed_in(ed).get(f"{SETTINGS}/{path}").status_code == 403
+    assert signed_in(ed).submit(f"{SETTINGS}/organization/close", {"slug": "acme"}).status_code == 403

@@ -65,8 +65,8 @@ def test_a_redis_that_is_not_there_costs_neither_an_error_nor_a_wait() -> None:
         for _ in range(100):
             ring.ring(DELIVERIES)
 
-    assert [entry["event"] for entry in logs] == ["redis cannot be reached"]
-    assert not ring.is_reachable()
+    assert [entry["event"] for entry in logs] == ["redis cannot be used"]
+    assert ring.trouble().startswith("Redis cannot be reached.")
 
 
 def test_a_redis_that_hangs_is_asked_once_and_then_left_alone_for_a_while(valkey: str, client) -> None:

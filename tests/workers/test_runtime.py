@@ -18,13 +18,14 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy import func, select
 
+from console.failpoints import Failpoints
 from console.models import Attempt, Delivery, Worker
 from console.ring import RedisRing
+from console.services.beating import BEAT_EVERY_S, DEAD_AFTER
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
 from console.settings import Settings
-from tests.engine import attempts, delivery, make_hook, publish, scalars, set_state
+from tests.engine import attempts, bury, delivery, make_due, make_hook, publish, scalars, set_state
 from tests.receiver import Receiver
-from workers.failpoints import Failpoints
 from workers.runtime import remove_unreadable, sender_threads
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -133,6 +134,8 @@ def test_a_second_sigterm_does_not_wait_and_another_worker_sends_it_again(
     assert (process.returncode, states(work)) == (0, {"sending": 1})
     receiver.gate.set()
     start()
+    wait_until(lambda: states(work) != {"sending": 1})
+    make_due(work)
     wait_until(lambda: states(work) == {"delivered": 1}, seconds=20)
 
     assert receiver.ids == [str(delivery(work, number).id)] * 2
@@ -227,8 +230,11 @@ def test_kill_9_anywhere_loses_nothing(work: Work, ada, receiver, start, wait_un
     doomed = start(failpoints=f"{point}=kill9")
     [number] = publish(work, ada)
     assert doomed.wait(15) == -signal.SIGKILL
+    bury(work, pid=doomed.pid)
 
     start()
+    wait_until(lambda: states(work) != {"sending": 1})
+    make_due(work)  # it would be tried again in 5 s, as an attempt that was interrupted is
     wait_until(lambda: states(work) == {"delivered": 1}, seconds=30)
 
     assert receiver.ids == [str(delivery(work, number).id)] * receipts
@@ -253,17 +259,21 @@ def test_a_redis_that_forgets_everything_loses_nothing(work: Work, ada, receiver
 
 
 @pytest.mark.slow
-def test_a_worker_that_was_frozen_finds_its_work_done_by_another(work: Work, ada, receiver, start, wait_until) -> None:
+def test_a_worker_silent_for_ten_seconds_is_dead_and_finds_its_work_done_by_another_when_it_wakes(
+    work: Work, ada, receiver, start, wait_until
+) -> None:
     make_hook(work, ada, url=receiver.url)
     receiver.gate.clear()
     frozen = start()
     publish(work, ada, 3)
     wait_until(lambda: receiver.receipts)
     frozen.send_signal(signal.SIGSTOP)
+    begun = monotonic()
     receiver.gate.set()
     start()
 
     wait_until(lambda: states(work) == {"delivered": 3}, seconds=30)
+    assert monotonic() - begun > DEAD_AFTER.total_seconds() - BEAT_EVERY_S - 0.5  # the last beat may be that old
     frozen.send_signal(signal.SIGCONT)
     wait_until(lambda: living(work) == 2)
 
@@ -314,7 +324,7 @@ def is_served(client: redis.Redis) -> bool:
         return False
 
 
-@pytest.mark.parametrize("spec", ["sent", "sent=kill9@0", "sent=stop", "SENT=kill9"])
+@pytest.mark.parametrize("spec", ["sent", "sent=kill9@0", "sent=stop", "SENT=kill9", "lunch=kill9"])
 def test_a_malformed_failpoint_stops_the_start(spec: str) -> None:
     with pytest.raises(ValueError, match="HOOKYARD_FAILPOINTS"):
         Failpoints(spec)
@@ -323,7 +333,7 @@ def test_a_malformed_failpoint_stops_the_start(spec: str) -> None:
 def test_a_failpoint_counts_what_it_is_told_to(tmp_path: Path) -> None:
     id_ = "01a200db-9959-7349-ae3a-c5649fccd44b"
     program = f"""
-from workers.failpoints import Failpoints
+from console.failpoints import Failpoints
 points = Failpoints("sent=kill9@3,sending:{id_}=kill9")
 points.hit("sent"); points.hit("sent"); points.hit("sending", "another")
 print("alive", flush=True)

@@ -14,7 +14,7 @@ from console.core.errors import Invalid, NotFound, Refused
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Attempt, Delivery
-from console.services import audit, deliveries, signatures
+from console.services import audit, deliveries, signatures, waits
 from console.services.audit import AuditFilter
 from console.services.signatures import Signature
 from console.web import access, hx
@@ -135,16 +135,18 @@ def _neighbours(delivery: Delivery) -> dict[str, Any]:
 def _headline(delivery: Delivery) -> words.Headline:
     work = current_work()
     timeout_s = delivery.hook.timeout_s or work.settings.timeout
-    return words.headline(delivery, most_attempts=most_attempts(work, delivery), timeout_s=timeout_s)
+    reason = waits.reason_of(work, delivery) or ""
+    return words.headline(delivery, reason=reason, most_attempts=most_attempts(work, delivery), timeout_s=timeout_s)
 
 
 def _marks(delivery: Delivery) -> dict[str, str]:
     """Give what a poll brings back: *seen* and *attempts_seen* change with what they stand for."""
-    now, next_at = current_work().now(), _headline(delivery).next_at
+    now, headline = current_work().now(), _headline(delivery)
+    next_words = relative(headline.next_at, now=now) if headline.next_at else ""
     ended = sum(attempt.outcome is not None for attempt in delivery.attempts)
     state, count = delivery.state, delivery.attempt_count
     return {
-        "seen": _digest(state, delivery.modified_at, count, relative(next_at, now=now) if next_at else "", ended),
+        "seen": _digest(state, delivery.modified_at, count, headline.words, next_words, ended),
         "attempts_seen": _digest(state, count, delivery.next_attempt_at, ended),
         "slow": "1" if _is_slow(now) else "",
         "opened": request.args.get("opened") or str(int(now.timestamp())),

@@ -14,7 +14,7 @@ from console.core.patterns import check_event_type
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook, HookState
-from console.services import catalogue, hooks, stats
+from console.services import catalogue, hook_health, hooks, stats
 from console.services.hooks import HookFilter
 from console.services.stats import Spark
 from console.web import access, hx
@@ -128,15 +128,15 @@ def index() -> Response:
 def rows_of(found: Sequence[Hook]) -> list[Row]:
     """Gather what the list shows of each hook."""
     work = current_work()
-    states = hooks.states_of(work, list(found))
+    conditions = hook_health.conditions(work, found)
     sparks = stats.sparks(work, hooks=found)
     return [
         Row(
             hook=hook,
             name=name_of(hook),
             hears=hears(hook),
-            health=hooks.health_of(work, hook, states.get(hook.number)),
-            state=states.get(hook.number),
+            health=conditions[hook.number].health,
+            state=conditions[hook.number].state,
             spark=sparks[hook.number],
         )
         for hook in found

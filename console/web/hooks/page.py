@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Response, request, url_for
 
 from console.core.permissions import Permission
-from console.core.retry import parse_retry
+from console.core.retry import read_stored
 from console.extensions import current_work
 from console.models import Delivery, Hook
 from console.services import audit, catalogue, deliveries, hooks, stats
@@ -77,7 +77,7 @@ def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block
         format_name=FORMAT_NAMES.get(hook.payload_format, hook.payload_format),
         headers=list(hooks.headers_of(work, hook)),
         times=times_of(hook.retry, default=work.settings.default_retry),
-        policy=parse_retry(hook.retry, default=work.settings.default_retry),
+        policy=read_stored(hook.retry, default=work.settings.default_retry)[0],
         timeout=hook.timeout_s or work.settings.timeout,
         type_names=catalogue.names(work, organization_number=number),
         test=test or TestForm(first_type_of(hook)),

@@ -80,7 +80,7 @@ def _number(text: str) -> int | float:
 
 def parameters_of(retry: Mapping[str, Any] | None) -> dict[str, str]:
     """Write a stored policy as the fields of the form."""
-    if not retry or retry.get("kind") == "schedule":
+    if not retry or retry.get("kind") not in PARAMETERS:  # the usual schedule, or a kind that is none any more
         return {"retry_kind": ""}
     fields = {"retry_kind": str(retry["kind"])}
     for name, value in retry.items():

@@ -11,7 +11,7 @@ from console.core.health import HookHealth
 from console.core.patterns import is_pattern
 from console.extensions import collaborators, current_work
 from console.models import Bin, Hook, HookState
-from console.services import hooks
+from console.services import hook_health, hooks
 from console.web import access
 
 pages = Blueprint("hooks", __name__, url_prefix="/o/<organization>/hooks")
@@ -33,9 +33,8 @@ def name_of(hook: Hook) -> str:
 
 def health_of(hook: Hook) -> tuple[HookHealth, HookState | None]:
     """Say how a hook is doing, and what the engine keeps of it."""
-    work = current_work()
-    state = hooks.states_of(work, [hook]).get(hook.number)
-    return hooks.health_of(work, hook, state), state
+    found = hook_health.condition(current_work(), hook)
+    return found.health, found.state
 
 
 def bin_url(bin_: Bin) -> str:

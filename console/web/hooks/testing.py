@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flask import Response, request, url_for
 
-from console.core.errors import Invalid, NotFound, Refused, TooMany
+from console.core.errors import Invalid, NotFound, Refused
 from console.core.outcomes import EXPLANATIONS, Explanation, Outcome
 from console.core.patterns import is_pattern
 from console.core.permissions import Permission
@@ -20,14 +20,12 @@ from console.services.deliveries import TEST_TYPE
 from console.services.matching import subscription_of
 from console.services.publishing import LONGEST_PAYLOAD
 from console.services.signatures import base_string
-from console.services.stats import tests_since
 from console.web import access, hx
 from console.web.hooks.shared import WRONG, hook_of, pages
 from console.web.pretty import json_tokens
 
 QUICK_FOR = timedelta(seconds=5)
 SLOW_AFTER = timedelta(seconds=8)
-MOST_IN_A_MINUTE = 20
 SHOWN_BODY = 64 * 1024
 MOVED = "moved"
 """The event after which the hook's page looks again how the hook stands."""
@@ -64,8 +62,6 @@ def send_test(hook_id: UUID) -> Response:
     """Send a test; the result appears under the form, or on the page of the delivery without JavaScript."""
     work, hook = current_work(), hook_of(hook_id)
     event_type, text = request.form.get("event_type", "").strip(), request.form.get("payload", "").strip()
-    if tests_since(work, hook=hook, since=work.now() - timedelta(minutes=1)) >= MOST_IN_A_MINUTE:
-        raise TooMany(f"A hook takes {MOST_IN_A_MINUTE} tests a minute. Wait a moment.", retry_after_s=60)
     form = TestForm(event_type or TEST_TYPE, text, _problem_with(text))
     if form.error:
         return _again(hook, form)

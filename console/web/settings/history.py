@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, request, url_for
@@ -15,43 +16,120 @@ from console.models import AuditEntry
 from console.services import audit as cases
 from console.services import members
 from console.services.audit import AuditFilter
-from console.web import access, hx, lists, periods
+from console.web import access, downloads, hx, lists, periods
 from console.web.filters import shorten
 from console.web.lists import Chip, Page
 from console.web.periods import Period
 from console.web.settings.shared import number, pages, tabs
 
-NOUNS = ("hook", "delivery", "event_type", "source", "bin", "token", "member", "user", "organization")
+NOUNS = (
+    "hook",
+    "delivery",
+    "event",
+    "replay",
+    "event_type",
+    "source",
+    "bin",
+    "token",
+    "member",
+    "user",
+    "organization",
+)
 VERBS = {
     "hurried": "sent now",
     "secret_rotated": "secret rotated",
     "role_changed": "role changed",
     "overlap_ended": "overlap of secrets ended",
+    "two_factor_on": "two-factor sign-in turned on",
+    "two_factor_off": "two-factor sign-in turned off",
 }
 MOST_PEOPLE = 200
+CSV_ROWS = 10_000
 LONGEST_VALUE = 120
 PLACES = {
     "hook": ("hooks.show", "hook_id"),
     "delivery": ("deliveries.show", "delivery_id"),
+    "replay": ("replays.show", "replay_id"),
     "bin": ("bins.show", "bin_id"),
+    "event": ("events.show", "event_id"),
     "event_type": ("events.type_show", "name"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the query string asks for; *problem* says what about it cannot be read, and is empty when all can."""
+
+    wanted: AuditFilter
+    period: Period
+    problem: str = ""
 
 
 @pages.get("/audit")
 @access.requires(Permission.ADMIN)
 def audit() -> Response:
     """Show the audit log."""
-    work, problem, period = current_work(), "", Period()
-    values = {name: value.strip() for name, value in request.args.items()}
-    try:
-        period = periods.read(values, now=work.now(), zone=periods.zone())
-    except Invalid as error:
-        problem = error.message
+    asked = _asked()
     people = {
         str(one.user_number): one.user.display_name
-        for one in members.members(work, organization_number=number(), limit=MOST_PEOPLE)
+        for one in members.members(current_work(), organization_number=number(), limit=MOST_PEOPLE)
     }
+    response = hx.page(
+        "settings/audit.html",
+        block="list",
+        status=422 if asked.problem else 200,
+        tabs=tabs(),
+        page=Page(()) if asked.problem else _page(asked.wanted),
+        problem=asked.problem,
+        people=people,
+        nouns=NOUNS,
+        wanted=asked.wanted,
+        period=asked.period,
+        periods=periods.choices(asked.period),
+        chips=_chips(asked.wanted, asked.period, people),
+        csv_url=lists.address(url_for("settings.audit_csv")),
+        csv_most=CSV_ROWS,
+        words=action_words,
+        url_of=_url_of,
+        changes_of=_changes_of,
+    )
+    return lists.push_clean_url(response) if hx.wants_fragment() else response
+
+
+@pages.get("/audit.csv")
+@access.requires(Permission.ADMIN)
+def audit_csv() -> Response:
+    """Give the entries that match as a file, newest first."""
+    asked = _asked()
+    if asked.problem:
+        return hx.redirect_to(url_for("settings.audit"), message=asked.problem, tone="bad")
+    entries = cases.find(current_work(), organization_number=number(), wanted=asked.wanted, limit=CSV_ROWS)
+    return downloads.csv_file(
+        ("at", "who", "from", "action", "object_type", "object_id", "object", "changes"),
+        [
+            (
+                entry.at.isoformat(),
+                entry.actor,
+                entry.ip or "",
+                entry.action,
+                entry.object_type or "",
+                entry.object_id or "",
+                entry.object_name or "",
+                json.dumps(entry.changes, ensure_ascii=False) if entry.changes else "",
+            )
+            for entry in entries
+        ],
+        name=f"audit-{access.place().organization.slug}.csv",
+    )
+
+
+def _asked() -> Asked:
+    values = {name: value.strip() for name, value in request.args.items()}
+    period, problem = Period(), ""
+    try:
+        period = periods.read(values, now=current_work().now(), zone=periods.zone())
+    except Invalid as error:
+        problem = error.message
     wanted = AuditFilter(
         user_number=_number(values.get("person", "")),
         action=values.get("about") or None,
@@ -59,24 +137,7 @@ def audit() -> Response:
         since=period.since,
         until=period.until,
     )
-    response = hx.page(
-        "settings/audit.html",
-        block="list",
-        status=422 if problem else 200,
-        tabs=tabs(),
-        page=Page(()) if problem else _page(wanted),
-        problem=problem,
-        people=people,
-        nouns=NOUNS,
-        wanted=wanted,
-        period=period,
-        periods=periods.choices(period),
-        chips=_chips(wanted, period, people),
-        words=action_words,
-        url_of=_url_of,
-        changes_of=_changes_of,
-    )
-    return lists.push_clean_url(response) if hx.wants_fragment() else response
+    return Asked(wanted, period, problem)
 
 
 def action_words(action: str) -> str:

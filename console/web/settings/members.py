@@ -1,8 +1,7 @@
-"""Members: who is in the organization and in which role; add, change, remove."""
+"""Members: who is in the organization and in which role; invite, change, remove."""
 
 from __future__ import annotations
 
-import secrets
 from typing import cast
 from uuid import UUID
 
@@ -10,11 +9,11 @@ from flask import Response, request, url_for
 from wtforms import SelectField, StringField
 from wtforms.validators import DataRequired
 
-from console.core.errors import Conflict, Invalid, NotFound
+from console.core.errors import Conflict, Invalid
 from console.core.permissions import Permission, Role
-from console.extensions import current_work
-from console.models import Membership, User
-from console.services import accounts
+from console.extensions import collaborators, current_work
+from console.models import Membership
+from console.services import invitations
 from console.services import members as cases
 from console.web import access, hx, lists, once
 from console.web.access import SignedIn
@@ -28,37 +27,50 @@ ROLES = {
 }
 
 
-class MemberForm(Form):
-    """A person to add; one without an account gets one, with a first password that is shown once."""
+class InvitationForm(Form):
+    """Whom to invite; the link is shown once, to be handed over."""
 
     email = StringField("E-mail", [DataRequired("Give the person's e-mail address.")])
-    full_name = StringField("Full name")
     role = SelectField("Role", choices=options({role.value: role.value.capitalize() for role in Role}))
 
 
 @pages.get("/members")
 @access.requires(Permission.ADMIN)
 def members() -> Response:
-    """List the members; the first password of a new person is shown this once."""
-    return _page(MemberForm(formdata=None))
+    """List the members and the open invitations; the link of a new one is shown this once."""
+    return _page(InvitationForm(formdata=None))
 
 
-@pages.post("/members")
+@pages.post("/members/invitations")
 @access.requires(Permission.ADMIN)
-def member_add() -> Response:
-    """Add somebody."""
-    form = MemberForm()
+def member_invite() -> Response:
+    """Invite somebody."""
+    form = InvitationForm()
     if not form.validate():
         return _page(form, status=WRONG)
     try:
-        user = _added(form)
+        made = invitations.invite(
+            current_work(),
+            organization=access.place().organization,
+            email=form.email.data or "",
+            role=form.role.data,
+        )
     except Invalid as error:
-        accept(form, error=error, names={"username": "email"})
+        accept(form, error=error)
     except Conflict as error:
         add_error(form, "email", message=error.message)
     else:
-        return hx.redirect_to(url_for("settings.members", made=user.id), message=f"{user.email} is a member now.")
+        once.keep(made.secret, about=made.invitation.id)
+        return hx.redirect_to(url_for("settings.members", made=made.invitation.id))
     return _page(form, status=WRONG)
+
+
+@pages.post("/members/invitations/<uuid:invitation_id>/withdraw")
+@access.requires(Permission.ADMIN)
+def member_withdraw(invitation_id: UUID) -> Response:
+    """End an invitation."""
+    ended = invitations.withdraw(current_work(), organization_number=number(), invitation_id=invitation_id)
+    return hx.redirect_to(url_for("settings.members"), message=f"The link for {ended.email} works no more.")
 
 
 @pages.post("/members/<uuid:user_id>/role")
@@ -97,37 +109,16 @@ def _membership(user_id: UUID) -> Membership:
     return cases.get_member(current_work(), organization_number=number(), user_id=user_id)
 
 
-def _added(form: MemberForm) -> User:
-    """Make the membership, and the account when there is none yet; raise Invalid or Conflict."""
-    work, organization = current_work(), access.place().organization
-    email = (form.email.data or "").strip()
-    try:
-        known = accounts.get_user(work, login=email)
-    except NotFound:
-        password = secrets.token_urlsafe(12)
-        made = accounts.create_user(
-            work,
-            username=email,
-            email=email,
-            full_name=(form.full_name.data or "").strip(),
-            password=password,
-            organization_slug=organization.slug,
-            role=form.role.data,
-        )
-        once.keep(password, about=made.id)
-        return made
-    cases.add_member(work, organization=organization, user=known, role=form.role.data)
-    return known
-
-
-def _page(form: MemberForm, *, status: int = 200) -> Response:
+def _page(form: InvitationForm, *, status: int = 200) -> Response:
     work = current_work()
     page = lists.turn(
         lambda before, _after, limit: cases.members(work, organization_number=number(), before=before, limit=limit),
         is_one_way=True,
     )
+    waiting = invitations.waiting(work, organization_number=number())
     wanted = request.args.get("made", "")
-    made = next((one.user for one in page.rows if str(one.user.id) == wanted), None)
+    made = next((one for one in waiting if str(one.id) == wanted), None)
+    secret = once.take(made.id) if made else None
     return hx.page(
         "settings/members.html",
         block="create" if status == WRONG else "list",
@@ -135,8 +126,10 @@ def _page(form: MemberForm, *, status: int = 200) -> Response:
         tabs=tabs(),
         form=form,
         page=page,
+        last_seen=cases.last_seen(work, user_numbers=[one.user_number for one in page.rows]),
+        waiting=waiting,
         roles=ROLES,
         made=made,
-        password=once.take(made.id) if made else None,
+        link=collaborators().settings.base_url + url_for("joining.show", token=secret) if secret else None,
         me=cast("SignedIn", access.person()).user,
     )

@@ -16,6 +16,7 @@ SECTIONS = (
     ("Tokens", "settings.tokens", Permission.TOKENS_MANAGE),
     ("Members", "settings.members", Permission.ADMIN),
     ("Sources", "settings.sources", Permission.WEBHOOKS_VIEW),
+    ("Organization", "settings.organization", Permission.ADMIN),
     ("Audit log", "settings.audit", Permission.ADMIN),
 )
 

@@ -18,7 +18,7 @@ from apiflask import APIBlueprint
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from console.api import faces
+from console.api import auth, faces
 from console.api.dialects.drf.answers import NOT_FOUND, ErrorAnswer, answer, empty
 from console.api.problems import STATUS
 from console.core.errors import (
@@ -30,16 +30,14 @@ from console.core.errors import (
     TooMany,
     Unauthenticated,
 )
-from console.core.permissions import Permission, grants
+from console.core.permissions import Permission
 from console.database import is_busy
-from console.extensions import current_work
-from console.services import tokens
 from console.services.tokens import Principal
-from console.services.work import Actor
 
 View = TypeVar("View", bound=Callable[..., Response])
 KEYWORD = "token"
 FORBIDDEN = "You do not have permission to perform this action."
+THROTTLED = "Request was throttled. Expected available in {} seconds."
 UNACCEPTABLE = "Could not satisfy the request Accept header."
 BROKEN = "Something broke on our side; it was logged."
 INVALID_TOKEN = "Invalid token."  # noqa: S105  a sentence
@@ -111,8 +109,7 @@ class Dialect:
             offer = offers.get("GET" if request.method == "HEAD" else request.method)
             if offer is None:
                 _refuse_method(offers)
-            if not grants(principal.permissions, offer.permission):
-                raise Forbidden(offer.permission)
+            auth.check(offer.permission)
             request.get_data()  # wait for the client now: no transaction is open yet
             return offer.view(**values)
 
@@ -135,6 +132,8 @@ class Dialect:
 
     def _answer_other(self, error: HookyardError) -> Response:
         words = {Forbidden: FORBIDDEN, NotFound: self.not_found}.get(type(error), error.message)
+        if isinstance(error, TooMany):
+            words = THROTTLED.format(error.retry_after_s)
         status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), HTTPStatus(500))
         headers = [("Retry-After", str(error.retry_after_s))] if isinstance(error, TooMany | Busy) else []
         return answer({"detail": words}, status, headers=headers)
@@ -184,16 +183,8 @@ def check_accept() -> None:
 
 
 def enter() -> Principal:
-    """Take the token of this request and keep who it speaks for; raise Unauthenticated.
-
-    The look-up is a reader's transaction of its own: a bad token never waits for a write lock.
-    """
-    principal = tokens.authenticate(current_work(), _token_text(request.headers.get("Authorization", "")))
-    g.principal = principal
-    g.organization_number = principal.organization.number
-    person = principal.user
-    g.actor = Actor(person.display_name, user_number=person.number, ip=request.remote_addr)
-    return principal
+    """Take the token of this request and keep who it speaks for; raise Unauthenticated."""
+    return auth.identify(_token_text(request.headers.get("Authorization", "")))
 
 
 def _token_text(header: str) -> str:

@@ -5,35 +5,22 @@ Clients that a generator made from the document send an API key without a prefix
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import current_app, g, request
+from flask import request
 
 from console.api import auth
-from console.core.errors import Forbidden, Unauthenticated
-from console.core.permissions import Permission, grants
-from console.extensions import current_work
-from console.services import tokens
-from console.services.work import Actor
+from console.core.errors import Unauthenticated
 
 ROOT = "/api/web/v1"
 
 
 def authenticate() -> None:
     """Take the token of this request and keep who it speaks for; raise Unauthenticated."""
-    principal = tokens.authenticate(current_work(), _token_of(request.headers.get("Authorization", "")))
-    person = principal.user
-    g.principal = principal
-    g.organization_number = principal.organization.number
-    g.actor = Actor(person.display_name, user_number=person.number, ip=request.remote_addr)
+    auth.identify(_token_of(request.headers.get("Authorization", "")))
 
 
-def check_permission() -> None:
-    """Raise Forbidden when the token lacks what the operation asks for."""
-    view: Any = current_app.view_functions[str(request.endpoint)]
-    wanted: Permission = view.permission  # auth.permission put it there
-    if not grants(auth.principal().permissions, wanted):
-        raise Forbidden(wanted)
+def check() -> None:
+    """Raise Forbidden when the token lacks what the operation asks for, TooMany when it asks too often."""
+    auth.check(auth.permission_of_view())
 
 
 def _token_of(header: str) -> str:

@@ -32,7 +32,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
 
 webhooks = Blueprint("api_web_v1", __name__, url_prefix=f"{entry.ROOT}/webhooks")
 webhooks.before_request(entry.authenticate)
-webhooks.before_request(entry.check_permission)
+webhooks.before_request(entry.check)
 
 
 @webhooks.get("", provide_automatic_options=False)

@@ -1,4 +1,4 @@
-"""Failpoints: places where a test makes a worker die, read once from HOOKYARD_FAILPOINTS; otherwise they do nothing.
+"""Failpoints: places where a test makes a process die, read once from HOOKYARD_FAILPOINTS; otherwise they do nothing.
 
 ``sent=kill9@3`` kills the process with SIGKILL the third time the place named *sent* is passed; without a number, the
 first time. ``sending:ID=kill9`` counts only what concerns the delivery with that id. Several are separated by commas.
@@ -11,6 +11,15 @@ import re
 import signal
 from threading import Lock
 
+# In the web process, and wherever else an event is published.
+PUBLISHING = "publishing"
+"""After the rows of events and deliveries were written, before their commit."""
+PUBLISHED = "published"
+"""After that commit, before the ring."""
+
+# In a worker.
+FANNING = "fanning"
+"""After the rows of a large fan-out were written, before their commit."""
 CLAIMED = "claimed"
 """After the claim was committed, before anything is sent."""
 SENDING = "sending"
@@ -20,13 +29,14 @@ SENT = "sent"
 RECORDED = "recorded"
 """After a batch of results was committed."""
 
-_POINT = re.compile(r"(?P<name>[a-z]+(?::[0-9a-f-]{36})?)=kill9(?:@(?P<count>[1-9][0-9]*))?")
+NAMES = (PUBLISHING, PUBLISHED, FANNING, CLAIMED, SENDING, SENT, RECORDED)
+_POINT = re.compile(rf"(?P<name>(?:{'|'.join(NAMES)})(?::[0-9a-f-]{{36}})?)=kill9(?:@(?P<count>[1-9][0-9]*))?")
 
 
 class Failpoints:
     """The failpoints of a process; *spec* is the setting. A malformed one is a ValueError at start-up."""
 
-    def __init__(self, spec: str) -> None:
+    def __init__(self, spec: str = "") -> None:
         self._left: dict[str, int] = {}
         self._lock = Lock()
         for part in filter(None, (part.strip() for part in spec.split(","))):
@@ -50,3 +60,6 @@ class Failpoints:
             self._left[name] -= 1
             if self._left[name] <= 0:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+
+NO_FAILPOINTS = Failpoints()

@@ -1,0 +1,313 @@
+"""Payload filters: a JMESPath expression that an event's payload must satisfy.
+
+What counts as satisfied is JMESPath's own rule: everything but ``false``, ``null``, and an empty text, list or object.
+So 0 satisfies, and a path that leads nowhere does not.
+
+An expression is a small program somebody else wrote, so its work is counted: every step, every element of what it
+builds and of what its functions read. One that exceeds its budget ends without a verdict, like one that fails.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import ArityError, EmptyExpressionError, JMESPathError, JMESPathTypeError, ParseError
+from jmespath.functions import Functions
+from jmespath.visitor import Options, TreeInterpreter
+
+from console.core.errors import Refused
+
+LONGEST_FILTER = 1000
+DEEPEST = 40
+MOST_WORK = 320_000
+"""What an expression may cost: at most some 50 ms."""
+
+STEP = 8
+"""The cost of a path, a comparison, a function; of an element that is read or built as part of a whole it is 1."""
+
+CHARACTERS = 64
+"""So many characters of a text cost 1."""
+
+LONGEST_SHOWN = 200
+_PATH_PARTS = frozenset({"field", "index", "identity", "current", "subexpression", "index_expression"})
+_CONDITIONS = frozenset({"comparator", "and_expression", "or_expression", "not_expression", "function_expression"})
+_GLANCING = frozenset({"length", "not_null", "to_array", "type"})  # these do not look into what they are given
+_TABLE: dict[str, Any] = Functions.FUNCTION_TABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a filter makes of a payload: *passes*, the *value* it gives as JSON, and *problem* when it gives none."""
+
+    passes: bool
+    value: str = ""
+    problem: str = ""
+
+
+def check_filter(expression: str) -> None:
+    """Raise Refused unless *expression* may be a hook's filter.
+
+    The codes: ``filter_too_long``, ``filter_syntax`` (with the place), ``filter_function`` (unknown, or with another
+    number of arguments), ``filter_too_deep``, ``filter_value`` (a bare ``&expression``, which is no value).
+    """
+    if len(expression) > LONGEST_FILTER:
+        raise Refused(f"A filter has at most {LONGEST_FILTER} characters.", code="filter_too_long")
+    tree = _parse(expression)
+    if tree["type"] == "expref":
+        raise Refused("An expression behind & is no value; leave the & out.", code="filter_value")
+    for node in _nodes(tree):
+        if node["type"] == "function_expression":
+            _check_function(node)
+
+
+def read(expression: str, payload: Any) -> Reading:
+    """Try a filter on a payload, as ``json.loads`` gives it. Never raises: what fails does not pass, with a problem."""
+    try:
+        value = _evaluate(_parse(expression), payload)
+        shown = _shown(value)
+    except Refused as error:
+        return Reading(passes=False, problem=error.message)
+    except JMESPathError as error:
+        return Reading(passes=False, problem=_in_words(error))
+    except Exception as error:  # noqa: BLE001 whatever breaks inside: a filter must never fail a publish
+        return Reading(passes=False, problem=f"It cannot be applied to this payload ({type(error).__name__}).")
+    return Reading(passes=not _is_empty(value), value=shown)
+
+
+def values_read(expression: str, payload: Any) -> list[tuple[str, str]]:
+    """Give each path that the conditions of a filter look at, with the value it has in *payload* as JSON.
+
+    ``total > `10` && paid`` gives ``[("total", "7"), ("paid", "true")]``; paths within projections are left out.
+    """
+    try:
+        tree = _parse(expression)
+        paths = {_written(node): node for node in _paths(tree)}
+        return [(path, _shown(_evaluate(node, payload))) for path, node in paths.items()]
+    except (Refused, JMESPathError, RecursionError):
+        return []
+
+
+# --- reading the expression -----------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def _parse(expression: str) -> dict[str, Any]:
+    """Give the tree of an expression; raise Refused."""
+    _check_literals(expression)
+    try:
+        tree: dict[str, Any] = jmespath.compile(expression).parsed
+    except EmptyExpressionError:
+        raise Refused("The filter is empty.", code="filter_syntax") from None
+    except RecursionError:
+        raise Refused(_TOO_DEEP, code="filter_too_deep") from None
+    except ArityError as error:
+        raise Refused(f"{error}.", code="filter_function") from None
+    except ParseError as error:
+        raise Refused(_place(expression, error), code="filter_syntax") from None
+    except ValueError as error:  # JMESPathError is one, too
+        raise Refused(f"This is not a JMESPath expression: {_first_line(error)}.", code="filter_syntax") from None
+    if _depth(tree) > DEEPEST:
+        raise Refused(_TOO_DEEP, code="filter_too_deep")
+    return tree
+
+
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`((?:[^`\\]|\\.)*)`""")
+
+
+def _check_literals(expression: str) -> None:
+    """Refuse backquoted texts that are no JSON, which JMESPath once took for texts and warns of now."""
+    for quoted in _QUOTED.finditer(expression):
+        if quoted[1] is None:
+            continue
+        try:
+            json.loads(quoted[1].replace(r"\`", "`"))
+        except (ValueError, RecursionError):
+            place = f"the backquotes at character {quoted.start() + 1} hold no JSON"
+            words = f"This is not a JMESPath expression: {place}; a text stands in single quotes, as in 'EUR'."
+            raise Refused(words, code="filter_syntax") from None
+
+
+_TOO_DEEP = f"Parts of the filter stand in each other more than {DEEPEST} deep; make it flatter."
+
+
+def _place(expression: str, error: ParseError) -> str:
+    """Say where an expression stops being one; characters are counted from 1."""
+    position = getattr(error, "lex_position", getattr(error, "lexer_position", 0))
+    if position >= len(expression):
+        return "This is not a JMESPath expression: it ends too early, something is missing after the last character."
+    near = expression[position : position + 20]
+    return f"This is not a JMESPath expression: character {position + 1} is not expected, at “{near}”."
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", maxsplit=1)[0].rstrip(".:")[:LONGEST_SHOWN]
+
+
+def _nodes(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every node of a tree; the children of a slice are numbers."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(child for child in node["children"] if isinstance(child, dict))
+
+
+def _depth(tree: dict[str, Any]) -> int:
+    deepest, waiting = 0, [(tree, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        waiting.extend((child, depth + 1) for child in node["children"] if isinstance(child, dict))
+    return deepest
+
+
+def _check_function(node: dict[str, Any]) -> None:
+    name, given = node["value"], len(node["children"])
+    if name not in _TABLE:
+        raise Refused(
+            f"There is no function {name}(); JMESPath has {', '.join(sorted(_TABLE))}.", code="filter_function"
+        )
+    signature = _TABLE[name]["signature"]
+    takes = len(signature)
+    is_variadic = bool(signature) and bool(signature[-1].get("variadic"))
+    if given < takes or (given > takes and not is_variadic):
+        least = "at least " if is_variadic else ""
+        words = f"{name}() takes {least}{takes} argument{'' if takes == 1 else 's'}, not {given}."
+        raise Refused(words, code="filter_function")
+
+
+def _paths(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the plain paths from the payload's root that stand in conditions, in the order of the expression."""
+    if tree["type"] in _CONDITIONS:
+        for child in tree["children"]:
+            yield from _paths(child)
+    elif tree["type"] != "current" and all(node["type"] in _PATH_PARTS for node in _nodes(tree)):
+        yield tree
+
+
+def _written(node: dict[str, Any]) -> str:
+    """Write a plain path as it was: ``order.lines[0].sku``."""
+    kind = node["type"]
+    if kind == "field":
+        name: str = node["value"]
+        return name if name.isascii() and name.isidentifier() else json.dumps(name, ensure_ascii=False)
+    if kind == "index":
+        return f"[{node['value']}]"
+    if kind in {"current", "identity"}:
+        return "@" if kind == "current" else ""
+    first, *rest = (_written(child) for child in node["children"])
+    return first + "".join(part if part.startswith("[") else f".{part}" for part in rest)
+
+
+# --- applying it ----------------------------------------------------------------------------------------------------
+
+
+class _TooMuch(JMESPathError):  # type: ignore[misc]  # JMESPath ships no types
+    """The budget is spent."""
+
+
+def _evaluate(tree: dict[str, Any], payload: Any) -> Any:
+    return _Counting().visit(tree, payload)
+
+
+class _Counting(TreeInterpreter):  # type: ignore[misc]  # as above
+    """JMESPath's interpreter with a budget.
+
+    Without one, a short expression that doubles what it has a few dozen times fills the memory, and a comparison of two
+    such values never ends. So what is built or read as a whole is charged by its size, before it is used.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Options(custom_functions=_CountedFunctions(self)))
+        self._left = MOST_WORK
+
+    def spend(self, cost: int) -> None:
+        """Take *cost* from the budget; raise _TooMuch when it is not there."""
+        self._left -= cost
+        if self._left < 0:
+            raise _TooMuch("it would take more work than a filter may")
+
+    def spend_on(self, value: Any) -> None:
+        """Charge the size of *value*: its elements, and the length of its texts."""
+        waiting = [value]
+        while waiting:
+            one = waiting.pop()
+            if isinstance(one, str):
+                self.spend(1 + len(one) // CHARACTERS)
+            elif isinstance(one, (list, dict)):
+                self.spend(1 + len(one))
+                waiting.extend(one.values() if isinstance(one, dict) else one)
+
+    def visit(self, node: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if node["type"] != "literal":
+            self.spend(STEP)
+        return super().visit(node, *args, **kwargs)
+
+    def visit_flatten(self, node: dict[str, Any], value: Any) -> Any:
+        result = super().visit_flatten(node, value)
+        self.spend(len(result or ()))
+        return result
+
+    def visit_slice(self, node: dict[str, Any], value: Any) -> Any:
+        result = super().visit_slice(node, value)
+        self.spend(len(result or ()))
+        return result
+
+    def visit_multi_select_list(self, node: dict[str, Any], value: Any) -> Any:
+        result = super().visit_multi_select_list(node, value)
+        self.spend_on(result)
+        return result
+
+    def visit_multi_select_dict(self, node: dict[str, Any], value: Any) -> Any:
+        result = super().visit_multi_select_dict(node, value)
+        self.spend_on(result)
+        return result
+
+    def visit_comparator(self, node: dict[str, Any], value: Any) -> Any:
+        sides = [self.visit(child, value) for child in node["children"]]
+        if all(isinstance(side, (list, dict)) for side in sides):
+            self.spend_on(sides[0])
+        return super().visit_comparator({**node, "children": [_literal(side) for side in sides]}, value)
+
+
+def _literal(value: Any) -> dict[str, Any]:
+    return {"type": "literal", "value": value, "children": []}
+
+
+class _CountedFunctions(Functions):  # type: ignore[misc]  # as above
+    """JMESPath's functions; what they read is charged before they run, and none makes much more than it reads."""
+
+    def __init__(self, counting: _Counting) -> None:
+        self._counting = counting
+
+    def call_function(self, function_name: str, resolved_args: list[Any]) -> Any:
+        if function_name not in _GLANCING:
+            for value in resolved_args:
+                self._counting.spend_on(value)
+        if function_name == "join" and all(isinstance(one, (str, list)) for one in resolved_args):
+            glue, pieces = resolved_args  # the one that can: its glue, once for each piece
+            self._counting.spend(len(glue) * len(pieces) // CHARACTERS)
+        return super().call_function(function_name, resolved_args)
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value is False or (isinstance(value, (str, list, dict)) and not value)
+
+
+def _shown(value: Any) -> str:
+    """Write a value as JSON, cut after so many characters."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def _in_words(error: JMESPathError) -> str:
+    if isinstance(error, JMESPathTypeError):
+        takes = " or ".join(sorted(str(kind) for kind in error.expected_types))
+        return f"{error.function_name}() takes {takes}, and here it is given {error.actual_type}."
+    return f"It cannot be applied to this payload: {_first_line(error)}."

