@@ -122,13 +122,10 @@ def _make_hook(product: Product, ledger: Ledger, *, path: str, is_serial: bool) 
 
 
 def _publish(product: Product, index: int) -> list[dict[str, object]]:
+    types = [FIRST] + ["order.paid"] * (BATCH - 1)
     events = [
-        {
-            "type": FIRST if n == 0 else "order.paid",
-            "id": f"{index}-{n}",
-            "payload": {"n": index * BATCH + n, "text": "grüße"},
-        }
-        for n in range(BATCH)
+        {"type": name, "id": f"{index}-{n}", "payload": {"n": index * BATCH + n, "text": "grüße"}}
+        for n, name in enumerate(types)
     ]
     answer = product.call("POST", "/events/batch", json={"events": events})
     return list(answer.json()["events"])

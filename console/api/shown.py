@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from console import database
 from console.api.schemas import catalogue as catalogue_schemas
 from console.api.schemas import deliveries as delivery_schemas
 from console.api.schemas import events as event_schemas
@@ -27,7 +26,7 @@ from console.services.work import Work
 
 def one_hook(work: Work, row: Hook) -> hook_schemas.Hook:
     """Show a hook by itself, with what the engine knows of it."""
-    return hook(work, row, _condition_of(work, row))
+    return hook(work, row, hook_health.condition(work, row))
 
 
 def hook(work: Work, row: Hook, condition: Condition) -> hook_schemas.Hook:
@@ -37,19 +36,12 @@ def hook(work: Work, row: Hook, condition: Condition) -> hook_schemas.Hook:
 
 def hook_with_secret(work: Work, made: hooks.Made) -> hook_schemas.HookWithSecret:
     """Show a new hook, or one with a new secret."""
-    fields = _hook_fields(work, made.hook, _condition_of(work, made.hook))
+    fields = _hook_fields(work, made.hook, hook_health.condition(work, made.hook))
     return hook_schemas.HookWithSecret(**fields, secret=made.secret)
-
-
-def _condition_of(work: Work, row: Hook) -> Condition:
-    with database.read_only():
-        return hook_health.condition(work, row)
 
 
 def _hook_fields(work: Work, row: Hook, condition: Condition) -> dict[str, Any]:
     state = condition.state
-    with database.read_only():
-        author = row.author.username if row.author else None
     headers = hooks.headers_of(work, row)
     return {
         "id": row.id,
@@ -69,7 +61,7 @@ def _hook_fields(work: Work, row: Hook, condition: Condition) -> dict[str, Any]:
         "max_in_flight": row.max_in_flight,
         "rate_limit": row.rate_limit,
         "description": row.description,
-        "author": author,
+        "author": row.author.username if row.author else None,
         "created_at": row.created_at,
         "modified_at": row.modified_at,
         "last_delivery_at": state.last_delivery_at if state else None,
@@ -100,8 +92,7 @@ def delivery(work: Work, row: Delivery) -> delivery_schemas.Delivery:
 
 def deliveries_of(work: Work, rows: Sequence[Delivery]) -> list[delivery_schemas.Delivery]:
     """Show deliveries without their attempts."""
-    with database.read_only():
-        reasons = waits.reasons(work, rows)
+    reasons = waits.reasons(work, rows)
     return [delivery_schemas.Delivery(**_delivery_fields(row, reasons[row.number])) for row in rows]
 
 
@@ -109,9 +100,8 @@ def delivery_with_attempts(
     work: Work, row: Delivery, *, with_response_bodies: bool = True
 ) -> delivery_schemas.DeliveryWithAttempts:
     """Show a delivery with every attempt; *row* was loaded with them."""
-    with database.read_only():
-        body = deliveries.body_of(row).data.decode("utf-8", "replace") if row.attempts else ""
-        reason = waits.reason_of(work, row)
+    body = deliveries.body_of(row).data.decode("utf-8", "replace") if row.attempts else ""
+    reason = waits.reason_of(work, row)
     attempts = [_attempt(row, one, body=body, with_response_body=with_response_bodies) for one in row.attempts]
     return delivery_schemas.DeliveryWithAttempts(**_delivery_fields(row, reason), attempts=attempts)
 
@@ -179,8 +169,7 @@ def _joined(pairs: Iterable[Sequence[str]]) -> dict[str, str]:
 
 def replay(row: Replay, progress: Progress) -> replay_schemas.Replay:
     """Show a replay and how far it is."""
-    with database.read_only():
-        hook, author = row.hook, row.author
+    hook, author = row.hook, row.author
     return replay_schemas.Replay(
         id=row.id,
         state=row.state,

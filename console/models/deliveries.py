@@ -71,6 +71,22 @@ class Delivery(Base):
             postgresql_where=text("state = 'pending'"),
             sqlite_where=text("state = 'pending'"),
         ),
+        # The few that are served otherwise are found among a backlog of any length.
+        Index(
+            "ix_deliveries_asked",
+            "hook_number",
+            "trigger",
+            "next_attempt_at",
+            postgresql_where=text("state = 'pending' AND trigger <> 'automatic'"),
+            sqlite_where=text("state = 'pending' AND trigger <> 'automatic'"),
+        ),
+        Index(
+            "ix_deliveries_suspect",
+            "hook_number",
+            "next_attempt_at",
+            postgresql_where=text("state = 'pending' AND interrupted >= 2"),
+            sqlite_where=text("state = 'pending' AND interrupted >= 2"),
+        ),
         Index(
             "ix_deliveries_claimed",
             "claimed_by",

@@ -42,11 +42,11 @@ class Skip(StrEnum):
 
 
 SKIP_WORDS: Mapping[Skip, str] = {
-    Skip.WAITING: "waits for an attempt already",
-    Skip.IN_REPLAY: "belongs to a replay that is not over",
-    Skip.DISABLED: "its hook is disabled",
-    Skip.DELETED: "its hook was deleted",
-    Skip.CHANGED: "changed before its turn came",
+    Skip.WAITING: "waiting for an attempt already",
+    Skip.IN_REPLAY: "in a replay that is not over",
+    Skip.DISABLED: "of a disabled hook",
+    Skip.DELETED: "of a deleted hook",
+    Skip.CHANGED: "changed meanwhile",
 }
 
 

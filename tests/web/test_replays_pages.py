@@ -121,7 +121,7 @@ def test_the_preview_shows_what_would_be_sent_before_anything_is(signed_in, ada,
     preview = words_of(page, "#preview")
     assert "4 deliveries will be sent" in preview
     assert "Replay 4 deliveries" in preview
-    assert "By hook Hook To send Left out Shop 2 0 Second 2 0" in preview
+    assert "By hook By hook Hook To send Left out Shop 2 0 Second 2 0" in preview
     assert page.select_one(f'#preview a[href="/o/acme/deliveries/{first.id}"]') is not None
     assert work.session.scalars(select(Replay)).all() == []
 
@@ -161,7 +161,7 @@ def test_what_is_left_out_is_said_with_its_reason(signed_in, ada, scene, lose, w
     hooks.disable(work, hook=disabled)
     browser = signed_in(ada)
 
-    assert "Left out: 2 its hook is disabled." in words_of(browser.see(NEW), "#preview")
+    assert "Left out: 2 of a disabled hook." in words_of(browser.see(NEW), "#preview")
     alone = words_of(browser.see(f"{NEW}?hook={disabled.id}"), "#preview")
     assert "2 deliveries will be sent" in alone
     assert "gets them nonetheless" in alone
@@ -186,7 +186,7 @@ def test_where_everything_is_left_out_the_reason_is_said(signed_in, ada, scene) 
     scene.hook()
     scene.publish()
 
-    assert "waits for an attempt already" in words_of(signed_in(ada).see(f"{NEW}?which=all"), "#preview")
+    assert "waiting for an attempt already" in words_of(signed_in(ada).see(f"{NEW}?which=all"), "#preview")
 
 
 def test_an_empty_log_says_so(signed_in, ada) -> None:
@@ -338,7 +338,7 @@ def test_the_progress_asks_for_itself_until_it_is_over(signed_in, ada, scene, lo
     answer = browser.get(block["hx-get"], headers=HTMX)
     running = soup_of(answer).select_one("#progress")
     assert "<html" not in answer.text
-    assert "0 of 3 came to their end" in " ".join(running.get_text(" ", strip=True).split())
+    assert "0 of 3 done" in " ".join(running.get_text(" ", strip=True).split())
     assert running.has_attr("data-poll")
     assert browser.get(block["hx-get"]).location == path  # without htmx it is a link to the page
 
@@ -414,8 +414,8 @@ def test_several_hooks_are_told_apart_and_what_was_skipped_is_explained(
 
     text = words_of(signed_in(ada).see(f"{REPLAYS}/{row.id}"), "#progress")
 
-    assert "Skipped: 2 its hook is disabled." in text
-    assert "By hook Hook Matched Delivered Failed Skipped Shop 2 0 0 0 Second 2 0 0 2" in text
+    assert "Skipped: 2 of a disabled hook." in text
+    assert "By hook By hook Hook Matched Delivered Failed Skipped Left Shop 2 0 0 0 2 Second 2 0 0 2 0" in text
 
 
 def test_an_error_is_shown(signed_in, ada, begin, work, clock) -> None:

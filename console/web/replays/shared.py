@@ -11,7 +11,7 @@ from flask import Blueprint
 
 from console.extensions import current_work
 from console.models import Hook, Replay, ReplayState, Which
-from console.services import replays
+from console.services import replay_steps, replays
 from console.services.replays import Progress
 from console.web import access, periods
 from console.web.delivery_rows import name_of
@@ -56,6 +56,7 @@ class Row:
     error: str
     is_over: bool
     is_counting: bool
+    is_waiting: bool
     can_stop: bool
     can_resume: bool
 
@@ -74,7 +75,8 @@ def rows_of(rows: Sequence[Replay]) -> list[Row]:
 
 def _row(row: Replay, progress: Progress) -> Row:
     state, author = ReplayState(row.state), row.author
-    pace = row.per_second if state == ReplayState.RUNNING else None
+    is_calm = row.calm_s > replay_steps.LOOK_EVERY_S  # nothing ended lately: what is left waits for a retry
+    pace = row.per_second if state == ReplayState.RUNNING and not is_calm else None
     return Row(
         id=row.id,
         number=row.number,
@@ -90,6 +92,7 @@ def _row(row: Replay, progress: Progress) -> Row:
         error=row.error or "",
         is_over=row.finished_at is not None,
         is_counting=state == ReplayState.PENDING,
+        is_waiting=is_calm and state == ReplayState.RUNNING,
         can_stop=state in CAN_STOP,
         can_resume=state in CAN_RESUME,
     )
