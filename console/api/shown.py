@@ -92,8 +92,7 @@ def delivery(work: Work, row: Delivery) -> delivery_schemas.Delivery:
 
 def deliveries_of(work: Work, rows: Sequence[Delivery]) -> list[delivery_schemas.Delivery]:
     """Show deliveries without their attempts."""
-    with database.read_only():
-        reasons = waits.reasons(work, rows)
+    reasons = waits.reasons(work, rows)
     return [delivery_schemas.Delivery(**_delivery_fields(row, reasons[row.number])) for row in rows]
 
 
@@ -170,8 +169,7 @@ def _joined(pairs: Iterable[Sequence[str]]) -> dict[str, str]:
 
 def replay(row: Replay, progress: Progress) -> replay_schemas.Replay:
     """Show a replay and how far it is."""
-    with database.read_only():
-        hook, author = row.hook, row.author
+    hook, author = row.hook, row.author
     return replay_schemas.Replay(
         id=row.id,
         state=row.state,

@@ -208,6 +208,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("organization_number", "name", name=op.f("pk_destinations")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "event_types",
@@ -633,6 +634,7 @@ def upgrade() -> None:
             ["hook_number"], ["hooks.number"], name=op.f("fk_turns_hook_number"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("hook_number", "slot", name=op.f("pk_turns")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("turns", schema=None) as batch_op:
         batch_op.create_index("ix_turns_worker", ["worker_number"], unique=False)
@@ -695,6 +697,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.create_index(
+            "ix_deliveries_asked",
+            ["hook_number", "trigger", "next_attempt_at"],
+            unique=False,
+            postgresql_where=sa.text("state = 'pending' AND trigger <> 'automatic'"),
+            sqlite_where=sa.text("state = 'pending' AND trigger <> 'automatic'"),
+        )
+        batch_op.create_index(
             "ix_deliveries_claimed",
             ["claimed_by"],
             unique=False,
@@ -723,6 +732,13 @@ def upgrade() -> None:
             unique=False,
             postgresql_where=sa.text("replay_number IS NOT NULL"),
             sqlite_where=sa.text("replay_number IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_deliveries_suspect",
+            ["hook_number", "next_attempt_at"],
+            unique=False,
+            postgresql_where=sa.text("state = 'pending' AND interrupted >= 2"),
+            sqlite_where=sa.text("state = 'pending' AND interrupted >= 2"),
         )
         batch_op.create_index("ix_deliveries_type", ["organization_number", "event_type", "number"], unique=False)
         batch_op.create_index(
@@ -807,6 +823,11 @@ def downgrade() -> None:
         )
         batch_op.drop_index("ix_deliveries_type")
         batch_op.drop_index(
+            "ix_deliveries_suspect",
+            postgresql_where=sa.text("state = 'pending' AND interrupted >= 2"),
+            sqlite_where=sa.text("state = 'pending' AND interrupted >= 2"),
+        )
+        batch_op.drop_index(
             "ix_deliveries_replay_states",
             postgresql_where=sa.text("replay_number IS NOT NULL"),
             sqlite_where=sa.text("replay_number IS NOT NULL"),
@@ -827,6 +848,11 @@ def downgrade() -> None:
             "ix_deliveries_claimed",
             postgresql_where=sa.text("state = 'sending'"),
             sqlite_where=sa.text("state = 'sending'"),
+        )
+        batch_op.drop_index(
+            "ix_deliveries_asked",
+            postgresql_where=sa.text("state = 'pending' AND trigger <> 'automatic'"),
+            sqlite_where=sa.text("state = 'pending' AND trigger <> 'automatic'"),
         )
 
     op.drop_table("deliveries")
