@@ -84,6 +84,7 @@ def _live() -> dict[str, Any]:
     return {
         "attention": attention.attention(work, organization_number=access.place().organization.number),
         "lanes": [(lane, *LANES.get(lane.name, (lane.name, ""))) for lane in stats.lanes(work)],
+        "due": stats.due_by_lane(work, organization_number=access.place().organization.number),
         "name_of": name_of,
     }
 
