@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from console import api, database, health, web
+from console import api, database, health, metrics, web
 from console.clocks import DatabaseClock
 from console.core.errors import HookyardError
 from console.extensions import Collaborators, collaborators, csrf, db, login
@@ -93,6 +93,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     web.install(app)
     api.install(app)
     health.install(app)
+    metrics.install(app)
     _answer_errors(app)
     app.after_request(_add_security_headers)
     if settings.proxy_hops:

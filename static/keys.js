@@ -12,7 +12,7 @@
   const MOST_ROWS = 300;
   const showNew = (button) => {
     const fresh = all("#fresh > tr");
-    if (all("#log tbody > tr").length > MOST_ROWS) return location.assign(button.dataset.showNew);
+    if (all("#log form tbody > tr").length > MOST_ROWS) return location.assign(button.dataset.showNew);
     one("#log tr.day").after(...fresh);
     fresh.forEach((row) => row.classList.add("arrived"));
     one("[data-arrived]").textContent = `${fresh.length} new`;
@@ -21,7 +21,7 @@
   };
   const arrived = () => {
     const fresh = all("#fresh > tr");
-    const isReading = scrollY > 200 || one("#log tbody :is(:checked, :focus)");
+    const isReading = scrollY > 200 || one("#log form tbody :is(:checked, :focus)");
     const flows = one("#filter-tail:checked") && !isReading;
     if (flows) one("[data-relist]")?.click();
     if (!fresh.length) return;

@@ -14,6 +14,7 @@ from console.extensions import current_work
 from console.models import Delivery as DeliveryRow
 from console.models import Event as EventRow
 from console.models import Hook as HookRow
+from console.models import Replay as ReplayRow
 from console.services import accounts
 from console.services import deliveries as cases
 from console.services.deliveries import DeliveryFilter
@@ -88,6 +89,7 @@ def _wanted(query: DeliveryQuery) -> DeliveryFilter:
     return DeliveryFilter(
         hook_number=_number(HookRow, query.hook),
         event_number=_number(EventRow, query.event),
+        replay_number=_number(ReplayRow, query.replay),
         event_type=query.event_type,
         states=query.state or (),
         status_class=query.status_class,
@@ -97,8 +99,8 @@ def _wanted(query: DeliveryQuery) -> DeliveryFilter:
     )
 
 
-def _number(kind: type[HookRow | EventRow], wanted: UUID | None) -> int | None:
-    """Give the number of a hook or event; an id that is nobody's, or another organization's, matches nothing."""
+def _number(kind: type[HookRow | EventRow | ReplayRow], wanted: UUID | None) -> int | None:
+    """Give the number of a row; an id that is nobody's, or another organization's, matches nothing."""
     if wanted is None:
         return None
     found = number_of(current_work().session, kind, organization_number=organization_number(), id=wanted)

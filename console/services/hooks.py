@@ -97,8 +97,12 @@ def create(
     author_number: int | None,
     draft: HookDraft,
     dialect: str = "native",
+    is_trial: bool = False,
 ) -> Made:
-    """Make a hook with a secret of its own unless the draft has one; raise Invalid."""
+    """Make a hook with a secret of its own unless the draft has one; raise Invalid.
+
+    *is_trial*: for one test of what is not saved, as ``trials`` sends it.
+    """
     if draft.url is UNSET:
         raise Invalid.field("url", "Give the URL that deliveries are sent to.", code="required")
     fields = check(work, organization_number=organization_number, draft=draft, hook=None)
@@ -112,6 +116,8 @@ def create(
             dialect=dialect,
             created_at=now,
             modified_at=now,
+            deleted_at=now if is_trial else None,
+            is_trial=is_trial,
             **{"event_types": [], "event_groups": [], "sources": None, "dialect_data": {}, **fields},
         )
         hook.secrets.append(HookSecret(sealed=work.keys.seal(secret), created_at=now))
@@ -121,7 +127,12 @@ def create(
         work.session.flush()
         work.session.add(HookState(hook_number=hook.number))
         _fit_slots(work, hook)
-        _audit(work, hook, "hook.created", {name: [None, value] for name, value in _shown(fields).items()})
+        _audit(
+            work,
+            hook,
+            "hook.tried" if is_trial else "hook.created",
+            {name: [None, value] for name, value in _shown(fields).items()},
+        )
     return Made(hook, secret)
 
 

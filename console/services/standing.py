@@ -142,7 +142,7 @@ _LOCK = (
 # A statement of its own: joined to the locked rows, PostgreSQL would give the switch as it was before the wait for
 # them, and what fails while its hook is being enabled would be held for ever.
 _HOOKS = select(
-    Hook.number, Hook.id, Hook.organization_number, Hook.name, Hook.url, Hook.is_active, Hook.deleted_at
+    Hook.number, Hook.id, Hook.organization_number, Hook.name, Hook.url, Hook.is_active, Hook.deleted_at, Hook.is_trial
 ).where(Hook.number.in_(bindparam("numbers", expanding=True)))
 
 
@@ -158,7 +158,7 @@ def load(work: Work, *, numbers: Collection[int]) -> dict[int, Served]:
             row.name,
             row.url,
             row.is_active,
-            row.deleted_at is not None,
+            row.deleted_at is not None and not row.is_trial,
             standings[row.number],
         )
         for row in work.session.execute(_HOOKS, wanted)

@@ -80,7 +80,8 @@ def _row(work: Work, delivery: Delivery, *, reason: str) -> Row:
 
 def name_of(hook: Hook) -> str:
     """Give what a hook is called: its name, or its URL while it has none."""
-    return hook.name or hook.url
+    name = hook.name or hook.url
+    return f"{name}, not saved" if hook.is_trial else name
 
 
 def mark_of(delivery: Delivery) -> str:

@@ -45,6 +45,7 @@ def ids(ada_api):
         "event_id": event["id"],
         "delivery_id": ada_api.only_delivery()["id"],
         "token_id": token["id"],
+        "replay_id": ada_api.post("/replays", json={"which": "all"}).get_json()["id"],
         "name": "our.own",
         "slug": "shop",
     }

@@ -637,6 +637,17 @@ TAKEN = (409, "Webhook with this callback URL already exists")
 
 
 @pytest.mark.both_databases
+@pytest.mark.parametrize("accept", ["application/json", "*/*", "text/html", ""])
+def test_whatever_a_client_accepts_it_is_answered(ada_api: Caller, accept: str) -> None:
+    webhook = ada_api.make()
+    headers = {"Accept": accept}
+
+    assert ada_api.call("GET", f"/{webhook['id']}", headers=headers).get_json() == webhook
+    assert refusal(ada_api.call("GET", f"/{ID}", headers=headers))[0] == 404
+    deleted = ada_api.call("DELETE", f"/{webhook['id']}", headers=headers)
+    assert (deleted.status_code, deleted.data) == (200, b"")
+
+
 def test_a_url_that_is_taken_is_409_and_nothing_is_made(ada_api: Caller) -> None:
     webhook = ada_api.make()
 
