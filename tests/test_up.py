@@ -302,7 +302,7 @@ def test_it_stays_small(launch: Launch, wait_until: Wait) -> None:
 
     everything = [psutil.Process(up.process.pid), *(one for some in up.processes().values() for one in some)]
     # The proportional set size counts a page that several processes share once.
-    assert sum(process.memory_full_info().pss for process in everything) < 400 * MIB
+    assert sum(process.memory_full_info().pss for process in everything) < 360 * MIB
 
 
 def test_the_demo_shows_deliveries_at_once(launch: Launch, wait_until: Wait) -> None:
