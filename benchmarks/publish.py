@@ -30,6 +30,7 @@ def measure(*, publishers: int, seconds: float, folder: Path) -> dict[str, float
     """
     figures = {"publishers": float(publishers)}
     with Up(folder / "data", folder / "up.log") as product:
+        product.sign_up()
         for name, size in KINDS.items():
             _rate(product, size=size, publishers=publishers, seconds=WARM_UP_S)
             rate, server_us, own_us = _rate(product, size=size, publishers=publishers, seconds=seconds)

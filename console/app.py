@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,18 +11,20 @@ from urllib.parse import urlsplit
 from apiflask import APIFlask
 from flask import Flask, Request, Response, g, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from console import api, database, health, metrics, web
+from console.clocks import DatabaseClock
 from console.core.errors import HookyardError
-from console.extensions import Collaborators, csrf, db, login
+from console.extensions import Collaborators, collaborators, csrf, db, login
 from console.failpoints import Failpoints
 from console.paths import STATIC, TEMPLATES
 from console.rates import Rates
 from console.ring import RedisRing
 from console.services.keys import KeyRing, derive
-from console.services.work import Clock, Ring, SilentRing, SystemClock
+from console.services.work import Clock, Ring, SilentRing
 from console.settings import Settings, load_settings
 
 MIB = 1024 * 1024
@@ -76,7 +78,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     Collaborators(
         settings=settings,
         keys=KeyRing(settings.secret_keys),
-        clock=clock or SystemClock(),
+        clock=clock or DatabaseClock(),
         ring=ring or (RedisRing(settings.redis_url) if settings.redis_url else SilentRing()),
         rates=Rates(settings.redis_url),
         failpoints=Failpoints(settings.failpoints),
@@ -87,6 +89,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     csrf.init_app(app)
     login.init_app(app)
     _keep_readers_reading(app)
+    app.before_request(_look_at_the_clock)
     web.install(app)
     api.install(app)
     health.install(app)
@@ -141,6 +144,15 @@ def _keep_readers_reading(app: Flask) -> None:
         readers = g.pop("readers", None)
         if readers is not None:
             readers.close()
+
+
+def _look_at_the_clock() -> None:
+    """Let what is published be due by the clock that workers go by; without the database, by the one known so far."""
+    clock = collaborators().clock
+    if isinstance(clock, DatabaseClock) and request.blueprint not in {None, health.checks.name}:
+        with suppress(SQLAlchemyError):
+            clock.keep_sampled(db.session())
+        db.session.rollback()
 
 
 def _answer_errors(app: Flask) -> None:

@@ -17,7 +17,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.core.errors import Busy, KeyUnavailable
 from console.database import is_busy
 from console.ring import RedisRing
-from console.services import closing, due, idempotency, publishing, resealing, retention, sign_in, sweeping
+from console.services import (
+    closing,
+    due,
+    idempotency,
+    publishing,
+    replay_steps,
+    resealing,
+    retention,
+    sign_in,
+    sweeping,
+    type_hours,
+)
 from console.services.work import Work
 from workers.beat import Beat
 from workers.drain import Drain
@@ -43,10 +54,12 @@ class Dispatcher:
         self._own_drain: Thread | None = None
         self._duties = (
             Duty(1.0, sweeping.sweep),
+            Duty(1.0, replay_steps.wake),
             Duty(2.0, publishing.finish_fanouts),
             Duty(5.0, sweeping.clamp),
             Duty(15.0, sweeping.expire),
             Duty(15.0, sweeping.settle),
+            Duty(15.0, type_hours.roll_up),
             Duty(60.0, sweeping.repair),
             Duty(60.0, idempotency.forget),
             Duty(60.0, closing.remove_closed),

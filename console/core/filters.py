@@ -10,6 +10,7 @@ builds and of what its functions read. One that exceeds its budget ends without 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -98,6 +99,7 @@ def values_read(expression: str, payload: Any) -> list[tuple[str, str]]:
 @lru_cache(maxsize=1024)
 def _parse(expression: str) -> dict[str, Any]:
     """Give the tree of an expression; raise Refused."""
+    _check_literals(expression)
     try:
         tree: dict[str, Any] = jmespath.compile(expression).parsed
     except EmptyExpressionError:
@@ -113,6 +115,22 @@ def _parse(expression: str) -> dict[str, Any]:
     if _depth(tree) > DEEPEST:
         raise Refused(_TOO_DEEP, code="filter_too_deep")
     return tree
+
+
+_QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`((?:[^`\\]|\\.)*)`""")
+
+
+def _check_literals(expression: str) -> None:
+    """Refuse backquoted texts that are no JSON, which JMESPath once took for texts and warns of now."""
+    for quoted in _QUOTED.finditer(expression):
+        if quoted[1] is None:
+            continue
+        try:
+            json.loads(quoted[1].replace(r"\`", "`"))
+        except (ValueError, RecursionError):
+            place = f"the backquotes at character {quoted.start() + 1} hold no JSON"
+            words = f"This is not a JMESPath expression: {place}; a text stands in single quotes, as in 'EUR'."
+            raise Refused(words, code="filter_syntax") from None
 
 
 _TOO_DEEP = f"Parts of the filter stand in each other more than {DEEPEST} deep; make it flatter."

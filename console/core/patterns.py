@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from console.core.errors import Refused
@@ -122,7 +122,8 @@ class Subscription:
 
     *names* are event types and wildcards whose only ``*`` is the last part, found by look-up; *patterns* those with an
     inner ``*``, compared one by one. *groups* are groups of the catalogue, live. *sources* None takes events of any
-    source, else those of the named ones; an event without a source is taken in either case.
+    source, else those of the named ones; an event without a source is taken in either case. *filter* is an expression
+    that the payload must satisfy (``core.rules`` asks it last).
     """
 
     all_events: bool = False
@@ -130,6 +131,7 @@ class Subscription:
     patterns: tuple[str, ...] = ()
     groups: frozenset[str] = frozenset()
     sources: frozenset[str] | None = None
+    filter: str | None = None
 
     @classmethod
     def of(
@@ -139,6 +141,7 @@ class Subscription:
         all_events: bool = False,
         groups: Iterable[str] = (),
         sources: Iterable[str] | None = None,
+        filter: str | None = None,  # noqa: A002 what hooks call it
     ) -> Subscription:
         """Build one from a hook's fields: *event_types* holds names and wildcards alike."""
         wanted = sorted(set(event_types))
@@ -148,16 +151,22 @@ class Subscription:
             patterns=tuple(text for text in wanted if not _is_indexable(text)),
             groups=frozenset(groups),
             sources=None if sources is None else frozenset(sources),
+            filter=filter,
         )
 
     def reason_against(self, *, event_type: str, groups: Collection[str], source: str | None) -> Mismatch | None:
-        """Say why an event is not wanted, by its ``type`` or by its ``source``; None: it is wanted.
+        """Say why an event is not wanted, by its ``type`` or by its ``source``; None: it is, if its payload is.
 
         *groups* are those that the catalogue has its type in.
         """
         if self.way_to(event_type, groups=groups) is None:
             return "type"
         return None if self.wants_source(source) else "source"
+
+    @property
+    def explicit(self) -> Subscription:
+        """The same without what takes every event: what it asks for by name, by a narrower wildcard or by group."""
+        return replace(self, all_events=False, names=self.names - {ANY})
 
     def wants_source(self, source: str | None) -> bool:
         """Say whether events of *source* (None: without one) are taken."""

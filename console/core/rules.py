@@ -40,14 +40,6 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What a hook wants: its subscription, and the filter that payloads must satisfy."""
-
-    subscription: Subscription
-    filter: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Occurrence:
     """What the rules look at of an event.
 
@@ -79,40 +71,38 @@ class Explanation:
     findings: tuple[Finding, ...]
 
 
-def refusal(wish: Wish, occurrence: Occurrence) -> Rule | None:
+def refusal(wanted: Subscription, occurrence: Occurrence) -> Rule | None:
     """Name the first rule by which a hook does not get an event; None: it gets it, held while it is disabled."""
-    mismatch = wish.subscription.reason_against(
-        event_type=occurrence.type, groups=occurrence.groups, source=occurrence.source
-    )
+    mismatch = wanted.reason_against(event_type=occurrence.type, groups=occurrence.groups, source=occurrence.source)
     if mismatch is not None:
         return Rule(mismatch)
-    if wish.filter is not None and not occurrence.read(wish.filter).passes:
+    if wanted.filter is not None and not occurrence.read(wanted.filter).passes:
         return Rule.FILTER
     return None
 
 
-def explain(wish: Wish, occurrence: Occurrence, *, is_active: bool) -> Explanation:
+def explain(wanted: Subscription, occurrence: Occurrence, *, is_active: bool) -> Explanation:
     """Say what every rule says of an event, and what becomes of it."""
-    refused_by = refusal(wish, occurrence)
+    refused_by = refusal(wanted, occurrence)
     verdict = Verdict.REFUSED if refused_by else Verdict.DELIVERED if is_active else Verdict.HELD
     findings = (
         Finding(Rule.ACTIVE, Answer.YES if is_active else Answer.NO),
-        _on_type(wish.subscription, occurrence),
-        _on_source(wish.subscription, occurrence),
-        _on_filter(wish.filter, occurrence),
+        _on_type(wanted, occurrence),
+        _on_source(wanted, occurrence),
+        _on_filter(wanted.filter, occurrence),
     )
     return Explanation(verdict, refused_by, findings)
 
 
-def _on_type(subscription: Subscription, occurrence: Occurrence) -> Finding:
-    way = subscription.way_to(occurrence.type, groups=occurrence.groups)
+def _on_type(wanted: Subscription, occurrence: Occurrence) -> Finding:
+    way = wanted.way_to(occurrence.type, groups=occurrence.groups)
     return Finding(Rule.TYPE, Answer.NO if way is None else Answer.YES, way=way)
 
 
-def _on_source(subscription: Subscription, occurrence: Occurrence) -> Finding:
-    if subscription.sources is None:
+def _on_source(wanted: Subscription, occurrence: Occurrence) -> Finding:
+    if wanted.sources is None:
         return Finding(Rule.SOURCE, Answer.NOTHING_ASKED)
-    return Finding(Rule.SOURCE, Answer.YES if subscription.wants_source(occurrence.source) else Answer.NO)
+    return Finding(Rule.SOURCE, Answer.YES if wanted.wants_source(occurrence.source) else Answer.NO)
 
 
 def _on_filter(expression: str | None, occurrence: Occurrence) -> Finding:

@@ -33,22 +33,22 @@ _ends_at: ContextVar[float] = ContextVar("_ends_at")
 
 
 class Schema:
-    """A JSON Schema that payloads can be checked against; raises Refused (``schema_unusable``) for one that cannot."""
+    """A JSON Schema that payloads can be checked against; raises Refused (``schema_unusable``) for one that cannot.
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
+    *is_known_good*: it was checked when it was stored, and only its draft is looked at.
+    """
+
+    def __init__(self, schema: Mapping[str, Any], *, is_known_good: bool = False) -> None:
         kind = validators.validator_for({"$schema": schema.get("$schema", DRAFT)}, default=None)
         if kind is None:
             raise _unusable("its $schema names a draft that is not known here; leave it out for 2020-12")
         plain = {name: value for name, value in schema.items() if name != "$schema"}
-        _check_places(plain)
-        try:
-            kind.check_schema(plain)
-        except SchemaError as error:
-            raise _unusable(f"{_pointer(error.absolute_path) or '/'}: {_cut(error.message)}") from None
-        except RecursionError:
-            raise _unusable("it is nested too deep") from None
+        if not is_known_good:
+            _check_places(plain)
+            _check_form(kind, plain)
         self._validator = _bounded(kind)(plain, registry=Registry())
-        _check_references(self._validator, plain)
+        if not is_known_good:
+            _check_references(self._validator, plain)
 
     def faults(self, payload: Any) -> list[FieldError]:
         """Say what of *payload* breaks the schema, at most ten things, with pointers into it (RFC 6901).
@@ -99,6 +99,15 @@ def _check_places(schema: dict[str, Any]) -> None:
                 raise _unusable(f"{_cut(part[name])} leads out of it; copy what it needs into $defs")
         for pattern in [part.get("pattern"), *_keys_of(part.get("patternProperties"))]:
             _check_pattern(pattern)
+
+
+def _check_form(kind: Any, schema: dict[str, Any]) -> None:
+    try:
+        kind.check_schema(schema)
+    except SchemaError as error:
+        raise _unusable(f"{_pointer(error.absolute_path) or '/'}: {_cut(error.message)}") from None
+    except RecursionError:
+        raise _unusable("it is nested too deep") from None
 
 
 def _keys_of(value: Any) -> list[str]:

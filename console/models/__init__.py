@@ -25,6 +25,8 @@ from console.models.events import Event
 from console.models.hooks import Hook, HookSecret
 from console.models.idempotency import KeptAnswer
 from console.models.object_models import ObjectModel
+from console.models.replays import Replay, ReplayPart, ReplayState, Which
+from console.models.type_hours import Progress, TypeHour
 
 __all__ = [
     "Attempt",
@@ -48,13 +50,19 @@ __all__ = [
     "Membership",
     "ObjectModel",
     "Organization",
+    "Progress",
     "RecoveryCode",
+    "Replay",
+    "ReplayPart",
+    "ReplayState",
     "SetupLink",
     "SignInFailure",
     "Source",
     "Token",
     "Trigger",
     "Turn",
+    "TypeHour",
     "User",
+    "Which",
     "Worker",
 ]

@@ -16,7 +16,9 @@ from console.models.base import Base, number_key, text200
 class Hook(Base):
     """A subscription: a URL plus which events it wants and how it wants them.
 
-    A deleted hook keeps its row (``deleted_at``), since its deliveries stay in the log.
+    A deleted hook keeps its row (``deleted_at``), since its deliveries stay in the log. A trial is what a form stands
+    for that nobody has saved: deleted from its first moment, so that it is nowhere to be found, and yet the engine
+    sends the one test that it was made for.
     """
 
     __tablename__ = "hooks"
@@ -51,6 +53,7 @@ class Hook(Base):
     disabled_at: Mapped[datetime | None]
     disabled_reason: Mapped[str | None] = mapped_column(String(300))
     deleted_at: Mapped[datetime | None]
+    is_trial: Mapped[bool] = mapped_column(default=False)
 
     author: Mapped[User | None] = relationship()
     organization: Mapped[Organization] = relationship()

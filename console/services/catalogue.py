@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,10 @@ from sqlalchemy.exc import IntegrityError
 from console.core.catalogue import all_packaged, with_wildcards
 from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from console.core.patterns import check_catalogue_name, matches
+from console.core.schemas import Schema
 from console.database import dialect_of
-from console.models import Event, EventType, Hook, Organization
-from console.services import audit
+from console.models import EventType, Hook, Organization
+from console.services import audit, type_hours
 from console.services.queries import contains
 from console.services.work import Work
 
@@ -137,13 +138,26 @@ def _standing_for(work: Work, organization_number: int, name: str, column: Any) 
     return [found[one] for one in wanted if one in found]
 
 
+def schemas_to_check(work: Work, *, organization_number: int, names: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Give the schema that payloads of each of *names* must fit, that of the narrowest name that asks for it.
+
+    One look at an index that is empty as a rule: schemas are only read where a type of the organization validates.
+    """
+    those = (EventType.organization_number == organization_number, EventType.validate)
+    validating = set(work.session.scalars(select(EventType.name).where(*those)))
+    if not validating:
+        return {}
+    found = {name: next((one for one in with_wildcards(name) if one in validating), None) for name in set(names)}
+    query = select(EventType.name, EventType.schema).where(*those, EventType.name.in_(set(found.values()) - {None}))
+    schemas: dict[str | None, dict[str, Any]] = dict(work.session.execute(query).all())
+    return {name: schemas[rule] for name, rule in found.items() if rule in schemas}
+
+
 def types_seen_but_unknown(work: Work, *, organization_number: int, limit: int = 100) -> list[str]:
-    """List by name the types of stored events that are not in the catalogue."""
+    """List by name the types of events that are not in the catalogue, nor spoken for by a name that is."""
     known = set(names(work, organization_number=organization_number))
-    query = select(Event.type).where(Event.organization_number == organization_number, Event.is_test.is_(False))
-    seen = work.session.scalars(query.distinct().order_by(Event.type))
-    unknown = (name for name in seen if known.isdisjoint(with_wildcards(name)))
-    return [name for name, _ in zip(unknown, range(limit), strict=False)]
+    seen = type_hours.last_seen(work, organization_number=organization_number)
+    return sorted(name for name in seen if known.isdisjoint(with_wildcards(name)))[:limit]
 
 
 def hooks_naming(work: Work, *, organization_number: int, name: str) -> list[Hook]:
@@ -172,6 +186,7 @@ def install(work: Work, *, organization: Organization) -> int:
             "description": packaged.description,
             "sample": dict(packaged.sample),
             "schema": None,
+            "validate": False,
             "is_builtin": True,
             "created_at": now,
             "modified_at": now,
@@ -191,12 +206,12 @@ def install_everywhere(work: Work) -> int:
         return sum(install(work, organization=one) for one in work.session.scalars(select(Organization)).all())
 
 
-FIELDS = ("groups", "description", "sample", "schema")
+FIELDS = ("groups", "description", "sample", "schema", "validate")
 
 
 def create(work: Work, *, organization_number: int, name: str, **fields: Any) -> EventType:
     """Add a type of the organization's own; *fields* are any of ``FIELDS``. Raise Invalid, or Conflict on its name."""
-    wrong = _wrong_fields(fields)
+    wrong = _wrong_fields(fields, before={})
     try:
         check_catalogue_name(name)
     except Refused as error:
@@ -204,7 +219,7 @@ def create(work: Work, *, organization_number: int, name: str, **fields: Any) ->
     if wrong:
         raise Invalid(*wrong)
     now = work.now()
-    defaults: dict[str, Any] = {"groups": [], "description": "", "sample": None, "schema": None}
+    defaults: dict[str, Any] = {"groups": [], "description": "", "sample": None, "schema": None, "validate": False}
     event_type = EventType(
         organization_number=organization_number, name=name, created_at=now, modified_at=now, **{**defaults, **fields}
     )
@@ -220,7 +235,7 @@ def create(work: Work, *, organization_number: int, name: str, **fields: Any) ->
 
 def change(work: Work, *, event_type: EventType, fields: Mapping[str, Any]) -> EventType:
     """Set the given ones of ``FIELDS``; the name stays, since hooks and events hold it. Raise Invalid."""
-    wrong = _wrong_fields(fields)
+    wrong = _wrong_fields(fields, before={name: getattr(event_type, name) for name in FIELDS})
     if wrong:
         raise Invalid(*wrong)
     with work.transaction():
@@ -246,7 +261,7 @@ def delete(work: Work, *, event_type: EventType) -> None:
         work.session.delete(event_type)
 
 
-def _wrong_fields(fields: Mapping[str, Any]) -> list[FieldError]:
+def _wrong_fields(fields: Mapping[str, Any], *, before: Mapping[str, Any]) -> list[FieldError]:
     unknown = [name for name in fields if name not in FIELDS]
     if unknown:
         raise TypeError(f"an event type has no field {', '.join(unknown)}")
@@ -264,7 +279,24 @@ def _wrong_fields(fields: Mapping[str, Any]) -> list[FieldError]:
     ]
     if not isinstance(fields.get("schema"), dict | None):
         wrong.append(FieldError("/schema", "type", "A schema is an object, or null for none."))
+    elif fields.keys() & {"schema", "validate"}:
+        wrong.append(_wrong_check({**before, **fields}))
     return [error for error in wrong if error is not None]
+
+
+def _wrong_check(fields: Mapping[str, Any]) -> FieldError | None:
+    """Say why payloads cannot be checked although that is asked for. A schema that is only read may be anything."""
+    if not isinstance(fields.get("validate", False), bool):
+        return FieldError("/validate", "type", "Give true or false.")
+    if not fields.get("validate"):
+        return None
+    if fields.get("schema") is None:
+        return FieldError("/validate", "schema_missing", "Give a schema that payloads are to be checked against.")
+    try:
+        Schema(fields["schema"])
+    except Refused as error:
+        return FieldError("/schema", error.code, error.message)
+    return None
 
 
 def _wrong_group(index: int, name: Any) -> FieldError | None:

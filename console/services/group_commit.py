@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from console.core.errors import Busy, HookyardError
 from console.database import dialect_of
 from console.failpoints import PUBLISHED
+from console.services.judging import Undecided
 
 if TYPE_CHECKING:
     from console.services.work import Work
@@ -56,7 +57,7 @@ class _Entry:
         """Do the job in the open transaction; an error of ours is its outcome, since nothing was written before it."""
         try:
             self.result = self.job(work)
-        except HookyardError as error:
+        except (HookyardError, Undecided) as error:
             self.error = error
 
     def do_alone(self, work: Work) -> None:

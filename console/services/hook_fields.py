@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from console.core.envelopes import FORMATS
 from console.core.errors import FieldError, Invalid, Refused
+from console.core.filters import check_filter
 from console.core.headers import check_headers
 from console.core.patterns import check_pattern
 from console.core.retry import parse_retry
@@ -231,9 +232,14 @@ def _rate_limit(_context: _Context, value: Any) -> dict[str, Any]:
 
 
 def _filter(_context: _Context, value: Any) -> dict[str, Any]:
-    if value in (None, ""):
+    if value is None:
         return {"filter": None}
-    raise Refused("Payload filters are not offered yet; leave this empty.", code="unsupported")
+    if not isinstance(value, str):
+        raise Refused("Give a JMESPath expression as text, or null for no filter.", code="type")
+    expression = value.strip()
+    if expression:
+        check_filter(expression)
+    return {"filter": expression or None}
 
 
 def _secret(_context: _Context, value: Any) -> dict[str, Any]:

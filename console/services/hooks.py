@@ -15,10 +15,11 @@ from console.core.errors import Conflict, Invalid, NotFound
 from console.core.health import Health
 from console.core.signing import new_secret
 from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Trigger, Turn
-from console.services import audit, hook_health, matching
+from console.services import audit, hook_health, matching, reports
 from console.services.hook_fields import UNSET, HookDraft, check, slots
 from console.services.publishing import HELD_REASON, KEPT_REASON
 from console.services.queries import contains, count_capped
+from console.services.reports import Report, Subject
 from console.services.work import DELIVERIES, Work
 
 __all__ = ["UNSET", "HookDraft", "HookFilter", "create", "delete", "disable", "enable", "find", "get", "rotate_secret"]
@@ -96,8 +97,12 @@ def create(
     author_number: int | None,
     draft: HookDraft,
     dialect: str = "native",
+    is_trial: bool = False,
 ) -> Made:
-    """Make a hook with a secret of its own unless the draft has one; raise Invalid."""
+    """Make a hook with a secret of its own unless the draft has one; raise Invalid.
+
+    *is_trial*: for one test of what is not saved, as ``trials`` sends it.
+    """
     if draft.url is UNSET:
         raise Invalid.field("url", "Give the URL that deliveries are sent to.", code="required")
     fields = check(work, organization_number=organization_number, draft=draft, hook=None)
@@ -111,6 +116,8 @@ def create(
             dialect=dialect,
             created_at=now,
             modified_at=now,
+            deleted_at=now if is_trial else None,
+            is_trial=is_trial,
             **{"event_types": [], "event_groups": [], "sources": None, "dialect_data": {}, **fields},
         )
         hook.secrets.append(HookSecret(sealed=work.keys.seal(secret), created_at=now))
@@ -120,7 +127,12 @@ def create(
         work.session.flush()
         work.session.add(HookState(hook_number=hook.number))
         _fit_slots(work, hook)
-        _audit(work, hook, "hook.created", {name: [None, value] for name, value in _shown(fields).items()})
+        _audit(
+            work,
+            hook,
+            "hook.tried" if is_trial else "hook.created",
+            {name: [None, value] for name, value in _shown(fields).items()},
+        )
     return Made(hook, secret)
 
 
@@ -142,6 +154,8 @@ def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = No
             _fit_slots(work, hook)
         if hook.is_active != was_active:
             _switch(work, hook, reason=f"Disabled by {work.actor.name}")
+            if hook.is_active:
+                reports.publish(work, report=Report.ENABLED, about=Subject.of(hook))
         changed = {name: [before[name], value] for name, value in fields.items() if before[name] != value}
         _audit(work, hook, "hook.updated", _shown_changes(changed))
     if hook.is_active and not was_active:
@@ -157,6 +171,7 @@ def enable(work: Work, *, hook: Hook, held: str = "release") -> Hook:
             hook.is_active = True
             _touch(work, hook)
             _audit(work, hook, "hook.enabled", {"is_active": [False, True]})
+            reports.publish(work, report=Report.ENABLED, about=Subject.of(hook))
         _switch(work, hook, reason="", held=held)
     work.ring.ring(DELIVERIES)
     return hook
@@ -236,9 +251,12 @@ def _those(hook_number: int, *states: DeliveryState) -> tuple[ColumnElement[bool
     )
 
 
-def hold_pending(work: Work, hook_number: int) -> None:
-    """Hold what waits for a hook by itself, inside the caller's transaction; what somebody asked for goes out still."""
-    work.session.execute(
+def hold_pending(work: Work, hook_number: int) -> int:
+    """Hold what waits for a hook by itself, inside the caller's transaction; give how much that is.
+
+    What somebody asked for (a test, a resend, a replay) goes out still.
+    """
+    result = work.session.execute(
         update(Delivery)
         .where(*_those(hook_number, DeliveryState.PENDING), Delivery.trigger == Trigger.AUTOMATIC)
         .values(
@@ -248,6 +266,7 @@ def hold_pending(work: Work, hook_number: int) -> None:
             modified_at=work.now(),
         )
     )
+    return int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
 
 
 def release_held(work: Work, hook_number: int) -> None:

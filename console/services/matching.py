@@ -1,4 +1,4 @@
-"""Which hooks want an event, and why the others do not."""
+"""Hooks and events as the rules of matching see them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from console.core.patterns import Mismatch, Subscription
+from console.core.patterns import Subscription
 from console.core.retry import read_stored
+from console.core.rules import Occurrence
 from console.models import Event, Hook
 from console.services import catalogue
+from console.services.judging import reader_of
 from console.services.work import Work
 
 _HOOKS = Hook.__table__.c
@@ -24,6 +26,7 @@ _LIVING = (  # built once and over the table, not the class: publishing is the h
         _HOOKS.event_types,
         _HOOKS.event_groups,
         _HOOKS.sources,
+        _HOOKS.filter,
         _HOOKS.payload_format,
         _HOOKS.content_type,
         _HOOKS.retry,
@@ -66,7 +69,13 @@ def listener(row: Hook | Row[*tuple[Any, ...]]) -> Listener:
 
 def subscription_of(hook: Hook | Row[*tuple[Any, ...]]) -> Subscription:
     """Read what a hook subscribes to."""
-    return Subscription.of(hook.event_types, all_events=hook.all_events, groups=hook.event_groups, sources=hook.sources)
+    return Subscription.of(
+        hook.event_types,
+        all_events=hook.all_events,
+        groups=hook.event_groups,
+        sources=hook.sources,
+        filter=hook.filter,
+    )
 
 
 def groups_by_type(work: Work, *, organization_number: int, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -75,7 +84,7 @@ def groups_by_type(work: Work, *, organization_number: int, names: Sequence[str]
 
 
 def hooks_hearing(work: Work, *, organization_number: int, event_type: str) -> list[int]:
-    """Give the numbers of the hooks that hear *event_type* from one source at least."""
+    """Give the numbers of the hooks that hear *event_type* from one source at least, whatever their filter."""
     groups = catalogue.groups_of(work, organization_number=organization_number, name=event_type)
     return [
         listener.number
@@ -84,13 +93,7 @@ def hooks_hearing(work: Work, *, organization_number: int, event_type: str) -> l
     ]
 
 
-def explain(work: Work, *, event: Event) -> list[tuple[Listener, Mismatch | None]]:
-    """Say of every hook why it did not want *event*; None: it did."""
+def occurrence_of(work: Work, event: Event) -> Occurrence:
+    """Say what the rules look at of a stored event, with the catalogue as it is now."""
     groups = catalogue.groups_of(work, organization_number=event.organization_number, name=event.type)
-    return [
-        (
-            listener,
-            listener.subscription.reason_against(event_type=event.type, groups=groups, source=event.source),
-        )
-        for listener in listeners(work, organization_number=event.organization_number)
-    ]
+    return Occurrence(event.type, groups, event.source, reader_of(event.payload))

@@ -7,10 +7,10 @@ The unique constraint decides that, so two publishers at the same moment cannot 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import Table, insert, select, update
@@ -20,12 +20,16 @@ from sqlalchemy.exc import IntegrityError
 from console.core.envelopes import json_text
 from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from console.core.patterns import check_event_type
+from console.core.rules import Occurrence, refusal
 from console.database import dialect_of, read_only
 from console.failpoints import FANNING, PUBLISHING
 from console.models import Delivery, DeliveryState, Event, Hook, Source, Trigger
-from console.services import object_models
+from console.services import catalogue, object_models
+from console.services.judging import Judgement, Undecided, reader_of, require
 from console.services.matching import Listener, groups_by_type, listener, listeners
 from console.services.work import DELIVERIES, Work
+
+T = TypeVar("T")
 
 INLINE_HOOKS = 1000
 MOST_IN_BATCH = 1000
@@ -88,23 +92,28 @@ def publish(work: Work, *, organization_number: int, draft: EventDraft) -> Publi
 def publish_batch(work: Work, *, organization_number: int, drafts: Sequence[EventDraft]) -> list[Published]:
     """Publish up to 1,000 events, all of them or none; errors as ``publish``, with pointers under /events."""
     _check(work, organization_number, drafts, under="/events/{}")
-    return _publish(work, organization_number, drafts)
+    return _publish(work, organization_number, drafts, under="/events/{}")
 
 
-def _publish(work: Work, organization_number: int, drafts: Sequence[EventDraft]) -> list[Published]:
+def _publish(work: Work, organization_number: int, drafts: Sequence[EventDraft], *, under: str = "") -> list[Published]:
+    judgements = [Judgement(draft.payload) for draft in drafts]
+
     def store(inside: Work) -> list[Published]:
-        answers = _store(inside, organization_number, drafts)
+        answers = _store(inside, organization_number, drafts, judgements, under=under)
         inside.failpoints.hit(PUBLISHING)
         if any(answer.deliveries for answer in answers):
             inside.ring.ring(DELIVERIES)
         return answers
 
-    try:
+    def commit() -> list[Published]:
         return work.group_commit.run(work, store, size=len(drafts))
+
+    try:
+        return _judged(judgements, commit)
     except IntegrityError:
         # Another publisher won the race for a key: its rows are committed now, so a second look answers from them.
         try:
-            return work.group_commit.run(work, store, size=len(drafts))
+            return _judged(judgements, commit)
         except IntegrityError as error:
             raise Conflict("An event with this id was published before.", code="id_taken") from error
 
@@ -115,17 +124,55 @@ def publish_to(work: Work, *, hook: Hook, draft: EventDraft) -> Published:
     *draft* has no key. Raise Invalid, Busy, or NotFound when the hook was deleted meanwhile.
     """
     _check(work, hook.organization_number, [draft])
-    now = work.now()
-    with work.transaction():
-        work.session.refresh(hook, ["is_active", "deleted_at"], with_for_update={"read": True})
-        if hook.deleted_at is not None:
-            raise NotFound("hook")
-        event = _event_row(work, hook.organization_number, draft, draft.fingerprint(), now=now, wanted=1)
-        [number] = _insert_events(work, [event | {"is_direct": True}])
-        row = delivery_row(work, event=event | {"number": number}, hook=listener(hook), now=now)
-        work.session.execute(insert(Delivery), [row])
+    judgements = [Judgement(draft.payload)]
+
+    def commit() -> Published:
+        with work.transaction():
+            return _store_for(work, hook, draft, judgements)
+
+    published = _judged(judgements, commit)
     work.ring.ring(DELIVERIES)
+    return published
+
+
+def _store_for(work: Work, hook: Hook, draft: EventDraft, judgements: Sequence[Judgement]) -> Published:
+    now = work.now()
+    work.session.refresh(hook, ["is_active", "deleted_at"], with_for_update={"read": True})
+    if hook.deleted_at is not None:
+        raise NotFound("hook")
+    _check_schemas(work, hook.organization_number, [draft], judgements, pointers=[""])
+    require(judgements)
+    event = _event_row(work, hook.organization_number, draft, draft.fingerprint(), now=now, wanted=1)
+    [number] = _insert_events(work, [event | {"is_direct": True}])
+    row = delivery_row(work, event=event | {"number": number}, hook=listener(hook), now=now)
+    work.session.execute(insert(Delivery), [row])
     return Published(event["id"], draft.type, 1, number)
+
+
+def publish_within(work: Work, *, organization_number: int, draft: EventDraft, without: int) -> int:
+    """Publish inside the caller's transaction to the hooks that ask for it, but not to *without*; give how many.
+
+    To take every event is not to ask for it. Nothing is stored when no hook does, and none has missed it later. The
+    caller rings.
+    """
+    groups = groups_by_type(work, organization_number=organization_number, names=[draft.type])[draft.type]
+    occurrence = Occurrence(draft.type, groups, draft.source, reader_of(draft.payload))
+    hooks = [
+        hook
+        for hook in listeners(work, organization_number=organization_number)
+        if hook.number != without and refusal(hook.subscription.explicit, occurrence) is None
+    ]
+    if not hooks:
+        return 0
+    now = work.now()
+    event = _event_row(work, organization_number, draft, draft.fingerprint(), now=now, wanted=len(hooks))
+    [number] = _insert_events(work, [event | {"is_direct": True, "fanout_pending": False}])
+    rows = [
+        delivery_row(work, event=event | {"number": number}, hook=hook, now=now)
+        for hook in _with_settled_switches(work, hooks)
+    ]
+    work.session.execute(insert(Delivery), rows)
+    return len(rows)
 
 
 # --- checks ---------------------------------------------------------------------------------------------------------
@@ -181,8 +228,25 @@ def _problems(draft: EventDraft, known_sources: set[str]) -> list[FieldError]:
 # --- storing --------------------------------------------------------------------------------------------------------
 
 
-def _store(work: Work, organization_number: int, drafts: Sequence[EventDraft]) -> list[Published]:
-    """Write what is new and answer what is not, inside the caller's transaction."""
+def _judged(judgements: Sequence[Judgement], commit: Callable[[], T]) -> T:
+    """Store in one transaction; when filters or schemas have to be asked first, that is done before another begins."""
+    while True:
+        try:
+            return commit()
+        except Undecided:
+            for judgement in judgements:
+                judgement.decide()
+
+
+def _store(
+    work: Work,
+    organization_number: int,
+    drafts: Sequence[EventDraft],
+    judgements: Sequence[Judgement],
+    *,
+    under: str,
+) -> list[Published]:
+    """Write what is new and answer what is not, inside the caller's transaction; raise Undecided."""
     prints = [draft.fingerprint() for draft in drafts]
     known = _published_before(work, organization_number, drafts, prints)
     first_with: dict[str, int] = {}
@@ -195,9 +259,11 @@ def _store(work: Work, organization_number: int, drafts: Sequence[EventDraft]) -
             _same_or_conflict(draft.key, prints[first], prints[index])
             repeats[index] = first
     new = [i for i, draft in enumerate(drafts) if (draft.key is None or draft.key not in known) and i not in repeats]
-    stored = dict(
-        zip(new, _insert(work, organization_number, [drafts[i] for i in new], [prints[i] for i in new]), strict=True)
-    )
+    pointers = [under.format(i) for i in new]
+    asked = [judgements[i] for i in new]
+    wanted = _wanted(work, organization_number, [drafts[i] for i in new], asked, pointers=pointers)
+    made = _insert(work, organization_number, [drafts[i] for i in new], [prints[i] for i in new], wanted)
+    stored = dict(zip(new, made, strict=True))
     return [
         stored[repeats.get(index, index)] if index in stored or index in repeats else known[draft.key or ""]
         for index, draft in enumerate(drafts)
@@ -232,27 +298,68 @@ def _same_or_conflict(key: str | None, first: bytes, second: bytes) -> None:
         )
 
 
-def _insert(
-    work: Work, organization_number: int, drafts: Sequence[EventDraft], prints: Sequence[bytes]
-) -> list[Published]:
+def _wanted(
+    work: Work,
+    organization_number: int,
+    drafts: Sequence[EventDraft],
+    judgements: Sequence[Judgement],
+    *,
+    pointers: Sequence[str],
+) -> list[list[Listener]]:
+    """Give the hooks that want each event; raise Undecided, or Invalid for payloads that do not fit their schema.
+
+    *pointers* lead to the drafts in their batch.
+    """
     if not drafts:
         return []
-    now = work.now()
+    _check_schemas(work, organization_number, drafts, judgements, pointers=pointers)
     hooks = listeners(work, organization_number=organization_number)
     hooks = _with_settled_switches(work, hooks)
     asked = {draft.type for draft in drafts} if any(hook.subscription.groups for hook in hooks) else ()
     groups = groups_by_type(work, organization_number=organization_number, names=tuple(asked))
     wanted = [
-        [
-            hook
-            for hook in hooks
-            if hook.subscription.reason_against(
-                event_type=draft.type, groups=groups.get(draft.type, ()), source=draft.source
-            )
-            is None
-        ]
-        for draft in drafts
+        _hearing(hooks, Occurrence(draft.type, groups.get(draft.type, ()), draft.source, judgement.read))
+        for draft, judgement in zip(drafts, judgements, strict=True)
     ]
+    require(judgements)
+    return wanted
+
+
+def _hearing(hooks: Sequence[Listener], occurrence: Occurrence) -> list[Listener]:
+    return [hook for hook in hooks if refusal(hook.subscription, occurrence) is None]
+
+
+def _check_schemas(
+    work: Work,
+    organization_number: int,
+    drafts: Sequence[EventDraft],
+    judgements: Sequence[Judgement],
+    *,
+    pointers: Sequence[str],
+) -> None:
+    schemas = catalogue.schemas_to_check(
+        work, organization_number=organization_number, names={draft.type for draft in drafts}
+    )
+    problems = [
+        FieldError(f"{pointer}/payload{fault.pointer}", fault.code, fault.message)
+        for draft, judgement, pointer in zip(drafts, judgements, pointers, strict=True)
+        if draft.type in schemas
+        for fault in judgement.faults(schemas[draft.type])
+    ]
+    if problems:
+        raise Invalid(*problems)
+
+
+def _insert(
+    work: Work,
+    organization_number: int,
+    drafts: Sequence[EventDraft],
+    prints: Sequence[bytes],
+    wanted: Sequence[Sequence[Listener]],
+) -> list[Published]:
+    if not drafts:
+        return []
+    now = work.now()
     events = [
         _event_row(work, organization_number, draft, digest, now=now, wanted=len(chosen))
         for draft, digest, chosen in zip(drafts, prints, wanted, strict=True)
@@ -366,23 +473,32 @@ def finish_fanouts(work: Work, *, limit: int = 10) -> int:
     with read_only():
         pending = list(work.session.scalars(query))
     for number in pending:
-        with work.transaction():
-            _fan_out(work, number)
+        _fan_out(work, number)
     if pending:
         work.ring.ring(DELIVERIES)
     return len(pending)
 
 
 def _fan_out(work: Work, number: int) -> None:
+    with read_only():
+        judgement = Judgement(work.session.get_one(Event, number).payload)
+
+    def commit() -> None:
+        with work.transaction():
+            _hand_out(work, number, judgement)
+
+    _judged([judgement], commit)
+
+
+def _hand_out(work: Work, number: int, judgement: Judgement) -> None:
     event = work.session.get_one(Event, number)
     groups = groups_by_type(work, organization_number=event.organization_number, names=[event.type])[event.type]
     facts = {"number": event.number, "organization_number": event.organization_number, "type": event.type}
     now = work.now()
-    rows = [
-        delivery_row(work, event=facts, hook=hook, now=now)
-        for hook in _with_settled_switches(work, listeners(work, organization_number=event.organization_number))
-        if hook.subscription.reason_against(event_type=event.type, groups=groups, source=event.source) is None
-    ]
+    hooks = _with_settled_switches(work, listeners(work, organization_number=event.organization_number))
+    wanting = _hearing(hooks, Occurrence(event.type, groups, event.source, judgement.read))
+    require([judgement])
+    rows = [delivery_row(work, event=facts, hook=hook, now=now) for hook in wanting]
     kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
     if rows:  # all of these hooks may have been deleted meanwhile
         work.session.execute(kind.insert(Delivery).on_conflict_do_nothing(), rows)

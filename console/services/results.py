@@ -15,17 +15,19 @@ from typing import Any
 
 from sqlalchemy import Row, Table, bindparam, text, update
 
+from console.core.health import DISABLE_AFTER
 from console.core.outcomes import Outcome
 from console.core.rollups import bucket_of, hour_of, status_class
 from console.core.verdicts import REASONS, Reason, Verdict, judge, state_after
 from console.database import dialect_of
 from console.models import Attempt, Delivery, DeliveryState, Hook, HookHour, Trigger
 from console.models.base import Moment
-from console.services import audit, destinations, hooks, standing
+from console.services import audit, destinations, hooks, reports, standing
 from console.services.claims import Claimed
 from console.services.publishing import HELD_REASON
 from console.services.queries import insert_into
 from console.services.recipients import Recipient
+from console.services.reports import Report
 from console.services.standing import Served
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 
@@ -90,6 +92,7 @@ class _Batch:
     changes: list[dict[str, Any]] = field(default_factory=list)
     hours: Counter[tuple[int, datetime, str, int]] = field(default_factory=Counter)
     disable: dict[int, str] = field(default_factory=dict)
+    reports: list[tuple[Report, Served, dict[str, Any]]] = field(default_factory=list)
 
 
 def record(work: Work, *, ended: Sequence[Ended]) -> Recorded:
@@ -109,11 +112,18 @@ def record(work: Work, *, ended: Sequence[Ended]) -> Recorded:
             if row is not None and hook is not None:
                 _settle(work, batch, one, row=row, hook=hook)
         _write(work, batch)
-        for number in batch.disable:
-            _disable(work, served[number], reason=batch.disable[number])
+        for number, reason in batch.disable.items():
+            held = _disable(work, served[number], reason=reason)
+            batch.reports.append((Report.DISABLED, served[number], {"reason": reason, "held_deliveries": held}))
         standing.store(work, [hook.standing for hook in served.values()])
         destinations.store(work, before=before, after=reaches)
         _count(work, batch, served)
+        is_heard = [
+            reports.publish(work, report=report, about=hook.subject, facts=facts)
+            for report, hook, facts in batch.reports
+        ]
+    if any(is_heard):
+        work.ring.ring(DELIVERIES)
     moved = {number for number, hook in served.items() if hook.standing.lane != lanes[number]}
     is_turned = any(bool(reach.openings) != bool(before[key].openings) for key, reach in reaches.items())
     for lane in {served[number].standing.lane for number in moved} | (set(LANES_OF_HOOKS) if is_turned else set()):
@@ -153,8 +163,9 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
         elif is_news:
             batch.changes.append(_change(one, state=DeliveryState.DELIVERED, now=work.now()))
             batch.overtaken.append(one.row.number)
-        hook.standing.succeed(now=one.ended_at, maximum=one.recipient.max_in_flight)
-        _note_reach(work, batch, one)
+        turns = hook.standing.succeed(now=one.ended_at, maximum=one.recipient.max_in_flight)
+        batch.reports += [(report, hook, {}) for report in turns]
+        _note_reach(work, batch, one, hook=hook)
         _tally(batch, one)
         return
     if not is_ours:
@@ -165,8 +176,8 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
     batch.changes.append(_failure(work, one, verdict, row=row, hook=hook))
     _tally(batch, one)
     if verdict.charged and not one.row.is_test:
-        _note_reach(work, batch, one)
-        hook.standing.fail(
+        _note_reach(work, batch, one, hook=hook)
+        turns = hook.standing.fail(
             one.outcome,
             verdict=verdict,
             status=one.status,
@@ -174,6 +185,7 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
             maximum=one.recipient.max_in_flight,
             random=work.random,
         )
+        batch.reports += [(report, hook, _failure_facts(report, one, hook=hook)) for report in turns]
         _consider_disabling(work, batch, one, verdict, hook=hook)
 
 
@@ -181,10 +193,22 @@ def _destination(one: Ended) -> destinations.Key:
     return one.recipient.organization_number, one.recipient.destination
 
 
-def _note_reach(work: Work, batch: _Batch, one: Ended) -> None:
+def _note_reach(work: Work, batch: _Batch, one: Ended, *, hook: Served) -> None:
     reach = batch.reaches.get(_destination(one))
-    if reach is not None:
-        reach.note(one.outcome, hook_number=one.recipient.number, now=one.ended_at, random=work.random)
+    if reach is None:
+        return
+    report = reach.note(one.outcome, hook_number=hook.number, now=one.ended_at, random=work.random)
+    facts: dict[str, Any] = {"destination": one.recipient.destination}
+    if report is Report.CIRCUIT_OPENED:
+        facts |= {"open_until": reach.open_until, "consecutive_failures": reach.failures}
+    if report is not None:
+        batch.reports.append((report, hook, facts))
+
+
+def _failure_facts(report: Report, one: Ended, *, hook: Served) -> dict[str, Any]:
+    if report is Report.BLOCKED:
+        return {"outcome": one.outcome.value}
+    return {"open_until": hook.standing.open_until, "consecutive_failures": hook.standing.consecutive_failures}
 
 
 def _judge(work: Work, one: Ended, *, interrupted: int) -> Verdict:
@@ -296,6 +320,9 @@ def _consider_disabling(work: Work, batch: _Batch, one: Ended, verdict: Verdict,
     percent = hook.standing.warn(one.ended_at)
     if percent is not None:
         _audit(work, hook, "hook.failing", {"percent_of_5_days": [None, percent]})
+        since = hook.standing.failing_since or one.ended_at
+        facts = {"percent": percent, "failing_since": since, "disables_at": since + DISABLE_AFTER}
+        batch.reports.append((Report.FAILING, hook, {**facts, "last_outcome": one.outcome.value}))
 
 
 # --- writing --------------------------------------------------------------------------------------------------------
@@ -398,16 +425,17 @@ def _count(work: Work, batch: _Batch, served: dict[int, Served]) -> None:
         work.session.connection().execute(_add_up(dialect_of(work.session)), rows)
 
 
-def _disable(work: Work, hook: Served, *, reason: str) -> None:
-    """Switch a hook off and hold what waits for it, inside the caller's transaction."""
+def _disable(work: Work, hook: Served, *, reason: str) -> int:
+    """Switch a hook off and hold what waits for it, inside the caller's transaction; give how much that is."""
     now = work.now()
     work.session.execute(
         update(Hook)
         .where(Hook.number == hook.number)
         .values(is_active=False, disabled_at=now, disabled_reason=reason, version=Hook.version + 1, modified_at=now)
     )
-    hooks.hold_pending(work, hook.number)
+    held = hooks.hold_pending(work, hook.number)
     _audit(work, hook, "hook.disabled", {"is_active": [True, False], "reason": [None, reason]})
+    return held
 
 
 def _audit(work: Work, hook: Served, action: str, changes: dict[str, Any]) -> None:
@@ -417,6 +445,6 @@ def _audit(work: Work, hook: Served, action: str, changes: dict[str, Any]) -> No
         organization_number=hook.organization_number,
         object_type="hook",
         object_id=str(hook.id),
-        object_name=hook.name,
+        object_name=hook.name or hook.url,
         changes=changes,
     )

@@ -14,6 +14,7 @@ from console.services.work import Work
 
 BATCH = 200
 """Events a transaction deletes, with their deliveries and attempts: a few milliseconds of the database's write lock."""
+TRIALS_KEPT = timedelta(hours=1)
 ROLLUPS_KEPT = timedelta(days=400)
 WORKERS_KEPT = timedelta(days=1)
 
@@ -52,12 +53,31 @@ DELETE FROM bin_requests WHERE number IN (
     SELECT number FROM bin_requests WHERE received_at < :until ORDER BY number LIMIT :batch)""")
 _OTHERS = (
     (_deletion("DELETE FROM hook_hours WHERE hour < :until"), ROLLUPS_KEPT),
+    (_deletion("DELETE FROM type_hours WHERE hour < :until"), ROLLUPS_KEPT),
+    # A trial sends one test: it needs no secrets any more, and goes when the log of that test has gone.
+    (
+        _deletion("""DELETE FROM hook_secrets
+                     WHERE hook_number IN (SELECT number FROM hooks WHERE is_trial AND created_at < :until)"""),
+        TRIALS_KEPT,
+    ),
+    (
+        _deletion("""UPDATE hooks SET sealed_headers = NULL, dialect_data = '{}'
+                     WHERE is_trial AND created_at < :until
+                     AND (sealed_headers IS NOT NULL OR CAST(dialect_data AS TEXT) <> '{}')"""),
+        TRIALS_KEPT,
+    ),
+    (
+        _deletion("""DELETE FROM hooks WHERE is_trial AND created_at < :until
+                     AND NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.hook_number = hooks.number)"""),
+        TRIALS_KEPT,
+    ),
     (
         _deletion("""DELETE FROM workers WHERE stopped_at < :until
                      AND NOT EXISTS (SELECT 1 FROM deliveries AS d
                                      WHERE d.state = 'sending' AND d.claimed_by = workers.number)"""),
         WORKERS_KEPT,
     ),
+    (_deletion("DELETE FROM replays WHERE finished_at < :until"), ROLLUPS_KEPT),
 )
 
 

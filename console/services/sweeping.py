@@ -99,7 +99,7 @@ UPDATE workers SET stopped_at = :now, in_flight = 0 WHERE stopped_at IS NULL AND
 
 _ORPHANS = """
 SELECT d.number, d.attempt_count, d.interrupted, d.chain, d.chain_failures, d.trigger, d.is_test, d.cancel_requested,
-       h.is_active, h.deleted_at IS NOT NULL AS is_deleted, h.retry, a.started_at, d.created_at
+       h.is_active, {GONE} AS is_deleted, h.retry, a.started_at, d.created_at
 FROM deliveries AS d
 JOIN hooks AS h ON h.number = d.hook_number
 LEFT JOIN attempts AS a ON a.delivery_number = d.number AND a.number = d.attempt_count
@@ -113,7 +113,7 @@ def _orphans(dialect: str) -> TextualSelect:
     """Select, and lock, what is being sent and has no living owner, or one that has lost sight of it."""
     lock = "FOR UPDATE OF d SKIP LOCKED" if dialect == "postgresql" else ""
     return (
-        text(_ORPHANS.format(_LIVING=_LIVING, BATCH=BATCH, lock=lock))
+        text(_ORPHANS.format(GONE=due.GONE, _LIVING=_LIVING, BATCH=BATCH, lock=lock))
         .bindparams(bindparam("lost", type_=Moment()))
         .columns(
             is_test=Delivery.is_test.type,
@@ -308,7 +308,7 @@ WHERE trigger = 'automatic' AND {_PENDING.format(hook="NOT h.is_active AND h.del
     text(f"""
 UPDATE deliveries SET state = 'canceled', next_attempt_at = NULL, waiting_reason = NULL, finished_at = :now,
        modified_at = :now
-WHERE {_PENDING.format(hook="h.deleted_at IS NOT NULL")}
+WHERE {_PENDING.format(hook=due.GONE)}
 """).bindparams(bindparam("now", type_=Moment())),  # noqa: S608 as above
     text(f"""
 UPDATE deliveries SET state = 'pending', next_attempt_at = :now, waiting_reason = NULL, modified_at = :now

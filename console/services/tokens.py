@@ -23,7 +23,6 @@ from sqlalchemy.orm import joinedload
 
 from console.core.errors import Busy, Forbidden, Invalid, NotFound, Unauthenticated
 from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
-from console.database import read_only
 from console.models import Membership, Organization, Token, User
 from console.services import audit
 from console.services.work import Work
@@ -285,15 +284,11 @@ def authenticate(work: Work, text: str) -> Principal:
 
 
 def _look_up(work: Work, prefix: str) -> Row[*tuple[Any, ...]] | None:
-    """Read a token with all that hangs on it; a transaction begun for that is a reader's and ends at once.
-
-    What the request does next then begins its own: on SQLite a writer's would keep all others waiting meanwhile.
-    """
-    if work.session.in_transaction():
-        return work.session.execute(_LOOK_UP, {"prefix": prefix}).one_or_none()
-    with read_only():
-        row = work.session.execute(_LOOK_UP, {"prefix": prefix}).one_or_none()
-    work.session.commit()
+    """Read a token with all that hangs on it; a transaction begun for that ends at once, for clients may be slow."""
+    was_open = work.session.in_transaction()
+    row = work.session.execute(_LOOK_UP, {"prefix": prefix}).one_or_none()
+    if not was_open:
+        work.session.commit()
     return row
 
 

@@ -15,7 +15,7 @@ from console.core.verdicts import state_after
 from console.database import dialect_of
 from console.models import Delivery, DeliveryState, Trigger
 from console.services.claims import Claimed, Key, free_turns
-from console.services.due import LANE, WITH_DESTINATION
+from console.services.due import GONE, LANE, WITH_DESTINATION
 from console.services.publishing import HELD_REASON
 from console.services.work import Work
 
@@ -40,7 +40,7 @@ class Check:
 
 _LOOK = text(f"""
 SELECT d.number, d.state, d.claimed_by, d.claim_no, d.cancel_requested, d.trigger,
-       h.version, h.is_active, h.deleted_at IS NOT NULL AS is_deleted, {LANE} AS lane
+       h.version, h.is_active, {GONE} AS is_deleted, {LANE} AS lane
 FROM deliveries AS d JOIN hooks AS h ON h.number = d.hook_number JOIN hook_states AS s ON s.hook_number = h.number
 {WITH_DESTINATION}
 WHERE d.number IN :numbers""").bindparams(bindparam("numbers", expanding=True))  # noqa: S608 constants
@@ -78,7 +78,7 @@ def _state_of(row: Row[Any]) -> str:
 def _ours(dialect: str) -> TextClause:
     lock = "FOR UPDATE OF d" if dialect == "postgresql" else ""
     return text(f"""
-    SELECT d.number, d.cancel_requested, d.trigger, h.is_active, h.deleted_at IS NOT NULL AS is_deleted
+    SELECT d.number, d.cancel_requested, d.trigger, h.is_active, {GONE} AS is_deleted
     FROM deliveries AS d JOIN hooks AS h ON h.number = d.hook_number
     WHERE d.number IN :numbers AND d.claimed_by = :worker AND d.state = 'sending'
     ORDER BY d.number {lock}""").bindparams(bindparam("numbers", expanding=True))  # noqa: S608 a constant

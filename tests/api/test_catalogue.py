@@ -15,12 +15,13 @@ def test_an_event_type_is_added_changed_and_deleted(ada_api):
         "description": "An order was paid.",
         "sample": {"total": 1.5, "items": []},
         "schema": {"type": "object"},
+        "validate": True,
     }
 
     created = ada_api.post("/event-types", json=written)
     path = created.headers["Location"].removeprefix("/api/v1")
     read = ada_api.get(path)
-    changed = ada_api.patch(path, json={"group": None, "sample": None})
+    changed = ada_api.patch(path, json={"group": None, "sample": None, "validate": False})
 
     assert created.status_code == 201
     assert created.get_json() == read.get_json()
@@ -81,6 +82,9 @@ def test_event_types_are_filtered(ada_api):
         ({"groups": ["ok", ""]}, "/groups/1", "pattern"),
         ({"description": "x" * 2001}, "/description", "too_long"),
         ({"schema": []}, "/schema", "type"),
+        ({"validate": True}, "/validate", "schema_missing"),
+        ({"validate": "yes"}, "/validate", "type"),
+        ({"validate": True, "schema": {"type": "strnig"}}, "/schema", "schema_unusable"),
         ({"builtin": True}, "/builtin", "unknown_field"),
     ],
 )

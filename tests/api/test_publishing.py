@@ -7,11 +7,12 @@ import threading
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from console.models import Delivery, Event
 from tests.api.conftest import pointers, rows
+from tests.fuzz import through_the_app
 
 PAYLOAD = b'{ "b": 1.10,\t"a" : [1e400, -0, 1E+2],\n"esc": "\\u0041\\/\\ud83d\\ude00", "text": "\xc3\xbc" }'
 
@@ -50,7 +51,7 @@ def test_payload_and_context_are_kept_byte_for_byte(ada_api, work):
     assert read.get_json()["context"] == {"x": 0.1}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@through_the_app()
 @given(
     value=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -287,3 +288,27 @@ def test_publishing_needs_no_redis(ada_api, work):
     """The ring of these tests records; one that is lost is the engine's to make up for. The answer does not wait."""
     assert ada_api.publish()["deliveries"] == 0
     assert len(stored(work)) == 1
+
+
+def test_a_payload_that_does_not_fit_the_schema_of_its_type_is_pointed_at(ada_api):
+    schema = {"type": "object", "required": ["order"], "properties": {"total": {"type": "number"}}}
+    ada_api.post("/event-types", json={"name": "order.paid", "schema": schema, "validate": True})
+
+    one = ada_api.post("/events", json={"type": "order.paid", "payload": {"total": "9"}})
+    many = ada_api.post(
+        "/events/batch", json={"events": [{"type": "other", "payload": 1}, {"type": "order.paid", "payload": 1}]}
+    )
+
+    assert one.status_code == many.status_code == 422
+    assert pointers(one) == {"/payload": "schema", "/payload/total": "schema"}
+    assert pointers(many) == {"/events/1/payload": "schema"}
+    assert ada_api.get("/events").get_json()["data"] == []
+    assert ada_api.publish(payload={"order": 1, "total": 9})["deliveries"] == 0
+
+
+def test_a_filter_decides_by_the_payload(ada_api):
+    ada_api.make_hook(filter="total > `100`")
+
+    assert ada_api.publish(payload={"total": 500})["deliveries"] == 1
+    assert ada_api.publish(payload={"total": 5})["deliveries"] == 0
+    assert ada_api.publish(payload="no object")["deliveries"] == 0

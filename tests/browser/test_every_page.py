@@ -23,6 +23,8 @@ PATHS = [
     "/o/acme/events",
     "/o/acme/events/publish",
     "/o/acme/events/types",
+    "/o/acme/replays",
+    "/o/acme/replays/new?which=all",
     "/o/acme/bins",
     "/o/acme/settings/tokens",
     "/o/acme/settings/members",

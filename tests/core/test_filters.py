@@ -49,6 +49,7 @@ def test_expressions_are_taken(expression: str) -> None:
         ("length()", "filter_function", "takes 1 argument, not 0"),
         ("not_null()", "filter_function", "at least 1"),
         ("&total", "filter_value", "&"),
+        ("'`' != currency && currency == `EUR`", "filter_syntax", "character 32"),
         ("!" * 100 + "a", "filter_too_deep", "flatter"),
         ("a" * (LONGEST_FILTER + 1), "filter_too_long", "1000"),
     ],

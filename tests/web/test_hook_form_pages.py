@@ -302,7 +302,7 @@ def test_the_url_is_judged_in_words(browser, url, words) -> None:
         ({"patterns": "replay.*"}, "Matches 1 type today: replay.finished"),
         ({"event_groups": ["hookyard"]}, "Matches 8 types today"),
         ({"all_events": "y"}, "Hears every event"),
-        ({"patterns": "nobody.knows"}, "no type of the catalogue today"),
+        ({"patterns": "nobody.knows"}, "no type of today"),
         ({"patterns": "what?"}, "what?:"),
         ({}, "would receive nothing"),
     ],

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StrictStr, WithJsonSchema
+from pydantic import ConfigDict, Field, StrictBool, StrictStr, WithJsonSchema
 
 from console.api.schemas.base import Input, ListQuery, Output, QueryFlag, SearchWords, checked, without_defaults
 from console.core.patterns import LONGEST_NAME, check_catalogue_name
@@ -25,6 +25,9 @@ class _Fields(Input):
     description: Annotated[StrictStr, Field(max_length=LONGEST_DESCRIPTION)] = ""
     sample: Any = Field(None, description="A payload for tests; any JSON.")
     schema_: dict[str, Any] | None = Field(None, alias="schema", description="A JSON Schema of the payload.")
+    validate_: StrictBool = Field(
+        default=False, alias="validate", description="Refuse to publish payloads that do not fit the schema."
+    )
 
 
 class EventTypeWrite(_Fields):
@@ -60,6 +63,7 @@ class EventType(Output):
     description: str
     sample: Any
     schema_: dict[str, Any] | None = Field(alias="schema")
+    validate_: bool = Field(alias="validate")
     builtin: bool
     created_at: datetime
     modified_at: datetime

@@ -21,6 +21,7 @@ from console.api.schemas.base import (
     checked,
     without_defaults,
 )
+from console.core.filters import LONGEST_FILTER, check_filter
 from console.core.health import Health
 from console.core.patterns import LONGEST_NAME, check_event_type, check_pattern
 from console.core.retry import LONGEST_DELAY_S, LONGEST_EXPIRY_S, MOST_ATTEMPTS, MOST_DELAYS, MOST_JITTER
@@ -77,6 +78,11 @@ RETRY: dict[str, Any] = {
 }
 
 
+def _check_filter(expression: str) -> None:
+    if expression.strip():
+        check_filter(expression.strip())
+
+
 def _name(pattern: str) -> dict[str, Any]:
     return {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": pattern}
 
@@ -92,6 +98,7 @@ Retry: TypeAlias = Annotated[dict[str, Any] | None, BeforeValidator(_object_or_n
 
 PatternText: TypeAlias = Annotated[StrictStr, checked(check_pattern), WithJsonSchema(_name(PATTERN))]
 EventTypeText: TypeAlias = Annotated[StrictStr, checked(check_event_type), WithJsonSchema(_name(EVENT_TYPE))]
+Filter: TypeAlias = Annotated[StrictStr, Field(max_length=LONGEST_FILTER), checked(_check_filter)]
 Url: TypeAlias = Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_URL)]
 ShortList: TypeAlias = Annotated[list[StrictStr], Field(max_length=MOST_TYPES)]
 
@@ -122,7 +129,9 @@ class _Fields(Input):
     headers: dict[str, StrictStr] = Field(
         {}, description="Sent with every request. Values whose name speaks of a secret come back masked."
     )
-    filter: StrictStr | None = Field(None, description="Reserved: only null is taken.")
+    filter: Filter | None = Field(
+        None, description="A JMESPath expression that the payload must satisfy: total > `100` && currency == 'EUR'."
+    )
     retry: Retry = None
     timeout: Annotated[int, Field(ge=1, le=LONGEST_TIMEOUT_S), OnlyNumber] | None = Field(
         None, description="Seconds one attempt may take; null: the installation's default."

@@ -9,27 +9,36 @@ from uuid import UUID
 
 from flask import Response, request, url_for
 
+from console.core.errors import Conflict
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Delivery, Event, Hook
-from console.services import events, hooks, matching
-from console.services.hooks import HookFilter
-from console.web import access, hx
+from console.services import event_resends, events, explaining, hooks
+from console.services.explaining import Since
+from console.web import access, explanations, hx
 from console.web.delivery_rows import FINAL, name_of, rows_of
 from console.web.downloads import attachment, readable
 from console.web.events.shared import fan_out_words, number, pages
-
-MOST_NAMED = 500
+from console.web.filters import plural
 
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """A hook that has no delivery of an event, and why; *hook* is None when there are too many to name."""
+    """A hook that has no delivery of an event, and why; *would_now*: by today's rules it would get it."""
 
-    hook: Hook | None
-    url: str
+    hook: Hook
     reason: str
-    is_active: bool
+    would_now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of an event for the hooks there are: *total* of them, those without it, those that want it now."""
+
+    total: int
+    unmatched: tuple[Unmatched, ...]
+    wanting: int
+    is_settled: bool
 
 
 @pages.get("/<uuid:event_id>")
@@ -59,6 +68,25 @@ def payload(event_id: UUID) -> Response:
     return attachment(event.payload, name=f"event-{event.id}.json")
 
 
+@pages.post("/<uuid:event_id>/resend")
+@access.requires(Permission.DELIVERIES_RESEND)
+def resend(event_id: UUID) -> Response:
+    """Send the event again to all hooks that want it now, or to the one that ``hook`` names."""
+    work, event = current_work(), _event(event_id)
+    back = url_for("events.show", event_id=event.id)
+    hook_id = request.form.get("hook", type=UUID)
+    if hook_id is None:
+        count = event_resends.to_wanting(work, event=event)
+        words = f"It is sent to {plural(count, 'hook')} now." if count else "No hook could be sent to just now."
+        return hx.redirect_to(back, message=words, tone="good" if count else "warn")
+    hook = hooks.get(work, organization_number=number(), hook_id=hook_id)
+    try:
+        event_resends.to_hook(work, event=event, hook=hook)
+    except Conflict as error:
+        return hx.redirect_to(back, message=error.message, tone="warn")
+    return hx.redirect_to(back, message=f"It is sent to {name_of(hook)} now.")
+
+
 def _event(event_id: UUID) -> Event:
     return events.get(current_work(), organization_number=number(), event_id=event_id)
 
@@ -74,7 +102,7 @@ def _answer(event: Event, *, block: str | None = None) -> Response:
         context=readable(event.context) if event.context else None,
         digest=event.payload_sha256.hex(),
         rows=rows_of(work, found),
-        unmatched=_unmatched(event, found) if block is None else [],
+        fate=_fate(event, found),
         words=fan_out_words(events.fan_outs(work, [event])[event.number]),
         seen=_digest(found),
         is_final=all(one.state in FINAL or one.state == "held" for one in found) and not event.fanout_pending,
@@ -88,28 +116,23 @@ def _digest(deliveries: Sequence[Delivery]) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-def _unmatched(event: Event, deliveries: Sequence[Delivery]) -> list[Unmatched]:
+def _fate(event: Event, deliveries: Sequence[Delivery]) -> Fate | None:
+    """Ask the rules of every hook; None for an event that was meant for one hook, or is being handed out."""
     if event.is_test or event.is_direct or event.fanout_pending:
-        return []
-    work = current_work()
-    has_it = {one.hook_number for one in deliveries}
-    named = hooks.find(work, organization_number=number(), wanted=HookFilter(), limit=MOST_NAMED)
-    by_number = {hook.number: hook for hook in named}
-    return [
+        return None
+    standings = explaining.of_event(current_work(), event=event, deliveries=deliveries)
+    without = [one for one in standings if one.delivery is None]
+    unmatched = tuple(
         Unmatched(
-            by_number.get(one.number), one.url, _reason(by_number.get(one.number), mismatch, event), one.is_active
+            one.hook,
+            explanations.first_no(one, event_type=event.type, source=event.source),
+            one.explanation.refused_by is None,
         )
-        for one, mismatch in matching.explain(work, event=event)
-        if one.number not in has_it
-    ]
-
-
-def _reason(hook: Hook | None, mismatch: str | None, event: Event) -> str:
-    """Say why a hook has no delivery of an event."""
-    if mismatch == "type":
-        return f"It does not listen to {event.type}."
-    if mismatch == "source":
-        return f"It does not listen to events of the source {event.source}."
-    if hook is not None and hook.created_at > event.created_at:
-        return "It would want it, but it was made after the event."
-    return "It would want it now; it was changed after the event."
+        for one in without
+    )
+    return Fate(
+        total=len(standings),
+        unmatched=unmatched,
+        wanting=len(event_resends.wanting(standings)),
+        is_settled=all(one.since == Since.NOTHING for one in without),
+    )

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from flask import Response, request, url_for
 
 from console.core.catalogue import OMS
-from console.core.errors import Conflict, Invalid, Refused
+from console.core.errors import Conflict, Invalid, NotFound, Refused
+from console.core.patterns import is_pattern
 from console.core.permissions import Permission
 from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
 from console.models import EventType, Hook
-from console.services import bins, catalogue, hooks, sources
+from console.services import bins, catalogue, deliveries, hooks, sources, trials, type_hours
 from console.web import access, hx, once
 from console.web.hooks import picker
+from console.web.hooks.filtering import filter_words
 from console.web.hooks.form import LIMITS, HookForm, form_for, header_rows
 from console.web.hooks.oms import has_password
 from console.web.hooks.previews import Preview, preview_of
 from console.web.hooks.retries import fields_of, times_of
 from console.web.hooks.shared import WRONG, bin_url, hook_of, name_of, pages
+from console.web.hooks.testing import TestResult, result_of
 
 OK, CONFLICT = 200, 409
+SEEN_LATELY = timedelta(days=30)
 UNCOMPARED = frozenset({"version", "headers", "oms_shown", "oms_password"})
 """Fields of which no words can be said when two people changed a hook."""
-VIEWS = ("url_words", "matching", "dialect", "retry", "times", "preview")
+VIEWS = ("url_words", "matching", "filter_words", "dialect", "retry", "times", "preview")
 """The parts of the form that htmx asks for while somebody types."""
 
 
@@ -49,13 +54,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the form page shows beside the form itself."""
+    """What the form page shows beside the form itself; *trial* is a test of it that was just sent."""
 
     form: HookForm
     hook: Hook | None = None
     note: str = ""
     differences: Sequence[Difference] = field(default_factory=tuple)
     is_open: bool = False
+    trial: TestResult | None = None
 
 
 @pages.get("/new")
@@ -130,7 +136,7 @@ def update(hook_id: UUID) -> Response:
     return hx.redirect_to(url_for("hooks.show", hook_id=hook.id), message=f"{name_of(hook)} is saved.")
 
 
-@pages.post("/parts/<any(url_words, matching, dialect, retry, times, preview):part>")
+@pages.post("/parts/<any(url_words, matching, filter_words, dialect, retry, times, preview):part>")
 @access.requires(Permission.WEBHOOKS_VIEW)
 def part(part: str) -> Response:
     """Give one part of the form again, for what stands in the form now; nothing is stored."""
@@ -146,9 +152,68 @@ def _asked_in_passing(form: HookForm, *, hook: Hook | None) -> Response | None:
         form.url.data = bin_url(made)
         note = f"A bin named {made.name} was made, and its address filled in. It shows every request that it gets."
         return _page(Draft(form, hook, note), block="url")
+    if pattern := request.form.get("add_pattern"):
+        form.add_pattern(pattern)
+        return _page(Draft(form, hook), block="patterns")
+    if "try" in request.form:
+        return _try(form, hook)
     if "look" in request.form:
         return _page(Draft(form, hook, is_open=True))
     return None
+
+
+def _try(form: HookForm, hook: Hook | None) -> Response:
+    """Send a test of what stands in the form, which is not saved; its result appears over the buttons."""
+    if not form.validate():
+        return _page(Draft(form, hook), status=WRONG, block="trial")
+    someone, number = access.person(), access.place().organization.number
+    try:
+        delivery = trials.send(
+            current_work(),
+            organization_number=number,
+            author_number=someone.user.number if someone else None,
+            draft=form.draft(hook),
+            like=hook,
+            event_type=_sample_type(form),
+        )
+    except Invalid as error:
+        form.complain(error)
+        return _page(Draft(form, hook), status=WRONG, block="trial")
+    return _page(Draft(form, hook, trial=result_of(delivery)), block="trial")
+
+
+@pages.get("/trials/<uuid:delivery_id>")
+@access.requires(Permission.DELIVERIES_VIEW)
+def trial_result(delivery_id: UUID) -> Response:
+    """Give the result of the test of an unsaved hook as far as it is; 204 while nothing changed."""
+    found = deliveries.get(
+        current_work(), organization_number=access.place().organization.number, delivery_id=delivery_id
+    )
+    if not found.hook.is_trial:
+        raise NotFound("test")
+    if not hx.wants_fragment():
+        return hx.redirect_to(url_for("deliveries.show", delivery_id=found.id))
+    result = result_of(found)
+    if request.args.get("after") == result.mark:
+        return hx.nothing_new()
+    return hx.page("hooks/form.html", block="trial_result", trial=result)
+
+
+def _sample_type(form: HookForm) -> str | None:
+    """Choose the type that a test of the form sends: the first that it hears and that has a sample."""
+    wanted = form.subscription
+    types = catalogue.all_of(current_work(), organization_number=access.place().organization.number)
+    return next(
+        (
+            one.name
+            for one in types
+            if one.sample is not None
+            and not is_pattern(one.name)
+            and not form.all_events.data
+            and wanted.way_to(one.name, groups=one.groups) is not None
+        ),
+        None,
+    )
 
 
 def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Response:
@@ -156,6 +221,9 @@ def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Respon
     form, hook, work, here = draft.form, draft.hook, current_work(), access.place().organization
     types = catalogue.all_of(work, organization_number=here.number)
     form.prepare_oms(hook)
+    seen = type_hours.last_seen(work, organization_number=here.number)
+    known = picker.known_types(types, seen=seen, since=work.now() - SEEN_LATELY)
+    matched = _matching(form, known)
     try:
         retry, retry_problem = form.retry(hook), ""
     except Invalid as error:
@@ -170,11 +238,14 @@ def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Respon
         note=draft.note,
         differences=draft.differences,
         is_open=draft.is_open or status == WRONG,
+        trial=draft.trial,
+        is_refused=status == WRONG and block == "trial" and hx.wants_fragment(),
         action=url_for("hooks.update", hook_id=hook.id) if hook else url_for("hooks.create"),
         parts={name: url_for("hooks.part", part=name, hook=hook.id if hook else None) for name in VIEWS},
         url_words=_url_words(form),
-        groups=picker.groups_of(types, names=form.event_types.data, groups=form.event_groups.data),
-        matching=_matching(form, types),
+        picker=picker.arranged(known, names=form.event_types.data, groups=form.event_groups.data),
+        matching=matched,
+        filter_words=filter_words((form.filter.data or "").strip(), wanted=form.subscription, types=types),
         sources=sources.all_of(work, organization_number=here.number),
         headers=header_rows(hook),
         retry_fields=fields_of(form.retry_kind.data or ""),
@@ -183,12 +254,16 @@ def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Respon
         limits=LIMITS,
         default_timeout=work.settings.timeout,
         has_password=has_password(hook),
-        preview=_preview(form, hook, types),
+        preview=_preview(form, hook, types, matched),
     )
 
 
 def _names() -> list[str]:
-    return catalogue.names(current_work(), organization_number=access.place().organization.number)
+    """Give the types that can be ticked: those of the catalogue, and those seen lately."""
+    work, number = current_work(), access.place().organization.number
+    seen = type_hours.last_seen(work, organization_number=number)
+    lately = [name for name, at in seen.items() if at >= work.now() - SEEN_LATELY]
+    return [*catalogue.names(work, organization_number=number), *lately]
 
 
 def _url_words(form: HookForm) -> UrlWords:
@@ -209,20 +284,21 @@ def _url_words(form: HookForm) -> UrlWords:
     return UrlWords("good", f"Requests go to {display_host(target.host)}.")
 
 
-def _matching(form: HookForm, types: Sequence[EventType]) -> picker.Matching:
+def _matching(form: HookForm, types: Sequence[picker.Known]) -> picker.Matching:
     return picker.matching(
         types,
         all_events=bool(form.all_events.data),
         event_types=form.wanted_types,
         groups=form.event_groups.data,
+        volumes=type_hours.volumes(current_work(), organization_number=access.place().organization.number),
     )
 
 
-def _preview(form: HookForm, hook: Hook | None, types: Sequence[EventType]) -> Preview | None:
-    matched = _matching(form, types).names
-    sample = next((one for one in types if one.name in matched[:1] and not one.name.endswith("*")), None)
+def _preview(form: HookForm, hook: Hook | None, types: Sequence[EventType], matched: picker.Matching) -> Preview | None:
+    by_name = {one.name: one for one in types if not one.name.endswith("*")}
+    sample = next((by_name[name] for name in matched.names if name in by_name), None)
     return preview_of(
-        sample or next((one for one in types if one.name == "webhook.test"), None),
+        sample or by_name.get("webhook.test"),
         payload_format=form.payload_format.data or "standard",
         content_type=form.content_type.data or "json",
         organization_slug=access.place().organization.slug,

@@ -15,6 +15,7 @@ from console.core.catalogue import OMS
 from console.core.envelopes import FORMATS
 from console.core.errors import Invalid
 from console.core.headers import is_sensitive
+from console.core.patterns import Subscription
 from console.extensions import current_work
 from console.models import Hook
 from console.services import hooks
@@ -36,7 +37,7 @@ SOURCES = {
     SOME: "Only of these, and those without a source",
     NONE: "Only events without a source",
 }
-POINTERS = {"event_groups": "event_types", "filter": "", "retry": "retry_kind"}
+POINTERS = {"event_groups": "event_types", "retry": "retry_kind"}
 """Fields of a hook whose complaints stand under a field of another name."""
 
 
@@ -70,6 +71,7 @@ class HookForm(oms.OmsPart):
     event_types = ListField("Events", default=list)
     event_groups = ListField("Groups", default=list)
     patterns = StringField("Other types and patterns")
+    filter = StringField("Only when the payload satisfies")
     payload_format = SelectField(
         "Payload format", choices=options({name: FORMAT_NAMES.get(name, name) for name in FORMATS}), default="standard"
     )
@@ -104,6 +106,20 @@ class HookForm(oms.OmsPart):
         typed = re.split(r"[\s,;]+", self.patterns.data or "")
         return list(dict.fromkeys([*self.event_types.data, *filter(None, typed)]))
 
+    @property
+    def subscription(self) -> Subscription:
+        """What stands in the form, its filter left out."""
+        sources = {ANY: None, NONE: []}.get(self.which_sources.data, self.sources.data)
+        return Subscription.of(
+            self.wanted_types, all_events=bool(self.all_events.data), groups=self.event_groups.data, sources=sources
+        )
+
+    def add_pattern(self, pattern: str) -> None:
+        """Put a pattern in the place of the name that it was offered for."""
+        name = pattern.removesuffix(".*")
+        typed = [one for one in re.split(r"[\s,;]+", self.patterns.data or "") if one and one.rstrip(".") != name]
+        self.patterns.data = ", ".join([*typed, pattern])
+
     def draft(self, hook: Hook | None) -> HookDraft:
         """Say what the form wants a hook to be; raise Invalid for what cannot even be said."""
         return HookDraft(
@@ -117,6 +133,7 @@ class HookForm(oms.OmsPart):
             content_type=self.content_type.data,
             payload_format=self.payload_format.data,
             headers=headers_given(hook),
+            filter=self.filter.data or None,
             retry=self.retry(hook),
             timeout=self.timeout.data,
             max_in_flight=DEFAULT_IN_FLIGHT if self.max_in_flight.data is None else self.max_in_flight.data,
@@ -177,6 +194,7 @@ def form_for(hook: Hook, *, known: Iterable[str]) -> HookForm:
             "event_types": [name for name in hook.event_types if name in ticked],
             "patterns": ", ".join(name for name in hook.event_types if name not in ticked),
             "event_groups": hook.event_groups,
+            "filter": hook.filter,
             "payload_format": hook.payload_format,
             "content_type": hook.content_type,
             "which_sources": ANY if hook.sources is None else SOME if hook.sources else NONE,

@@ -1,16 +1,35 @@
-"""Which events a hook hears, for choosing: the catalogue in groups, and what a choice matches today."""
+"""Which events a hook hears, for choosing: the types in groups, and what a choice matches today.
+
+An organization's own types and those it has seen lately come first. The types that other systems would publish, which
+every catalogue holds, stand behind them, closed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from console.core.errors import Refused
-from console.core.patterns import Subscription, check_pattern
+from console.core.patterns import Subscription, check_pattern, is_pattern
 from console.models import EventType
+from console.services.type_hours import Volume
 
 MOST_SHOWN = 6
-UNGROUPED = ""
+MOST_OPEN = 40
+UNGROUPED = "Without a group"
+UNKNOWN = "Seen, but not in the catalogue"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A type that may be chosen; *seen_at* is None when no event of it was seen lately."""
+
+    name: str
+    groups: tuple[str, ...]
+    description: str
+    is_own: bool
+    seen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +39,21 @@ class Choice:
     name: str
     description: str
     is_chosen: bool
+    is_seen: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group of the catalogue: its types, and whether the whole of it is chosen, future types included.
+    """A group of types: *name* is empty when it cannot be chosen as a whole, *is_chosen* takes future types along.
 
     A type stands under the first of its groups only, so that it can be ticked in one place; *size* counts all of them.
     """
 
+    title: str
     name: str
     size: int
     is_chosen: bool
+    is_open: bool
     choices: tuple[Choice, ...]
 
     @property
@@ -40,27 +62,93 @@ class Group:
         return sum(choice.is_chosen for choice in self.choices)
 
 
-def groups_of(types: Sequence[EventType], *, names: Collection[str], groups: Collection[str]) -> list[Group]:
-    """Arrange the catalogue; types without a group come last."""
-    standing: dict[str, list[Choice]] = {}
+@dataclass(frozen=True, slots=True)
+class Picker:
+    """The groups to choose from: those of one's own first, then those of other systems."""
+
+    own: tuple[Group, ...]
+    others: tuple[Group, ...]
+
+    @property
+    def others_open(self) -> bool:
+        """Whether something among the others is chosen, or there is nothing else."""
+        return not self.own or any(group.chosen or group.is_chosen for group in self.others)
+
+    @property
+    def others_size(self) -> int:
+        """How many types the others have."""
+        return sum(len(group.choices) for group in self.others)
+
+
+def known_types(types: Sequence[EventType], *, seen: Mapping[str, datetime], since: datetime) -> list[Known]:
+    """Give what may be chosen: the catalogue, and types that were *seen* after *since* and are not in it."""
+    lately = {name: at for name, at in seen.items() if at >= since}
+    names = {one.name for one in types}
+    return [
+        *(
+            Known(one.name, tuple(one.groups), one.description, not one.is_builtin, lately.get(one.name))
+            for one in types
+        ),
+        *(Known(name, (UNKNOWN,), "", is_own=True, seen_at=lately[name]) for name in sorted(lately.keys() - names)),
+    ]
+
+
+def arranged(types: Sequence[Known], *, names: Collection[str], groups: Collection[str]) -> Picker:
+    """Arrange what may be chosen; within a group what was seen lately comes first."""
+    standing: dict[str, list[Known]] = {}
     sizes: dict[str, int] = {}
-    for event_type in types:
-        for group in event_type.groups or [UNGROUPED]:
+    for one in types:
+        for group in one.groups or (UNGROUPED,):
             sizes[group] = sizes.get(group, 0) + 1
             standing.setdefault(group, [])
-        first = event_type.groups[0] if event_type.groups else UNGROUPED
-        standing[first].append(Choice(event_type.name, event_type.description, event_type.name in names))
-    ordered = sorted(standing, key=lambda name: (name == UNGROUPED, name))
-    return [Group(name, sizes[name], name in groups, tuple(standing[name])) for name in ordered]
+        standing[one.groups[0] if one.groups else UNGROUPED].append(one)
+    own = {group for group, found in standing.items() if any(one.is_own or one.seen_at for one in found)}
+    is_short = sum(len(standing[group]) for group in own) <= MOST_OPEN
+    made = {
+        title: _group(
+            title, standing[title], size=sizes[title], names=names, groups=groups, is_open=title in own and is_short
+        )
+        for title in sorted(standing, key=lambda title: (title == UNGROUPED, title.lower()))
+    }
+    return Picker(
+        tuple(group for title, group in made.items() if title in own),
+        tuple(group for title, group in made.items() if title not in own),
+    )
+
+
+def _group(
+    title: str, found: Sequence[Known], *, size: int, names: Collection[str], groups: Collection[str], is_open: bool
+) -> Group:
+    name = "" if title in {UNGROUPED, UNKNOWN} else title
+    choices = tuple(
+        Choice(one.name, one.description, one.name in names, one.seen_at is not None)
+        for one in sorted(found, key=lambda one: (one.seen_at is None, one.name))
+    )
+    is_used = any(choice.is_chosen for choice in choices) or name in groups
+    return Group(title, name, size, bool(name) and name in groups, is_open or is_used, choices)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A name that was typed and is no type, with the pattern that was meant, perhaps, and what that would match."""
+
+    name: str
+    pattern: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """What a choice of events matches in the catalogue of today; *problem* says which pattern is none."""
+    """What a choice of events matches of the types of today; *problem* says which pattern is none.
+
+    *events* counts the events of those types in the last 7 days.
+    """
 
     names: tuple[str, ...]
     total: int
+    events: int = 0
     problem: str = ""
+    offers: tuple[Offer, ...] = ()
 
     @property
     def shown(self) -> tuple[str, ...]:
@@ -74,20 +162,42 @@ class Matching:
 
 
 def matching(
-    types: Sequence[EventType], *, all_events: bool, event_types: Collection[str], groups: Collection[str]
+    types: Sequence[Known],
+    *,
+    all_events: bool,
+    event_types: Collection[str],
+    groups: Collection[str],
+    volumes: Mapping[str, Volume],
 ) -> Matching:
-    """Say which types of today a choice matches."""
-    problem = ""
+    """Say which types of today a choice matches, those first that had events, and how many there were."""
+    wanted = Subscription.of(event_types, all_events=all_events, groups=groups)
+    grouped = {one.name: one.groups for one in types}
+    matched = [name for name in {*grouped, *volumes} if wanted.way_to(name, groups=grouped.get(name, ())) is not None]
+    return Matching(
+        tuple(sorted(matched, key=lambda name: (name not in volumes, name))),
+        len(types),
+        sum(volumes[name].total for name in matched if name in volumes),
+        _problem_with(event_types),
+        () if all_events else tuple(_offers(event_types, set(grouped) | set(volumes))),
+    )
+
+
+def _problem_with(event_types: Collection[str]) -> str:
     for name in event_types:
         try:
             check_pattern(name)
         except Refused as error:
-            problem = f"{name}: {error.message}"
-            break
-    wanted = Subscription.of(event_types, all_events=all_events, groups=groups)
-    matched = tuple(
-        event_type.name
-        for event_type in types
-        if wanted.reason_against(event_type=event_type.name, groups=event_type.groups, source=None) is None
-    )
-    return Matching(matched, len(types), problem)
+            return f"{name}: {error.message}"
+    return ""
+
+
+def _offers(event_types: Collection[str], known: Collection[str]) -> list[Offer]:
+    """Find typed names under which there are types, though none is called so: ``order`` beside ``order.paid``."""
+    offers = []
+    for name in event_types:
+        head = name.rstrip(".")
+        if head and not is_pattern(name) and name not in known:
+            count = sum(one.startswith(f"{head}.") for one in known)
+            if count and f"{head}.*" not in event_types:
+                offers.append(Offer(name, f"{head}.*", count))
+    return offers

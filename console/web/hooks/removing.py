@@ -32,6 +32,7 @@ def duplicate(hook_id: UUID) -> Response:
         content_type=hook.content_type,
         payload_format=hook.payload_format,
         headers=hooks.headers_of(work, hook),
+        filter=hook.filter,
         retry=hook.retry,
         timeout=hook.timeout_s,
         max_in_flight=hook.max_in_flight,

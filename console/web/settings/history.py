@@ -22,7 +22,19 @@ from console.web.lists import Chip, Page
 from console.web.periods import Period
 from console.web.settings.shared import number, pages, tabs
 
-NOUNS = ("hook", "delivery", "replay", "event_type", "source", "bin", "token", "member", "user", "organization")
+NOUNS = (
+    "hook",
+    "delivery",
+    "event",
+    "replay",
+    "event_type",
+    "source",
+    "bin",
+    "token",
+    "member",
+    "user",
+    "organization",
+)
 VERBS = {
     "hurried": "sent now",
     "secret_rotated": "secret rotated",
@@ -37,7 +49,9 @@ LONGEST_VALUE = 120
 PLACES = {
     "hook": ("hooks.show", "hook_id"),
     "delivery": ("deliveries.show", "delivery_id"),
+    "replay": ("replays.show", "replay_id"),
     "bin": ("bins.show", "bin_id"),
+    "event": ("events.show", "event_id"),
     "event_type": ("events.type_show", "name"),
 }
 

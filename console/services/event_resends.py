@@ -1,0 +1,88 @@
+"""Sending a stored event again: to every hook that wants it now, or to one, whether it had got it or not.
+
+A hook that has a delivery of the event gets a new chain of attempts in it. One that has none gets its first, which
+stands in the log as resent by whoever asked. What publishers were told of the event stays as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from console.core.errors import Conflict
+from console.core.rules import Verdict
+from console.database import dialect_of
+from console.models import Delivery, DeliveryState, Event, Hook, Trigger
+from console.services import audit, explaining
+from console.services.deliveries import begin_chains
+from console.services.explaining import Standing
+from console.services.matching import listener
+from console.services.publishing import delivery_row
+from console.services.work import DELIVERIES, Work
+
+
+def wanting(standings: Sequence[Standing]) -> list[Hook]:
+    """Give the hooks that an event would go to if it were published now, those among them that have it already too."""
+    return [one.hook for one in standings if one.explanation.verdict != Verdict.REFUSED]
+
+
+def to_wanting(work: Work, *, event: Event) -> int:
+    """Send an event to all hooks that want it now, those included that have it; say to how many.
+
+    Those to which it is being sent right now are passed over.
+    """
+    deliveries = list(work.session.scalars(select(Delivery).where(Delivery.event_number == event.number)))
+    return _send(work, event, wanting(explaining.of_event(work, event=event, deliveries=deliveries)))
+
+
+def to_hook(work: Work, *, event: Event, hook: Hook) -> None:
+    """Send an event to one hook, whether it wants it or not; raise Conflict while it is being sent to it."""
+    if not _send(work, event, [hook]):
+        raise Conflict("This event is being sent to this hook right now; wait for the outcome.", code="sending")
+
+
+def _send(work: Work, event: Event, hooks: Sequence[Hook]) -> int:
+    numbers = [hook.number for hook in hooks]
+    with work.transaction():
+        have = dict(
+            work.session.execute(
+                select(Delivery.hook_number, Delivery.number).where(
+                    Delivery.event_number == event.number, Delivery.hook_number.in_(numbers)
+                )
+            ).all()
+        )
+        count = begin_chains(work, list(have.values()), organization_number=event.organization_number)
+        count += _make(work, event, [hook for hook in hooks if hook.number not in have])
+        audit.record(
+            work,
+            action="event.resent",
+            organization_number=event.organization_number,
+            object_type="event",
+            object_id=str(event.id),
+            object_name=event.type,
+            changes={"hooks": [None, count]},
+        )
+    if count:
+        work.ring.ring(DELIVERIES)
+    return count
+
+
+def _make(work: Work, event: Event, hooks: Sequence[Hook]) -> int:
+    """Make first deliveries, due now even for a disabled hook: somebody asked for them."""
+    if not hooks:
+        return 0
+    now = work.now()
+    facts = {"number": event.number, "organization_number": event.organization_number, "type": event.type}
+    asked = {
+        "trigger": Trigger.RESEND.value,
+        "triggered_by": work.actor.user_number,
+        "state": DeliveryState.PENDING.value,
+        "next_attempt_at": now,
+        "waiting_reason": None,
+    }
+    rows = [delivery_row(work, event=facts, hook=listener(hook), now=now) | asked for hook in hooks]
+    kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
+    work.session.execute(kind.insert(Delivery).on_conflict_do_nothing(), rows)
+    return len(rows)

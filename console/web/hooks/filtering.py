@@ -1,0 +1,45 @@
+"""A filter while it is typed: whether it is one, and what it makes of a sample and of the latest events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from console.core.errors import Refused
+from console.core.filters import Reading, check_filter, read, values_read
+from console.core.patterns import Subscription, is_pattern
+from console.extensions import current_work
+from console.models import EventType
+from console.services import explaining
+from console.services.explaining import FilterTrial
+from console.web import access
+
+
+@dataclass(frozen=True, slots=True)
+class FilterWords:
+    """What is said under the filter: *problem*, or what it gives for a *sample_of* a type and for the latest events."""
+
+    problem: str = ""
+    sample_of: str = ""
+    reading: Reading | None = None
+    values: tuple[tuple[str, str], ...] = ()
+    trial: FilterTrial | None = None
+
+
+def filter_words(expression: str, *, wanted: Subscription, types: Sequence[EventType]) -> FilterWords | None:
+    """Try a filter for what a hook hears; None without one."""
+    if not expression:
+        return None
+    try:
+        check_filter(expression)
+    except Refused as error:
+        return FilterWords(problem=error.message)
+    heard = [one for one in types if one.sample is not None and not is_pattern(one.name)]
+    sample = next((one for one in heard if wanted.way_to(one.name, groups=one.groups) is not None), None)
+    number = access.place().organization.number
+    trial = explaining.try_filter(current_work(), organization_number=number, wanted=replace(wanted, filter=expression))
+    if sample is None:
+        return FilterWords(trial=trial)
+    payload = json.loads(json.dumps(sample.sample))
+    return FilterWords("", sample.name, read(expression, payload), tuple(values_read(expression, payload)), trial)
