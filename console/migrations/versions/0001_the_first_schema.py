@@ -218,6 +218,7 @@ def upgrade() -> None:
         sa.Column("sample", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("schema", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("validate", sa.Boolean(), nullable=False),
+        sa.Column("deprecated", sa.Boolean(), nullable=False),
         sa.Column("is_builtin", sa.Boolean(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("modified_at", Moment(), nullable=False),
