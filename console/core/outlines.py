@@ -21,10 +21,10 @@ _RULES = {
     "multipleOf": "a multiple of {}",
     "minLength": "at least {} characters",
     "maxLength": "at most {} characters",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
-    "minProperties": "at least {} members",
-    "maxProperties": "at most {} members",
+    "minItems": "{} items or more",
+    "maxItems": "{} items or fewer",
+    "minProperties": "{} members or more",
+    "maxProperties": "{} members or fewer",
 }
 
 
@@ -108,14 +108,14 @@ def _kind(part: Mapping[str, Any]) -> str:
     if isinstance(kind, str):
         return kind
     if isinstance(part.get("enum"), list):
-        return "one of"
+        return f"one of {_cut(', '.join(_text(one) for one in part['enum']))}"
     return "object" if "properties" in part else "array" if "items" in part else "any"
 
 
 def _rules(part: Mapping[str, Any]) -> tuple[str, ...]:
     rules = [words.format(_text(part[name])) for name, words in _RULES.items() if name in part]
-    if isinstance(part.get("enum"), list):
-        rules.insert(0, _cut(", ".join(_text(one) for one in part["enum"])))
+    if isinstance(part.get("enum"), list) and "type" in part:
+        rules.insert(0, "one of " + _cut(", ".join(_text(one) for one in part["enum"])))
     if part.get("additionalProperties") is False:
         rules.append("no other members")
     if part.get("uniqueItems") is True:

@@ -38,8 +38,8 @@ def test_members_have_kind_rules_and_description() -> None:
         "The order's number",
     )
     assert first.rules == ("like ^A-", "at most 9 characters")
-    assert (state.kind, state.rules, state.is_required) == ("one of", ("paid, open",), False)
-    assert lines.rules == ("at least 1 items",)
+    assert (state.kind, state.rules, state.is_required) == ("one of paid, open", (), False)
+    assert lines.rules == ("1 items or more",)
 
 
 def test_a_reference_is_followed_once() -> None:

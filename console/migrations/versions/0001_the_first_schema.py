@@ -456,6 +456,7 @@ def upgrade() -> None:
         sa.Column("type", sa.String(length=200), nullable=False),
         sa.Column("hour", Moment(), nullable=False),
         sa.Column("count", Number, nullable=False),
+        sa.Column("last_at", Moment(), nullable=False),
         sa.ForeignKeyConstraint(
             ["organization_number"],
             ["organizations.number"],

@@ -76,6 +76,7 @@ def types() -> Response:
         block="groups",
         own=_grouped(own, is_open=bool(q) or len(own) <= MOST_OPEN),
         others=_grouped(others, is_open=bool(q)),
+        others_count=len(others),
         q=q,
         found=len(found),
         total=len(everything),
