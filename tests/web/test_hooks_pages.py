@@ -472,7 +472,7 @@ def test_the_result_of_another_delivery_is_not_shown(signed_in, ed, make, publis
     [
         ({"event_types": ["order.*", "order.paid"]}, "order.paid"),
         ({"event_types": ["replay.*"]}, "replay.finished"),
-        ({"event_types": [], "event_groups": ["hookyard"]}, "hook.circuit_closed"),
+        ({"event_types": [], "event_groups": ["hookyard"]}, "hook.blocked"),
         ({"event_types": [], "all_events": True}, "webhook.test"),
         ({"event_types": []}, "webhook.test"),
         ({"event_types": ["nobody.knows.*"]}, "webhook.test"),
