@@ -122,7 +122,7 @@ def wait_for_the_end(engine: Engine, *, say: Callable[[str], None] = lambda _lin
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         with read_only(), engine.connect() as connection:
-            states = dict(connection.execute(query).tuples().all())
+            states = {state: count for state, count in connection.execute(query)}  # noqa: C416 rows are no pairs to mypy
         if set(states) <= FINAL:
             return
         say(f"waiting: {states}")

@@ -280,26 +280,29 @@ def claim_times(place: Place, options: argparse.Namespace) -> dict[str, float]:
         backlog(session, due, 2 * options.due, organization=organization, ids=ids)
         session.execute(update(Delivery).values(state="pending", next_attempt_at=datetime.now(UTC)))
         session.commit()
-        session.execute(text("ANALYZE" if options.postgresql else "PRAGMA optimize"))
-        session.commit()
+        if options.postgresql:
+            session.execute(text("ANALYZE"))  # as autovacuum does within a minute
+            session.commit()
         return _claims(place.work(session), claims_to_make=options.due // claims.MOST_TURNS)
 
 
 def _claims(work: Work, *, claims_to_make: int) -> dict[str, float]:
-    times = []
+    walls, processors = [], []
     for index in range(claims_to_make):
         worker = beating.register(work, lane=DELIVERIES, host="bench", pid=index, version="0")
-        begun = time.perf_counter()
+        begun, busy = time.perf_counter(), time.process_time()
         grants = claims.claim(work, worker=worker, lane=DELIVERIES, held={})
-        times.append(1000 * (time.perf_counter() - begun))
+        walls.append(1000 * (time.perf_counter() - begun))
+        processors.append(1000 * (time.process_time() - busy))
         if len(grants) < claims.MOST_TURNS:
             raise SystemExit("A claim found too little.")
-    times.sort()
-    return {
-        "claims": len(times),
-        "p50_ms": round(times[len(times) // 2], 2),
-        "p95_ms": round(times[int(len(times) * 0.95)], 2),
-    }
+    found = {"p50_ms": _percentile(walls, 50), "p95_ms": _percentile(walls, 95)}
+    # On a machine that is busy with other things the wall clock says little; SQLite works in this very process.
+    return {"claims": claims_to_make, **found, "p50_processor_ms": _percentile(processors, 50)}
+
+
+def _percentile(values: Sequence[float], percent: int) -> float:
+    return round(sorted(values)[min(len(values) - 1, len(values) * percent // 100)], 2)
 
 
 if __name__ == "__main__":

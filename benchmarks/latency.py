@@ -20,6 +20,7 @@ def measure(*, rate: int, seconds: int, folder: Path) -> dict[str, float]:
     """Publish at *rate* a second for *seconds*; give milliseconds from before the publish to the arrival."""
     sent: dict[int, float] = {}
     with Ledger() as ledger, Up(folder / "data", folder / "up.log") as product:
+        product.sign_up()
         made = product.call("POST", "/hooks", json={"url": ledger.url("a"), "all_events": True}).json()
         ledger.secrets["a"] = made["secret"]
         total = rate * seconds

@@ -32,13 +32,16 @@ class Receipt:
 
 
 class Ledger:
-    """Listens on loopback; answers what *answer* says (200), and not before its *gate* is open.
+    """Listens on loopback; answers what *answer* says (200), after *delay* seconds and not before its *gate* is open.
 
     *secrets* has the signing secret of each hook by path; a request of a path without one counts as unsigned.
     """
 
-    def __init__(self, answer: Callable[[str, str], int] = lambda _path, _id: 200) -> None:
+    def __init__(
+        self, answer: Callable[[str, str], int] = lambda _path, _id: 200, *, delay: Callable[[], float] = float
+    ) -> None:
         self.answer = answer
+        self.delay = delay
         self.secrets: dict[str, str] = {}
         self.receipts: list[Receipt] = []
         self.gate = Event()
@@ -106,6 +109,7 @@ class _Server(ThreadingHTTPServer):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 status = ledger.read(self.path.strip("/"), self.headers, body)
                 ledger.gate.wait(60)
+                time.sleep(ledger.delay())
                 with suppress(OSError):
                     self.wfile.write(b"HTTP/1.1 %d Answer\r\nContent-Length: 0\r\n\r\n" % status)
 

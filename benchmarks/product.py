@@ -109,13 +109,11 @@ class Up(Product):
 
     def __init__(self, data: Path, log: Path, **environment: str) -> None:
         super().__init__(data, {"HOOKYARD_WORKERS": "2", **environment})
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "console.cli", "up", "--port", "0"],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=log.open("wb"),
-            text=True,
-        )
+        command = [sys.executable, "-m", "console.cli", "up", "--port", "0"]
+        with log.open("ab") as stderr:
+            self.process = subprocess.Popen(
+                command, env=self.environment, stdout=subprocess.PIPE, stderr=stderr, text=True
+            )
         assert self.process.stdout is not None  # noqa: S101 a pipe was asked for
         for line in self.process.stdout:
             if found := re.fullmatch(r"Hookyard is ready at (\S+)\n", line):
@@ -123,12 +121,15 @@ class Up(Product):
                 break
         if not self.url:
             raise SystemExit(f"hookyard up ended: {log.read_text()}")
-        self.sign_up()
 
     def stop(self) -> int:
         """Ask it to stop, as Ctrl-C does; give the exit code."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(30)
+        code = self.process.wait(30)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self.session.close()
+        return code
 
 
 class Parts(Product):
@@ -154,8 +155,6 @@ class Parts(Product):
         self._processes = [self._start(command) for command in self._commands]
         self._respawner = Thread(target=self._respawn, daemon=True)
         self._respawner.start()
-        self.sign_up()
-        self.call("GET", "/hooks")
 
     def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -184,4 +183,5 @@ class Parts(Product):
         self._processes[0].wait(10)
         self._listener.close()
         self._log.close()
+        self.session.close()
         return max(map(abs, codes))

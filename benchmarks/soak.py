@@ -30,9 +30,12 @@ from benchmarks.ledger import Ledger
 from benchmarks.product import Parts, Product, Up
 
 HOOKS = 10
-"""One of them serial: its first attempts must go out in order."""
-BATCH = 50
+"""The first is serial, so that its first attempts must go out in order; it hears one event of a batch alone."""
+FIRST = "batch.begun"
+BATCH = 10
+PER_BATCH = BATCH * (HOOKS - 1) + 1
 FAILING = 0.15
+SLOWEST_S = 0.06
 RETRY = {"kind": "fixed", "seconds": 2, "attempts": 50}
 VICTIMS = ("worker", "worker", "worker", "web", "valkey")
 Say = Callable[[str], None]
@@ -50,15 +53,17 @@ class Fire:
     done: Counter[str] = field(default_factory=Counter)
     is_over: Event = field(default_factory=Event)
 
-    def start(self) -> None:
-        """Open fire, in a thread of its own."""
+    def start(self) -> float:
+        """Open fire, in a thread of its own; give the seconds that it will take."""
         shots = ["kill"] * self.kills + ["flush"] * self.flushes + ["terminate"] * (self.kills // 10)
         self.rng.shuffle(shots)
-        Thread(target=self._run, args=(shots,), daemon=True).start()
+        pauses = [self.rng.uniform(0.5, 5) for _ in shots]
+        Thread(target=self._run, args=(list(zip(pauses, shots, strict=True)),), daemon=True).start()
+        return sum(pauses)
 
-    def _run(self, shots: Sequence[str]) -> None:
-        for shot in shots:
-            time.sleep(self.rng.uniform(0.5, 4))
+    def _run(self, shots: Sequence[tuple[float, str]]) -> None:
+        for pause, shot in shots:
+            time.sleep(pause)
             while not (self._flush() if shot == "flush" else self._hit(shot)):
                 time.sleep(0.2)
         self.is_over.set()
@@ -88,22 +93,17 @@ class Fire:
 
 def run(product: Product, ledger: Ledger, *, deliveries: int, kills: int, flushes: int, seed: int, say: Say) -> Report:
     """Publish while the product is under fire, wait for the end, compare."""
-    rng = random.Random(seed)
+    product.sign_up()
     for index in range(HOOKS):
         _make_hook(product, ledger, path=f"h{index}", is_serial=index == 0)
-    fire = Fire(product, kills, flushes, say, random.Random(seed + 1))
-    fire.start()
+    fire = Fire(product, kills, flushes, say, random.Random(seed))
     answered: dict[str, int] = {}
-    batches = -(-deliveries // (BATCH * HOOKS))
-    for index in range(batches):
+    batches = -(-deliveries // PER_BATCH)
+    begun, lasts_s = time.monotonic(), fire.start()
+    for index in range(batches):  # spread over the whole time, so that every shot meets requests in flight
         for one in _publish(product, index):
-            answered[one["id"]] = one["deliveries"]
-        # As long as shots are left there is something to hit.
-        expected = kills + flushes
-        while sum(fire.done.values()) < expected * index // batches and not fire.is_over.wait(0.2):
-            pass
-        if rng.random() < 0.1:  # noqa: PLR2004 now and then
-            say(f"published {index + 1} of {batches} batches")
+            answered[str(one["id"])] = int(str(one["deliveries"]))
+        time.sleep(max(0.0, begun + lasts_s * (index + 1) / batches - time.monotonic()))
     fire.is_over.wait()
     say(f"all published, fire is over: {dict(fire.done)}")
     engine = product.engine()
@@ -116,14 +116,16 @@ def run(product: Product, ledger: Ledger, *, deliveries: int, kills: int, flushe
 
 
 def _make_hook(product: Product, ledger: Ledger, *, path: str, is_serial: bool) -> None:
-    fields = {"url": ledger.url(path), "all_events": True, "retry": RETRY, "max_in_flight": 1 if is_serial else 16}
+    wanted = {"event_types": [FIRST], "max_in_flight": 1} if is_serial else {"all_events": True, "max_in_flight": 16}
+    fields = {"url": ledger.url(path), "retry": RETRY, **wanted}
     ledger.secrets[path] = product.call("POST", "/hooks", json=fields).json()["secret"]
 
 
 def _publish(product: Product, index: int) -> list[dict[str, object]]:
+    types = [FIRST] + ["order.paid"] * (BATCH - 1)
     events = [
-        {"type": "order.paid", "id": f"{index}-{n}", "payload": {"n": index * BATCH + n, "text": "grüße"}}
-        for n in range(BATCH)
+        {"type": name, "id": f"{index}-{n}", "payload": {"n": index * BATCH + n, "text": "grüße"}}
+        for n, name in enumerate(types)
     ]
     answer = product.call("POST", "/events/batch", json={"events": events})
     return list(answer.json()["events"])
@@ -141,8 +143,12 @@ def postgres(folder: Path) -> Iterator[str]:
     server.cleanup()
 
 
-def _failing(rng: random.Random) -> Callable[[str, str], int]:
-    return lambda _path, _id: rng.choice((500, 503)) if rng.random() < FAILING else 200
+def _failing(rng: random.Random) -> Ledger:
+    """Make a receiver that fails now and then and takes its time."""
+    return Ledger(
+        lambda _path, _id: rng.choice((500, 503)) if rng.random() < FAILING else 200,
+        delay=lambda: rng.uniform(0, SLOWEST_S),
+    )
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -163,7 +169,7 @@ def main(arguments: Sequence[str]) -> int:
 
     say(f"in {folder}")
     with ExitStack() as stack:
-        ledger = stack.enter_context(Ledger(_failing(random.Random(options.seed + 2))))
+        ledger = stack.enter_context(_failing(random.Random(options.seed)))
         product: Product
         if options.database == "sqlite":
             product = stack.enter_context(Up(folder / "data", folder / "log"))

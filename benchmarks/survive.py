@@ -48,6 +48,7 @@ def run(*, events: int, folder: Path, say: Say = lambda _line: None) -> tuple[Re
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger(failing_twice()))
         product = stack.enter_context(Up(folder / "data", folder / "up.log"))
+        product.sign_up()
         say(f"running at {product.url}")
         hooks = {path: _make_hook(product, ledger, path) for path in "abc"}
         answered, kills = _publish_and_kill(product, events, hooks, say)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from apiflask import APIFlask
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from console import api, database, health, web
+from console import api, database, health, metrics, web
+from console.clocks import DatabaseClock
 from console.core.errors import HookyardError
-from console.extensions import Collaborators, csrf, db, login
+from console.extensions import Collaborators, collaborators, csrf, db, login
 from console.failpoints import Failpoints
 from console.paths import STATIC, TEMPLATES
 from console.rates import Rates
 from console.ring import RedisRing
 from console.services.keys import KeyRing, derive
-from console.services.work import Clock, Ring, SilentRing, SystemClock
+from console.services.work import Clock, Ring, SilentRing
 from console.settings import Settings, load_settings
 
 MIB = 1024 * 1024
@@ -27,13 +32,38 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
 IMMUTABLE = timedelta(days=365)
+
+
+class Console(APIFlask):
+    """The app. All its views are plain functions, so nothing has to be asked whether it is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Give *func* as it is."""
+        return func
+
+
+class Cookies(SecureCookieSessionInterface):
+    """Flask's cookies, for the console's pages alone: the APIs know no session."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Read the cookie of a page's request."""
+        return None if api.owns(request.path) else super().open_session(app, request)
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock | None = None, ring: Ring | None = None) -> Flask:
     """Build the app. *clock* and *ring* are for tests; the ring is Redis when a URL is set."""
     settings = settings or load_settings()
-    app = APIFlask(
+    app = Console(
         "console",
         template_folder=str(TEMPLATES),
         static_folder=str(STATIC),
@@ -43,11 +73,12 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
         title="Hookyard",
         version="1",
     )
+    app.session_interface = Cookies()
     _configure(app, settings)
     Collaborators(
         settings=settings,
         keys=KeyRing(settings.secret_keys),
-        clock=clock or SystemClock(),
+        clock=clock or DatabaseClock(),
         ring=ring or (RedisRing(settings.redis_url) if settings.redis_url else SilentRing()),
         rates=Rates(settings.redis_url),
         failpoints=Failpoints(settings.failpoints),
@@ -58,9 +89,11 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     csrf.init_app(app)
     login.init_app(app)
     _keep_readers_reading(app)
+    app.before_request(_look_at_the_clock)
     web.install(app)
     api.install(app)
     health.install(app)
+    metrics.install(app)
     _answer_errors(app)
     app.after_request(_add_security_headers)
     if settings.proxy_hops:
@@ -113,6 +146,15 @@ def _keep_readers_reading(app: Flask) -> None:
             readers.close()
 
 
+def _look_at_the_clock() -> None:
+    """Let what is published be due by the clock that workers go by; without the database, by the one known so far."""
+    clock = collaborators().clock
+    if isinstance(clock, DatabaseClock) and request.blueprint not in {None, health.checks.name}:
+        with suppress(SQLAlchemyError):
+            clock.keep_sampled(db.session())
+        db.session.rollback()
+
+
 def _answer_errors(app: Flask) -> None:
     """Give every error to the room its path belongs to: routing errors belong to no blueprint."""
 
@@ -132,13 +174,8 @@ def _answer_errors(app: Flask) -> None:
 
 def _add_security_headers(response: Response) -> Response:
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+    present = {name.lower() for name, _ in headers}
+    headers.extend((name, value) for name, value in SECURITY_HEADERS.items() if name.lower() not in present)
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     return response

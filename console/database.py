@@ -16,9 +16,8 @@ from sqlite3 import Connection as SQLiteConnection
 from sqlite3 import Error as SQLiteError
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Engine, PoolProxiedConnection, event, make_url, text
 from sqlalchemy import create_engine as sqlalchemy_engine
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -75,6 +74,7 @@ def engine_options(url: str, *, durable: bool = True, pool_size: int = 8) -> dic
             "connect_args": {"isolation_level": None, "timeout": timeout_s, "check_same_thread": False},
             "pool_size": pool_size,
             "max_overflow": 32,
+            "pool_use_lifo": True,  # SQLite's page cache is a connection's own: the one used last is the warmest
             "execution_options": {"sqlite_synchronous": synchronous, "sqlite_timeout_ms": int(timeout_s * 1000)},
         }
     return {
@@ -111,24 +111,28 @@ def prepare(engine: Engine) -> None:
         connection.execute("PRAGMA mmap_size = 268435456")
         connection.execute("PRAGMA temp_store = MEMORY")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        reading = connection.info[_IS_READING] = _read_only.get()
-        connection.exec_driver_sql(f"PRAGMA query_only = {int(reading)}")
+    def begin(connection: PoolProxiedConnection) -> None:
+        raw = connection.dbapi_connection
+        assert isinstance(raw, SQLiteConnection)  # noqa: S101 the dialect is SQLite's
+        reading = _read_only.get()
+        if reading is not connection.info.get(_IS_READING):
+            raw.execute(f"PRAGMA query_only = {int(reading)}")
+            connection.info[_IS_READING] = reading
         if reading:
-            connection.exec_driver_sql("BEGIN")
+            raw.execute("BEGIN")
         else:
-            _begin_writing(connection, timeout_ms=timeout_ms)
+            _begin_writing(raw, timeout_ms=timeout_ms)
+
+    # Not an event of the engine: with one of those, SQLAlchemy looks for listeners around every statement.
+    engine.dialect.do_begin = begin  # type: ignore[method-assign,assignment]  # on the instance, so without self
 
 
-def _begin_writing(connection: Connection, *, timeout_ms: int) -> None:
+def _begin_writing(raw: SQLiteConnection, *, timeout_ms: int) -> None:
     """Take SQLite's write lock, looking for it every millisecond or so.
 
     SQLite's own waiting sleeps up to 100 ms at a time although transactions here last a few: two workers then spent
     half their time asleep beside a free lock. Its patience, and its error, come after ours.
     """
-    raw = connection.connection.dbapi_connection
-    assert isinstance(raw, SQLiteConnection)  # noqa: S101 the dialect is SQLite's
     raw.execute("PRAGMA busy_timeout = 0")
     try:
         for pause_s in _PAUSES_S:
@@ -142,7 +146,7 @@ def _begin_writing(connection: Connection, *, timeout_ms: int) -> None:
                 return
     finally:
         raw.execute(f"PRAGMA busy_timeout = {timeout_ms}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    raw.execute("BEGIN IMMEDIATE")
 
 
 def is_busy(error: BaseException) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import Flask, current_app, g, request
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from console.failpoints import NO_FAILPOINTS, Failpoints
 from console.models import Base
 from console.rates import Rates
+from console.services.group_commit import GroupCommit
 from console.services.keys import KeyRing
 from console.services.work import Actor, Clock, Ring, Work
 from console.settings import Settings
@@ -33,6 +34,7 @@ class Collaborators:
     ring: Ring
     rates: Rates
     failpoints: Failpoints = NO_FAILPOINTS
+    group_commit: GroupCommit = field(default_factory=GroupCommit)
 
     def install(self, app: Flask) -> None:
         """Keep them with *app*."""
@@ -55,4 +57,5 @@ def current_work() -> Work:
         ring=parts.ring,
         failpoints=parts.failpoints,
         actor=g.get("actor") or Actor(name="Anonymous", ip=request.remote_addr),
+        group_commit=parts.group_commit,
     )

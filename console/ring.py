@@ -19,9 +19,11 @@ from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from console.services.work import LANES
+from console.services.work import BACKGROUND, LANES
 
 DRAIN = "workers.jobs.drain"
+REPLAY = "workers.jobs.replay"
+"""What a ring of the background lane is for; the others deliver."""
 FLAG_TTL_S = 30
 SLICE_S = 60
 """How long one drain job goes on claiming."""
@@ -141,7 +143,7 @@ class RedisRing:
     def _enqueue(self, lane: str) -> None:
         try:
             self._queues[lane].enqueue(
-                DRAIN,
+                REPLAY if lane == BACKGROUND else DRAIN,
                 lane,
                 result_ttl=0,
                 failure_ttl=FAILURE_TTL_S,

@@ -67,32 +67,6 @@
   });
   document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.requestConfig.elt.dataset.poll !== "quiet") news(); });
 
-  /* -- the tail of the log: new rows wait in #fresh while somebody reads, or as long as Live is off ---------------- */
-  const arrived = () => {
-    const fresh = all("#fresh > tr");
-    const isReading = scrollY > 200 || document.querySelector("#log tbody :is(:checked, :focus)");
-    const flows = document.querySelector("#filter-tail:checked") && !isReading;
-    if (flows) document.querySelector("[data-relist]")?.click();
-    if (!fresh.length) return;
-    const button = document.querySelector("[data-show-new]");
-    button.textContent = `${fresh.length} new: show`;
-    button.hidden = false;
-    if (flows) showNew(button);
-  };
-  const showNew = (button) => {
-    const fresh = all("#fresh > tr");
-    if (all("#log tbody > tr").length > 300) return location.assign(button.dataset.showNew);
-    document.querySelector("#log tr.day").after(...fresh);
-    fresh.forEach((row) => row.classList.add("arrived"));
-    document.querySelector("[data-arrived]").textContent = `${fresh.length} new`;
-    button.hidden = true;
-    all("form[data-bulk]").forEach(countTicked);
-  };
-  document.addEventListener("htmx:afterSwap", arrived);
-  document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {
-    if (detail.target.matches("tr:has(:checked, :focus)")) detail.shouldSwap = false; // it is in somebody's hands
-  });
-
   /* -- errors ------------------------------------------------------------------------------------------------------ */
   document.addEventListener("htmx:responseError", ({ detail: { xhr, elt } }) => {
     if (xhr.getResponseHeader("HX-Trigger") || elt.hasAttribute("data-poll")) return;
@@ -129,7 +103,6 @@
     if ((found = on("[data-copy]"))) copy(found);
     else if ((found = on("[data-set]"))) keepChoice(found);
     else if (on("[data-resume]")) resume();
-    else if ((found = on("[data-show-new]"))) showNew(found);
     else if (on("[data-close]")) on("dialog").close();
     else if (event.target.matches("dialog")) event.target.close(); // the backdrop
     else if ((found = on("[data-remove]"))) found.closest(found.dataset.remove).remove();

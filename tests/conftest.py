@@ -34,7 +34,9 @@ from console.services.keys import KeyRing
 from console.services.work import Work
 from console.settings import Settings
 from tests.databases import Databases, Line, PostgresDatabases, SqliteDatabases, postgres_server
+from tests.fuzz import register_profiles
 
+register_profiles()
 SECRET_KEY = "a key for tests that is long enough"
 PASSWORD = "correct horse battery"
 
@@ -49,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)  # after the shuffling
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that the two processes end together."""
-    slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
+    slow = {item.path for item in items if any(item.get_closest_marker(name) for name in ("slow", "browser", "faults"))}
     items.sort(key=lambda item: item.path not in slow)
 
 

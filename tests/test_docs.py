@@ -49,6 +49,25 @@ def test_every_command_and_option_is_described(path: str, command: click.Command
             ), longest
 
 
+RELIABILITY = (ROOT / "docs" / "reliability.md").read_text()
+
+
+@pytest.mark.parametrize("number", range(1, 21))
+def test_every_row_of_the_fault_table_names_the_tests_that_inject_it(number: int) -> None:
+    [row] = [line for line in RELIABILITY.splitlines() if line.startswith(f"| F{number} |")]
+    files = re.findall(r"`(tests/[a-z_/]+\.py)`", row)
+
+    assert files
+    assert f"def test_f{number}_" in "".join((ROOT / file).read_text() for file in files)
+
+
+def test_every_test_of_a_fault_stands_in_the_table() -> None:
+    for file in (ROOT / "tests" / "faults").glob("test_*.py"):
+        for number in set(re.findall(r"def test_f([0-9]+)_", file.read_text())):
+            [row] = [line for line in RELIABILITY.splitlines() if line.startswith(f"| F{number} |")]
+            assert f"`tests/faults/{file.name}`" in row, (number, file.name)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_relative_link_leads_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text()):

@@ -7,9 +7,13 @@ import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 import requests
@@ -19,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parent.parent
 READY = "Hookyard is ready at "
 PASSWORD = "correct horse battery"
-Wait = Callable[..., None]
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 
 
 def run(*command: object, **options: object) -> str:
@@ -41,54 +45,104 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(folder: Path) -> Path:
-    """The wheel; ``python -m build`` makes the source distribution first and the wheel from that."""
-    run(sys.executable, "-m", "venv", folder / "builder")
-    python = folder / "builder" / "bin" / "python"
-    tried = subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "build"], capture_output=True, text=True, check=False
-    )
+    """The wheel, made of the source distribution, as installers make it.
+
+    The backend is in a folder of its own: an environment for it would take longer than its work.
+    """
+    tools = folder / "tools"
+    install = [*PIP, "install", "--quiet", "--no-compile", "--target", tools, *requirements_of_the_build()]
+    tried = subprocess.run(install, capture_output=True, text=True, check=False)
     if tried.returncode and not os.environ.get("CI"):
         pytest.skip("no package index can be reached, so nothing can be installed into an empty environment")
     assert tried.returncode == 0, tried.stderr
-    run(python, "-m", "build", "--outdir", folder / "dist", ROOT)
+    hatchling = {"env": {**os.environ, "PYTHONPATH": str(tools)}}
+    build = [sys.executable, "-P", "-m", "hatchling", "build", "--directory", folder / "dist"]
+    run(*build, "--target", "sdist", cwd=ROOT, **hatchling)
+    (source,) = (folder / "dist").glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        archive.extractall(folder / "source", filter="data")
+    (unpacked,) = (folder / "source").iterdir()
+    run(*build, "--target", "wheel", cwd=unpacked, **hatchling)
     (built,) = (folder / "dist").glob("*.whl")
     return built
+
+
+def requirements_of_the_build() -> list[str]:
+    return list(tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"])
 
 
 @pytest.fixture(scope="module")
 def bin_folder(folder: Path, wheel: Path) -> Path:
     """The programs of an environment that holds the wheel and what it needs, nothing else."""
-    run(sys.executable, "-m", "venv", folder / "empty")
-    run(folder / "empty" / "bin" / "python", "-m", "pip", "install", "--quiet", wheel)
+    run(sys.executable, "-m", "venv", "--without-pip", folder / "empty")
+    python = folder / "empty" / "bin" / "python"
+    run(*PIP, "--python", python, "install", "--quiet", "--no-compile", wheel)
+    # What is imported is compiled now, once, and not by all processes of the product at the same time.
+    run(python, "-P", "-c", "import console.app, console.cli.up, workers.runtime, workers.receiver", env=clean(folder))
     return folder / "empty" / "bin"
 
 
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """No setting, no home, no path that leads to the checkout."""
+def clean(home: Path) -> dict[str, str]:
+    """Give an environment with no setting, no home and no path that leads to the checkout."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HOOKYARD_", "PYTHON"))}
-    return {**kept, "HOME": str(tmp_path), "HOOKYARD_ALLOW_NETS": "127.0.0.0/8"}
+    return {**kept, "HOME": str(home), "HOOKYARD_ALLOW_NETS": "127.0.0.0/8"}
 
 
-@pytest.fixture
-def product(bin_folder: Path, environment: dict[str, str], tmp_path: Path) -> Iterator[list[str]]:
-    """The lines that ``hookyard up`` printed, while it runs; its data lies where it does by default."""
-    errors = tmp_path / "errors.txt"
-    command = [bin_folder / "hookyard", "up", "--port", "0"]
-    with (
-        errors.open("w") as stderr,
-        subprocess.Popen(
-            command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=stderr, text=True
-        ) as process,
-    ):
-        assert process.stdout
-        try:
-            lines = [process.stdout.readline().strip(), process.stdout.readline().strip()]
-            assert lines[0].startswith(READY), errors.read_text()[-4000:]
-            yield lines
-        finally:
-            process.terminate()
-    assert process.returncode == 0
+@dataclass(frozen=True)
+class Place:
+    """Where commands of the installed product are run: a project of the user's own, with modules named like ours."""
+
+    folder: Path
+    bin_folder: Path
+
+    def run(self, *words: str, **options: object) -> str:
+        """Run ``hookyard WORDS…``; give what it printed."""
+        return run(self.bin_folder / "hookyard", *words, env=clean(self.folder), cwd=self.folder, **options)
+
+    @contextmanager
+    def running(self, *words: str, **options: Any) -> Iterator[IO[str]]:
+        """Run ``hookyard WORDS…`` meanwhile; give its standard output."""
+        command = [self.bin_folder / "hookyard", *words]
+        options |= {"env": clean(self.folder), "cwd": self.folder}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options) as process:
+            assert process.stdout
+            try:
+                yield process.stdout
+            finally:
+                process.terminate()
+        assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def place(bin_folder: Path, folder: Path) -> Place:
+    here = folder / "project"
+    here.mkdir()
+    for name in ("wsgi.py", "console.py", "workers.py"):
+        (here / name).write_text("raise SystemExit('the working directory was imported')")
+    return Place(here, bin_folder)
+
+
+@dataclass(frozen=True)
+class Product:
+    """A ``hookyard up`` that runs; its data lies where it does by default, and ada is its admin."""
+
+    url: str
+    setup_url: str
+    token: str
+
+
+@pytest.fixture(scope="module")
+def product(place: Place) -> Iterator[Product]:
+    errors = place.folder / "errors.txt"
+    with errors.open("w") as stderr, place.running("up", "--port", "0", stderr=stderr) as output:
+        lines = [output.readline().strip(), output.readline().strip()]
+        assert lines[0].startswith(READY), errors.read_text()[-4000:]
+        setup_url = lines[1].split(" at ", 1)[1]
+        assert requests.get(setup_url, timeout=10).ok
+        who = ("--username", "ada", "--email", "ada@example.com", "--organization", "acme", "--role", "admin")
+        place.run("users", "create", *who, "--password-stdin", input=f"{PASSWORD}\n")
+        whose = ("--user", "ada", "--organization", "acme", "--permission", "ADMIN")
+        yield Product(lines[0].removeprefix(READY), setup_url, place.run("tokens", "create", *whose, "--quiet").strip())
 
 
 def test_the_source_distribution_holds_what_the_wheel_is_made_of(wheel: Path) -> None:
@@ -110,95 +164,49 @@ def test_the_wheel_holds_code_templates_static_files_and_migrations(wheel: Path)
 
 
 def test_the_environment_needs_nothing_else(bin_folder: Path) -> None:
-    run(bin_folder / "python", "-m", "pip", "check")
+    run(*PIP, "--python", bin_folder / "python", "check")
 
 
-def test_the_schema_is_made_from_an_unrelated_directory(
-    bin_folder: Path, environment: dict[str, str], tmp_path: Path
-) -> None:
-    said = run(bin_folder / "hookyard", "db", "upgrade", env=environment, cwd=tmp_path)
+def test_the_schema_is_made_from_an_unrelated_directory(bin_folder: Path, tmp_path: Path) -> None:
+    said = Place(tmp_path, bin_folder).run("db", "upgrade")
 
     assert said.startswith("The database went from nothing to ")
     assert (tmp_path / ".local/share/hookyard/hookyard.sqlite3").exists()
 
 
-def test_a_stray_wsgi_module_in_the_working_directory_is_not_served(product: list[str], tmp_path: Path) -> None:
-    assert requests.get(f"{product[0].removeprefix(READY)}/healthz", timeout=10).json() == {"status": "ok"}
+def test_stray_modules_in_the_working_directory_are_not_imported(product: Product) -> None:
+    assert requests.get(f"{product.url}/healthz", timeout=10).json() == {"status": "ok"}
 
 
-@pytest.fixture(autouse=True)
-def stray_modules(tmp_path: Path) -> None:
-    """A project of the user's own, with names like ours, where the commands are run."""
-    for name in ("wsgi.py", "console.py", "workers.py"):
-        (tmp_path / name).write_text("raise SystemExit('the working directory was imported')")
-
-
-def test_pages_fragments_and_files_are_served(
-    product: list[str], bin_folder: Path, environment: dict[str, str], tmp_path: Path
-) -> None:
-    url = product[0].removeprefix(READY)
-    page = requests.get(product[1].split(" at ", 1)[1], timeout=10)
-    assert page.status_code == 200
-    assert "<h1" in page.text
-    assert "htmx.min.js" in page.text
-    assert requests.get(f"{url}/static/vendor/htmx.org@2.0.11/htmx.min.js", timeout=10).status_code == 200
-
-    make_ada(bin_folder / "hookyard", environment, tmp_path)
+def test_pages_fragments_and_files_are_served(product: Product) -> None:
     with requests.Session() as browser:
-        form = browser.get(f"{url}/login", timeout=10).text
+        form = browser.get(f"{product.url}/login", timeout=10).text
         token = form.split('name="csrf_token"', 1)[1].split('value="', 1)[1].split('"', 1)[0]
         entered = {"csrf_token": token, "login": "ada", "password": PASSWORD}
-        assert browser.post(f"{url}/login", data=entered, timeout=10, headers={"Referer": f"{url}/login"}).ok
-        whole = browser.get(f"{url}/o/acme/deliveries", timeout=10)
-        fragment = browser.get(f"{url}/o/acme/deliveries", headers={"HX-Request": "true"}, timeout=10)
+        login = f"{product.url}/login"
+        assert browser.post(login, data=entered, timeout=10, headers={"Referer": login}).ok
+        whole = browser.get(f"{product.url}/o/acme/deliveries", timeout=10)
+        fragment = browser.get(f"{product.url}/o/acme/deliveries", headers={"HX-Request": "true"}, timeout=10)
     assert [whole.status_code, fragment.status_code] == [200, 200]
     assert "<html" in whole.text
+    assert "<h1" in whole.text
     assert "<html" not in fragment.text
+    assert "htmx.min.js" in whole.text
+    script = requests.get(f"{product.url}/static/vendor/htmx.org@2.0.11/htmx.min.js", timeout=10)
+    assert script.status_code == 200
 
 
-def make_ada(hookyard: Path, environment: dict[str, str], folder: Path) -> None:
-    who = ("--username", "ada", "--email", "ada@example.com", "--organization", "acme", "--role", "admin")
-    run(hookyard, "users", "create", *who, "--password-stdin", input=f"{PASSWORD}\n", env=environment, cwd=folder)
-
-
-def test_an_event_is_delivered_to_the_local_receiver(
-    product: list[str], bin_folder: Path, environment: dict[str, str], tmp_path: Path
-) -> None:
-    url = product[0].removeprefix(READY)
-    hookyard = bin_folder / "hookyard"
-    settings = {"env": environment, "cwd": tmp_path}
-    make_ada(hookyard, environment, tmp_path)
-    token = run(
-        hookyard,
-        "tokens",
-        "create",
-        "--user",
-        "ada",
-        "--organization",
-        "acme",
-        "--permission",
-        "ADMIN",
-        "--quiet",
-        **settings,
-    ).strip()
-    receiver = subprocess.Popen(
-        [hookyard, "receiver", "--port", "0"], stdout=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
-    )
-    assert receiver.stdout
-    try:
-        target = receiver.stdout.readline().removeprefix("Receiving at ").strip()
+def test_an_event_is_delivered_to_the_local_receiver(product: Product, place: Place) -> None:
+    with place.running("receiver", "--port", "0") as output:
+        target = output.readline().removeprefix("Receiving at ").strip()
         made = requests.post(
-            f"{url}/api/v1/hooks",
+            f"{product.url}/api/v1/hooks",
             json={"name": "test", "url": f"{target}/hook", "all_events": True},
-            headers={"Authorization": f"Bearer {token}"},
+            headers={"Authorization": f"Bearer {product.token}"},
             timeout=10,
         )
         assert made.status_code == 201, made.text
 
-        run(hookyard, "publish", "order.paid", "--data", json.dumps({"order": 17}), **settings)
+        place.run("publish", "order.paid", "--data", json.dumps({"order": 17}))
 
-        assert receiver.stdout.readline().startswith("#1 POST /hook ")
-    finally:
-        receiver.terminate()
-        receiver.wait(10)
-        receiver.stdout.close()
+        assert output.readline().startswith("#1 POST /hook ")

@@ -11,11 +11,12 @@ from time import monotonic
 
 import structlog
 
+from console.clocks import DatabaseClock
 from console.core.errors import Busy
 from console.database import is_busy
 from console.services import beating
 from console.services.beating import BEAT_EVERY_S, FENCED_AFTER_S
-from workers.equipment import DatabaseClock, Equipment
+from workers.equipment import Equipment
 
 _RETRY_S = 0.5
 _log = structlog.get_logger(__name__)

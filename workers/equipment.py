@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from threading import Lock
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from console import database
+from console.clocks import DatabaseClock
 from console.failpoints import NO_FAILPOINTS, Failpoints
 from console.ring import RedisRing
 from console.services.keys import KeyRing
 from console.services.work import Clock, Ring, SilentRing, Work
 from console.settings import Settings
-
-
-class DatabaseClock:
-    """The database's clock: what is due and who is dead is decided by one clock, not by each host's.
-
-    It is sampled once per beat and carried on with the monotonic clock in between. On SQLite, which lives on one host,
-    it is that host's clock.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._ahead: timedelta | None = None  # of the monotonic clock, as a moment since the epoch
-
-    def now(self) -> datetime:
-        """Give the present moment."""
-        ahead = self._ahead
-        return datetime.now(UTC) if ahead is None else datetime.fromtimestamp(time.monotonic(), UTC) + ahead
-
-    def sample(self, session: Session) -> None:
-        """Ask the database what time it is; opens a transaction that the caller ends."""
-        if database.dialect_of(session) == "sqlite":
-            return
-        before = time.monotonic()
-        moment: datetime = database.server_now(session)
-        middle = (before + time.monotonic()) / 2
-        with self._lock:
-            self._ahead = moment.astimezone(UTC) - datetime.fromtimestamp(middle, UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 _deliver: list[Callable[[str], None]] = []
+_replay: list[Callable[[str], None]] = []
 
 
-def attach(deliver: Callable[[str], None]) -> None:
-    """Tell the jobs of this process how to deliver."""
-    _deliver[:] = [deliver]
+def attach(deliver: Callable[[str], None], *, replay: Callable[[str], None]) -> None:
+    """Tell the jobs of this process how to deliver, and how to take replays further."""
+    _deliver[:], _replay[:] = [deliver], [replay]
 
 
 def drain(lane: str) -> None:
@@ -17,5 +18,10 @@ def drain(lane: str) -> None:
     _deliver[0](lane)
 
 
-JOBS: dict[str, Callable[..., None]] = {"workers.jobs.drain": drain}
+def replay(lane: str) -> None:
+    """Take the replays further, as the job of *lane*."""
+    _replay[0](lane)
+
+
+JOBS: dict[str, Callable[..., None]] = {"workers.jobs.drain": drain, "workers.jobs.replay": replay}
 """Every name that a job may have; a job of another name is refused before anything is imported."""

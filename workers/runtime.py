@@ -31,6 +31,7 @@ from workers.dispatcher import Dispatcher
 from workers.drain import Drain
 from workers.equipment import Equipment, equip, open_engine
 from workers.jobs import JOBS, attach
+from workers.replaying import Replaying
 from workers.sender import Sender
 
 WORKER_TTL_S = 60
@@ -71,8 +72,11 @@ class LaneWorker(SimpleWorker):
     job_class = RegisteredJob
     max_connection_wait_time = LONGEST_WAIT_S
 
-    def __init__(self, lane: str, *, connection: redis.Redis, drain: Drain, ending: Event) -> None:
+    def __init__(
+        self, lane: str, *, connection: redis.Redis, drain: Drain, replaying: Replaying, ending: Event
+    ) -> None:
         self._drain = drain
+        self._replaying = replaying
         self._ending = ending
         super().__init__(
             [lane],
@@ -99,6 +103,7 @@ class LaneWorker(SimpleWorker):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.request_force_stop)
         self._drain.stop()
+        self._replaying.stop()
         if self.get_state() != WorkerStatus.BUSY:
             raise StopRequested
 
@@ -129,12 +134,13 @@ class Process:
             settings.target_policy, user_agent=f"Hookyard/{version('hookyard')}", pool_size=threads * 4
         )
         self._drain = Drain(self._equipment, lane=lane, beat=self._beat, sender=self._sender, threads=threads)
+        self._replaying = Replaying(self._equipment)
         self._dispatcher = Dispatcher(self._equipment, lane=lane, beat=self._beat, drain=self._drain)
         self._ending = Event()
 
     def run(self) -> int:
         """Work until a signal ends it; give the exit code."""
-        attach(self.deliver)
+        attach(self.deliver, replay=self.replay)
         self._listen()
         self._beat.start()
         self._drain.start()
@@ -154,6 +160,14 @@ class Process:
         if self._drain.run():
             ring.ring(lane)
 
+    def replay(self, lane: str) -> None:
+        """Run the replays' job; the flag is cleared first, as by a drain job."""
+        ring = self._equipment.ring
+        if isinstance(ring, RedisRing):
+            ring.answered(lane)
+        if self._replaying.run():
+            ring.ring(lane)
+
     def _serve(self) -> None:
         """Let RQ work; when Redis is away or not configured, the dispatcher delivers meanwhile."""
         while not self._ending.is_set() and self._settings.redis_url:
@@ -161,7 +175,13 @@ class Process:
             try:
                 connection = _connect(self._settings.redis_url)
                 remove_unreadable(Queue(self._lane, connection=connection, serializer=JSONSerializer))
-                worker = LaneWorker(self._lane, connection=connection, drain=self._drain, ending=self._ending)
+                worker = LaneWorker(
+                    self._lane,
+                    connection=connection,
+                    drain=self._drain,
+                    replaying=self._replaying,
+                    ending=self._ending,
+                )
                 worker.work(logging_level=None)
             except redis.RedisError as error:
                 _log.warning("redis cannot be used", error=type(error).__name__, reason=str(error))
@@ -181,6 +201,7 @@ class Process:
             self._drain.hurry()
         self._ending.set()
         self._drain.stop()
+        self._replaying.stop()
 
     def _close(self) -> None:
         self._drain.close()

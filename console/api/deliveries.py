@@ -14,6 +14,7 @@ from console.extensions import current_work
 from console.models import Delivery as DeliveryRow
 from console.models import Event as EventRow
 from console.models import Hook as HookRow
+from console.models import Replay as ReplayRow
 from console.services import accounts
 from console.services import deliveries as cases
 from console.services.deliveries import DeliveryFilter
@@ -31,14 +32,16 @@ deliveries = resource("deliveries", about="One event for one hook, with every at
 @deliveries.output(DeliveryPage)
 def index(query_data: DeliveryQuery) -> dict[str, Any]:
     """List deliveries."""
+    work = current_work()
     rows = cases.find(
-        current_work(),
+        work,
         organization_number=organization_number(),
         wanted=_wanted(query_data),
         before=paging.before(query_data.cursor),
         limit=query_data.limit + 1,
     )
-    return paging.page(rows, limit=query_data.limit, shown=shown.delivery)
+    shown_rows = {one.number: one for one in shown.deliveries_of(work, rows)}
+    return paging.page(rows, limit=query_data.limit, shown=lambda row: shown_rows[row.number])
 
 
 @deliveries.get("/deliveries/<uuid:delivery_id>")
@@ -51,7 +54,7 @@ def read(delivery_id: UUID) -> DeliveryWithAttempts:
     """
     work = current_work()
     row = _get(work, delivery_id)
-    return shown.delivery_with_attempts(row, with_response_bodies=_may_read_responses(work))
+    return shown.delivery_with_attempts(work, row, with_response_bodies=_may_read_responses(work))
 
 
 @deliveries.post("/deliveries/<uuid:delivery_id>/resend")
@@ -63,7 +66,7 @@ def resend(delivery_id: UUID) -> Delivery:
     A new chain of attempts begins, with the same body and the same webhook-id; earlier attempts stay.
     """
     work = current_work()
-    return shown.delivery(cases.resend(work, delivery=_get(work, delivery_id)))
+    return shown.delivery(work, cases.resend(work, delivery=_get(work, delivery_id)))
 
 
 @deliveries.post("/deliveries/<uuid:delivery_id>/cancel")
@@ -75,7 +78,7 @@ def cancel(delivery_id: UUID) -> Delivery:
     One that is being sent right now ends delivered or canceled.
     """
     work = current_work()
-    return shown.delivery(cases.cancel(work, delivery=_get(work, delivery_id)))
+    return shown.delivery(work, cases.cancel(work, delivery=_get(work, delivery_id)))
 
 
 def _get(work: Work, delivery_id: UUID) -> DeliveryRow:
@@ -86,6 +89,7 @@ def _wanted(query: DeliveryQuery) -> DeliveryFilter:
     return DeliveryFilter(
         hook_number=_number(HookRow, query.hook),
         event_number=_number(EventRow, query.event),
+        replay_number=_number(ReplayRow, query.replay),
         event_type=query.event_type,
         states=query.state or (),
         status_class=query.status_class,
@@ -95,8 +99,8 @@ def _wanted(query: DeliveryQuery) -> DeliveryFilter:
     )
 
 
-def _number(kind: type[HookRow | EventRow], wanted: UUID | None) -> int | None:
-    """Give the number of a hook or event; an id that is nobody's, or another organization's, matches nothing."""
+def _number(kind: type[HookRow | EventRow | ReplayRow], wanted: UUID | None) -> int | None:
+    """Give the number of a row; an id that is nobody's, or another organization's, matches nothing."""
     if wanted is None:
         return None
     found = number_of(current_work().session, kind, organization_number=organization_number(), id=wanted)

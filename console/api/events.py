@@ -123,7 +123,7 @@ def read(event_id: UUID) -> Response:
         limit=SHOWN_DELIVERIES,
     )
     fields = shown.event(event, cases.fan_outs(work, [event])[event.number]).model_dump(mode="json")
-    fields["deliveries"] = [shown.delivery(row).model_dump(mode="json") for row in rows]
+    fields["deliveries"] = [one.model_dump(mode="json") for one in shown.deliveries_of(work, rows)]
     # Payload and context go out as the bytes that came in: read and written again, 1.10 would become 1.1.
     head = json.dumps(fields).removesuffix("}").encode()
     body = b'%s, "payload": %s, "context": %s}' % (head, event.payload, event.context or b"null")

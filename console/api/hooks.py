@@ -161,7 +161,7 @@ def test(hook_id: UUID, query_data: WaitQuery, json_data: HookTest) -> tuple[Del
     sent = delivery_cases.send_test(work, hook=_get(work, hook_id), event_type=json_data.event_type, payload=payload)
     delivery, is_finished = outcome_of(work, sent, wait_s=query_data.wait)
     location = url_for("api_deliveries.read", delivery_id=delivery.id)
-    return shown.delivery_with_attempts(delivery), 200 if is_finished else 202, {"Location": location}
+    return shown.delivery_with_attempts(work, delivery), 200 if is_finished else 202, {"Location": location}
 
 
 @hooks.post("/hooks/<uuid:hook_id>/secret/rotate")

@@ -5,9 +5,17 @@ from __future__ import annotations
 from apiflask import APIFlask
 from flask.json.provider import DefaultJSONProvider
 
-from console.api import deliveries, event_types, events, hooks, sources, specification, tokens
+from console.api import deliveries, event_types, events, hooks, replays, sources, specification, tokens
 
-RESOURCES = (hooks.hooks, events.events, deliveries.deliveries, event_types.event_types, sources.sources, tokens.tokens)
+RESOURCES = (
+    hooks.hooks,
+    events.events,
+    deliveries.deliveries,
+    replays.replays,
+    event_types.event_types,
+    sources.sources,
+    tokens.tokens,
+)
 
 
 def install(app: APIFlask) -> None:

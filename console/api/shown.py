@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from console import database
 from console.api.schemas import catalogue as catalogue_schemas
 from console.api.schemas import deliveries as delivery_schemas
 from console.api.schemas import events as event_schemas
 from console.api.schemas import hooks as hook_schemas
+from console.api.schemas import replays as replay_schemas
 from console.api.schemas import tokens as token_schemas
 from console.core.headers import is_sensitive
 from console.core.redact import MASK
-from console.models import Attempt, Delivery, Event, EventType, Hook, Source, Token
-from console.services import deliveries, hook_health, hooks
+from console.models import Attempt, Delivery, Event, EventType, Hook, Replay, Source, Token
+from console.services import deliveries, hook_health, hooks, waits
 from console.services.events import FanOut
 from console.services.hook_health import Condition
+from console.services.replays import Plan, Progress
 from console.services.stats import Tally
 from console.services.work import Work
 
@@ -25,7 +26,7 @@ from console.services.work import Work
 
 def one_hook(work: Work, row: Hook) -> hook_schemas.Hook:
     """Show a hook by itself, with what the engine knows of it."""
-    return hook(work, row, _condition_of(work, row))
+    return hook(work, row, hook_health.condition(work, row))
 
 
 def hook(work: Work, row: Hook, condition: Condition) -> hook_schemas.Hook:
@@ -35,19 +36,12 @@ def hook(work: Work, row: Hook, condition: Condition) -> hook_schemas.Hook:
 
 def hook_with_secret(work: Work, made: hooks.Made) -> hook_schemas.HookWithSecret:
     """Show a new hook, or one with a new secret."""
-    fields = _hook_fields(work, made.hook, _condition_of(work, made.hook))
+    fields = _hook_fields(work, made.hook, hook_health.condition(work, made.hook))
     return hook_schemas.HookWithSecret(**fields, secret=made.secret)
-
-
-def _condition_of(work: Work, row: Hook) -> Condition:
-    with database.read_only():
-        return hook_health.condition(work, row)
 
 
 def _hook_fields(work: Work, row: Hook, condition: Condition) -> dict[str, Any]:
     state = condition.state
-    with database.read_only():
-        author = row.author.username if row.author else None
     headers = hooks.headers_of(work, row)
     return {
         "id": row.id,
@@ -67,7 +61,7 @@ def _hook_fields(work: Work, row: Hook, condition: Condition) -> dict[str, Any]:
         "max_in_flight": row.max_in_flight,
         "rate_limit": row.rate_limit,
         "description": row.description,
-        "author": author,
+        "author": row.author.username if row.author else None,
         "created_at": row.created_at,
         "modified_at": row.modified_at,
         "last_delivery_at": state.last_delivery_at if state else None,
@@ -91,22 +85,28 @@ def figures(tally: Tally) -> hook_schemas.Figures:
 # --- deliveries -----------------------------------------------------------------------------------------------------
 
 
-def delivery(row: Delivery) -> delivery_schemas.Delivery:
+def delivery(work: Work, row: Delivery) -> delivery_schemas.Delivery:
     """Show a delivery without its attempts."""
-    return delivery_schemas.Delivery(**_delivery_fields(row))
+    return deliveries_of(work, [row])[0]
+
+
+def deliveries_of(work: Work, rows: Sequence[Delivery]) -> list[delivery_schemas.Delivery]:
+    """Show deliveries without their attempts."""
+    reasons = waits.reasons(work, rows)
+    return [delivery_schemas.Delivery(**_delivery_fields(row, reasons[row.number])) for row in rows]
 
 
 def delivery_with_attempts(
-    row: Delivery, *, with_response_bodies: bool = True
+    work: Work, row: Delivery, *, with_response_bodies: bool = True
 ) -> delivery_schemas.DeliveryWithAttempts:
     """Show a delivery with every attempt; *row* was loaded with them."""
-    with database.read_only():
-        body = deliveries.body_of(row).data.decode("utf-8", "replace") if row.attempts else ""
+    body = deliveries.body_of(row).data.decode("utf-8", "replace") if row.attempts else ""
+    reason = waits.reason_of(work, row)
     attempts = [_attempt(row, one, body=body, with_response_body=with_response_bodies) for one in row.attempts]
-    return delivery_schemas.DeliveryWithAttempts(**_delivery_fields(row), attempts=attempts)
+    return delivery_schemas.DeliveryWithAttempts(**_delivery_fields(row, reason), attempts=attempts)
 
 
-def _delivery_fields(row: Delivery) -> dict[str, Any]:
+def _delivery_fields(row: Delivery, reason: str | None) -> dict[str, Any]:
     return {
         "id": row.id,
         "number": row.number,
@@ -117,7 +117,7 @@ def _delivery_fields(row: Delivery) -> dict[str, Any]:
         "state": row.state,
         "attempt_count": row.attempt_count,
         "next_attempt_at": row.next_attempt_at,
-        "waiting_reason": row.waiting_reason,
+        "waiting_reason": reason,
         "created_at": row.created_at,
         "finished_at": row.finished_at,
         "test": row.is_test,
@@ -162,6 +162,66 @@ def _joined(pairs: Iterable[Sequence[str]]) -> dict[str, str]:
     for name, value in pairs:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+# --- replays --------------------------------------------------------------------------------------------------------
+
+
+def replay(row: Replay, progress: Progress) -> replay_schemas.Replay:
+    """Show a replay and how far it is."""
+    hook, author = row.hook, row.author
+    return replay_schemas.Replay(
+        id=row.id,
+        state=row.state,
+        which=row.which,
+        hook=hook.id if hook else None,
+        event_types=row.event_types,
+        since=row.since,
+        until=row.until,
+        progress=replay_schemas.ReplayProgress(
+            total=progress.total,
+            queued=progress.queued,
+            delivered=progress.delivered,
+            failed=progress.failed,
+            canceled=progress.canceled,
+            skipped=progress.skipped,
+            left=progress.left,
+        ),
+        error=row.error,
+        author=author.username if author else None,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def replay_plan(plan: Plan) -> replay_schemas.ReplayPlan:
+    """Show what a replay would do."""
+    return replay_schemas.ReplayPlan(
+        count=plan.to_send,
+        capped=plan.is_capped,
+        skipped={skip.value: count for skip, count in plan.skips.items()},
+        seconds=plan.seconds,
+        hooks=[
+            replay_schemas.PlannedShare(
+                hook=share.hook.id,
+                count=share.to_send,
+                skipped={skip.value: count for skip, count in share.skips.items()},
+            )
+            for share in plan.shares
+        ],
+        rows=[
+            replay_schemas.PlannedRow(
+                event=row.event_id,
+                event_type=row.event_type,
+                hook=row.hook.id,
+                delivery=row.delivery.id if row.delivery else None,
+                state=row.delivery.state if row.delivery else None,
+                created_at=row.created_at,
+            )
+            for row in plan.rows
+        ],
+    )
 
 
 # --- events ---------------------------------------------------------------------------------------------------------

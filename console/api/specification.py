@@ -182,7 +182,7 @@ def _complete_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 def _complete_responses(operation: dict[str, Any], *, path: str, method: str) -> None:
     responses = operation["responses"]
-    if "201" in responses or (method == "post" and path.endswith("/test")):
+    if "201" in responses or (method == "post" and path.endswith(("/test", "/replays"))):
         for status in responses:
             responses[status]["headers"] = {"Location": {"schema": {"type": "string"}, "description": "Its address."}}
     refusals = set(EVERYWHERE)

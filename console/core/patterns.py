@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from console.core.errors import Refused
@@ -162,6 +162,11 @@ class Subscription:
         if self.way_to(event_type, groups=groups) is None:
             return "type"
         return None if self.wants_source(source) else "source"
+
+    @property
+    def explicit(self) -> Subscription:
+        """The same without what takes every event: what it asks for by name, by a narrower wildcard or by group."""
+        return replace(self, all_events=False, names=self.names - {ANY})
 
     def wants_source(self, source: str | None) -> bool:
         """Say whether events of *source* (None: without one) are taken."""

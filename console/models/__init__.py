@@ -25,6 +25,7 @@ from console.models.events import Event
 from console.models.hooks import Hook, HookSecret
 from console.models.idempotency import KeptAnswer
 from console.models.object_models import ObjectModel
+from console.models.replays import Replay, ReplayPart, ReplayState, Which
 from console.models.type_hours import Progress, TypeHour
 
 __all__ = [
@@ -51,6 +52,9 @@ __all__ = [
     "Organization",
     "Progress",
     "RecoveryCode",
+    "Replay",
+    "ReplayPart",
+    "ReplayState",
     "SetupLink",
     "SignInFailure",
     "Source",
@@ -59,5 +63,6 @@ __all__ = [
     "Turn",
     "TypeHour",
     "User",
+    "Which",
     "Worker",
 ]

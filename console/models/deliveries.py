@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from console.models.base import Base, number_key, text40, text200
 from console.models.events import Event
 from console.models.hooks import Hook
+from console.models.replays import Replay
 
 
 class DeliveryState(StrEnum):
@@ -45,6 +46,7 @@ class Delivery(Base):
     The body is not stored: it is built from the event by ``payload_format`` and ``content_type``, which are fixed
     when the delivery is made, so every attempt sends the same bytes. ``chain`` counts the attempt chains (the
     automatic one is 1, each resend adds one); ``chain_failures`` is what counts against the retry policy.
+    ``replay_number`` names the last replay that queued it, ``state_before`` the state that it found.
     """
 
     __tablename__ = "deliveries"
@@ -69,11 +71,43 @@ class Delivery(Base):
             postgresql_where=text("state = 'pending'"),
             sqlite_where=text("state = 'pending'"),
         ),
+        # The few that are served otherwise are found among a backlog of any length.
+        Index(
+            "ix_deliveries_asked",
+            "hook_number",
+            "trigger",
+            "next_attempt_at",
+            postgresql_where=text("state = 'pending' AND trigger <> 'automatic'"),
+            sqlite_where=text("state = 'pending' AND trigger <> 'automatic'"),
+        ),
+        Index(
+            "ix_deliveries_suspect",
+            "hook_number",
+            "next_attempt_at",
+            postgresql_where=text("state = 'pending' AND interrupted >= 2"),
+            sqlite_where=text("state = 'pending' AND interrupted >= 2"),
+        ),
         Index(
             "ix_deliveries_claimed",
             "claimed_by",
             postgresql_where=text("state = 'sending'"),
             sqlite_where=text("state = 'sending'"),
+        ),
+        Index(
+            "ix_deliveries_replay",
+            "replay_number",
+            "number",
+            postgresql_where=text("replay_number IS NOT NULL"),
+            sqlite_where=text("replay_number IS NOT NULL"),
+        ),
+        # All that a replay's progress is counted from, so that counting never touches the rows.
+        Index(
+            "ix_deliveries_replay_states",
+            "replay_number",
+            "hook_number",
+            "state",
+            postgresql_where=text("replay_number IS NOT NULL"),
+            sqlite_where=text("replay_number IS NOT NULL"),
         ),
         {"sqlite_autoincrement": True},
     )
@@ -90,6 +124,8 @@ class Delivery(Base):
     is_test: Mapped[bool] = mapped_column(default=False)
     trigger: Mapped[str] = mapped_column(String(10), default=Trigger.AUTOMATIC.value)  # of the present chain
     triggered_by: Mapped[int | None] = mapped_column(ForeignKey("users.number", ondelete="SET NULL"))
+    replay_number: Mapped[int | None] = mapped_column(ForeignKey("replays.number", ondelete="SET NULL"))
+    state_before: Mapped[str | None] = mapped_column(String(10))  # null: the replay made the delivery
     created_at: Mapped[datetime]
     modified_at: Mapped[datetime]
 
@@ -112,6 +148,7 @@ class Delivery(Base):
 
     event: Mapped[Event] = relationship()
     hook: Mapped[Hook] = relationship()
+    replay: Mapped[Replay | None] = relationship()
     attempts: Mapped[list[Attempt]] = relationship(order_by="Attempt.number", viewonly=True)
 
 

@@ -31,7 +31,8 @@ class Turn(Base):
     """A hook's right to be served: one worker holds a slot. The number of slots is the hook's in-flight cap."""
 
     __tablename__ = "turns"
-    __table_args__ = (Index("ix_turns_worker", "worker_number"),)
+    # Looked up for every hook with due work, by its key: SQLite keeps the rows in the index itself then.
+    __table_args__ = (Index("ix_turns_worker", "worker_number"), {"sqlite_with_rowid": False})
 
     hook_number: Mapped[int] = mapped_column(
         ForeignKey("hooks.number", ondelete="CASCADE"), primary_key=True, autoincrement=False
@@ -70,6 +71,7 @@ class Destination(Base):
     """A host and port, as an organization's hooks meet it: the row is there while it gives no answer to any of them."""
 
     __tablename__ = "destinations"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     organization_number: Mapped[int] = mapped_column(
         ForeignKey("organizations.number", ondelete="CASCADE"), primary_key=True, autoincrement=False
@@ -91,6 +93,7 @@ class Leader(Base):
     name: Mapped[str] = mapped_column(String(20), primary_key=True)
     worker_number: Mapped[int | None]
     beat_at: Mapped[datetime]
+    freed: Mapped[int] = mapped_column(default=0)  # deliveries that dead workers held, ever
 
 
 class HookHour(Base):

@@ -11,14 +11,14 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
 from console.core.envelopes import Body, json_text
 from console.core.errors import Conflict, Invalid, NotFound, Refused
 from console.core.patterns import check_event_type, check_pattern, is_pattern
 from console.core.retry import read_stored
-from console.models import Delivery, DeliveryState, Event, Hook, Trigger
+from console.models import Attempt, Delivery, DeliveryState, Event, Hook, Trigger
 from console.services import audit, bodies, catalogue, rate_of_tests
 from console.services.queries import count_capped, starts_with
 from console.services.work import DELIVERIES, Work
@@ -36,11 +36,12 @@ class DeliveryFilter:
     """Which deliveries of the log are wanted; None and empty mean any.
 
     *event_type* is a name or a wildcard; *status_class* is 1xx … 5xx or ``none`` (no answer came); *q* is the start of
-    a delivery's or an event's id, or an event's object.
+    a delivery's or an event's id, or an event's object; *replay_number* is that of the last replay that queued it.
     """
 
     hook_number: int | None = None
     event_number: int | None = None
+    replay_number: int | None = None
     event_type: str | None = None
     states: tuple[DeliveryState, ...] = ()
     status_class: str | None = None
@@ -53,12 +54,17 @@ class DeliveryFilter:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
-def get(work: Work, *, organization_number: int, delivery_id: UUID) -> Delivery:
-    """Give a delivery with its event, hook and attempts; raise NotFound."""
+def get(work: Work, *, organization_number: int, delivery_id: UUID, with_bodies: bool = True) -> Delivery:
+    """Give a delivery with its event, hook and attempts; raise NotFound.
+
+    *with_bodies* False leaves the answers' bodies, of up to 64 KiB each, to be read one by one when they are asked for.
+    """
+    attempts = selectinload(Delivery.attempts)
     query = (
         select(Delivery)
         .where(Delivery.organization_number == organization_number, Delivery.id == delivery_id)
-        .options(joinedload(Delivery.event), joinedload(Delivery.hook), selectinload(Delivery.attempts))
+        .options(joinedload(Delivery.event), joinedload(Delivery.hook))
+        .options(attempts if with_bodies else attempts.defer(Attempt.response_body))
         .execution_options(populate_existing=True)
     )
     delivery = work.session.scalar(query)
@@ -112,12 +118,15 @@ def count(work: Work, *, organization_number: int, wanted: DeliveryFilter) -> in
 def filtered(query: Select[Any], *, organization_number: int, wanted: DeliveryFilter) -> Select[Any]:
     """Add the conditions of a filter to a query over deliveries; raise Invalid for a value that cannot match."""
     query = query.where(Delivery.organization_number == organization_number)
-    if wanted.hook_number is not None:
-        query = query.where(Delivery.hook_number == wanted.hook_number)
-    if wanted.event_number is not None:
-        query = query.where(Delivery.event_number == wanted.event_number)
+    for column, value in (
+        (Delivery.hook_number, wanted.hook_number),
+        (Delivery.event_number, wanted.event_number),
+        (Delivery.replay_number, wanted.replay_number),
+    ):
+        if value is not None:
+            query = query.where(column == value)
     if wanted.event_type:
-        query = query.where(_of_type(wanted.event_type))
+        query = query.where(of_type(Delivery.event_type, wanted.event_type))
     if wanted.states:
         query = query.where(_in_states(wanted.states))
     if wanted.status_class:
@@ -133,19 +142,20 @@ def filtered(query: Select[Any], *, organization_number: int, wanted: DeliveryFi
     return query
 
 
-def _of_type(event_type: str) -> ColumnElement[bool]:
+def of_type(column: InstrumentedAttribute[str], event_type: str, *, field: str = "event_type") -> ColumnElement[bool]:
+    """Match a type, or a wildcard whose last part is ``*``, in *column*; raise Invalid about *field*."""
     try:
         check_pattern(event_type)
     except Refused as error:
-        raise Invalid.field("event_type", error.message, code=error.code) from error
+        raise Invalid.field(field, error.message, code=error.code) from error
     if not is_pattern(event_type):
-        return Delivery.event_type == event_type
+        return column == event_type
     if event_type == "*":
-        return Delivery.number.is_not(None)
+        return column.is_not(None)
     head = event_type.removesuffix(".*")
     if not event_type.endswith(".*") or is_pattern(head):
-        raise Invalid.field("event_type", "In a filter only the last part may be *, as in order.*.", code="pattern")
-    return starts_with(Delivery.event_type, f"{head}.")
+        raise Invalid.field(field, "In a filter only the last part may be *, as in order.*.", code="pattern")
+    return starts_with(column, f"{head}.")
 
 
 def _in_states(states: Sequence[DeliveryState]) -> ColumnElement[bool]:
@@ -203,7 +213,7 @@ def resend(work: Work, *, delivery: Delivery) -> Delivery:
         raise Conflict("The hook of this delivery was deleted; there is nowhere to send it.", code="hook_deleted")
     with work.transaction():
         _lock(work, delivery)
-        if not begin_again(work, [delivery.number], organization_number=delivery.organization_number):
+        if not begin_chains(work, [delivery.number], organization_number=delivery.organization_number):
             raise Conflict("This delivery is being sent right now; wait for its outcome.", code="sending")
         _audit(work, delivery, "delivery.resent")
     work.ring.ring(DELIVERIES)
@@ -234,7 +244,7 @@ def resend_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) ->
                 )
             )
         )
-        count = begin_again(work, numbers, organization_number=organization_number)
+        count = begin_chains(work, numbers, organization_number=organization_number)
         _audit_many(work, "deliveries.resent", organization_number=organization_number, count=count)
     if count:
         work.ring.ring(DELIVERIES)
@@ -279,8 +289,13 @@ def _audit_many(work: Work, action: str, *, organization_number: int, count: int
     )
 
 
-def begin_again(work: Work, numbers: Sequence[int], *, organization_number: int) -> int:
-    """Start new chains for the rows that are not being sent; give how many there were."""
+def begin_chains(
+    work: Work, numbers: Sequence[int], *, organization_number: int, trigger: Trigger = Trigger.RESEND, **others: Any
+) -> int:
+    """Begin new chains, due now, for the rows that are not being sent, inside the caller's transaction; give how many.
+
+    *others* are further columns to set.
+    """
     now = work.now()
     result = work.session.execute(
         update(Delivery)
@@ -294,14 +309,14 @@ def begin_again(work: Work, numbers: Sequence[int], *, organization_number: int)
             chain=Delivery.chain + 1,
             chain_failures=0,
             interrupted=0,
-            trigger=Trigger.RESEND,
-            triggered_by=work.actor.user_number,
+            trigger=trigger,
             next_attempt_at=now,
             expires_at=None,
             waiting_reason=None,
             finished_at=None,
             cancel_requested=False,
             modified_at=now,
+            **{"triggered_by": work.actor.user_number, **others},
         )
     )
     return int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives

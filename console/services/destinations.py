@@ -21,6 +21,7 @@ from console.database import dialect_of
 from console.models import Destination
 from console.models.base import Moment
 from console.services.queries import insert_into
+from console.services.reports import Report
 from console.services.work import Work
 
 PROBE_FOR = timedelta(seconds=45)
@@ -43,12 +44,19 @@ class Reach:
     probe_until: datetime | None = None
     openings: int = 0
 
-    def note(self, outcome: Outcome, *, hook_number: int, now: datetime, random: Random) -> None:
-        """Take in how an attempt of a hook ended; failures in a row of several hooks open the circuit."""
+    def note(self, outcome: Outcome, *, hook_number: int, now: datetime, random: Random) -> Report | None:
+        """Take in how an attempt of a hook ended; failures in a row of several hooks open the circuit.
+
+        Give what is to be reported: that the circuit opened or closed.
+        """
+        was_open = self.openings > 0
         if outcome in ANSWERED:
             self._answer()
         elif outcome in NETWORK:
             self._fail(hook_number, now=now, random=random)
+        if was_open == (self.openings > 0):
+            return None
+        return Report.CIRCUIT_CLOSED if was_open else Report.CIRCUIT_OPENED
 
     def _answer(self) -> None:
         self.failures = self.openings = self.first_hook = 0

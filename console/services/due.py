@@ -18,13 +18,16 @@ SUSPECT_AFTER = 2
 """A delivery whose worker died so often in a row is claimed alone."""
 
 # A loose index scan: the partial index is entered once per hook, however many rows a hook has due. Ordering all hooks
-# by when they were served would walk the idle ones first.
+# by when they were served would walk the idle ones first. The order is the whole index's, so that no other serves: one
+# over all of a hook's deliveries would be walked through everything that was ever delivered.
 WAITING = """
 WITH RECURSIVE waiting (hook) AS (
-    SELECT (SELECT hook_number FROM deliveries WHERE state = 'pending' ORDER BY hook_number LIMIT 1)
+    SELECT (SELECT hook_number FROM deliveries WHERE state = 'pending'
+            ORDER BY hook_number, next_attempt_at LIMIT 1)
     UNION ALL
     SELECT (SELECT d.hook_number FROM deliveries AS d
-            WHERE d.state = 'pending' AND d.hook_number > waiting.hook ORDER BY d.hook_number LIMIT 1)
+            WHERE d.state = 'pending' AND d.hook_number > waiting.hook
+            ORDER BY d.hook_number, d.next_attempt_at LIMIT 1)
     FROM waiting WHERE waiting.hook IS NOT NULL
 )
 """
@@ -36,14 +39,18 @@ WITH_DESTINATION = (
 _SERVED_HOOKS = f"waiting CROSS JOIN hooks AS h CROSS JOIN hook_states AS s {WITH_DESTINATION}"
 _JOINED = "h.number = waiting.hook AND s.hook_number = h.number"
 
-_DUE = """EXISTS (
-    SELECT 1 FROM deliveries AS d
-    WHERE d.hook_number = h.number AND d.state = 'pending' AND d.next_attempt_at <= :now {which})"""
+# Values, not EXISTS: of that PostgreSQL would make a join over all that is due, the whole backlog of each hook.
+_OLDEST = """(SELECT d.next_attempt_at FROM deliveries AS d WHERE d.hook_number = h.number AND d.state = 'pending'
+              ORDER BY d.hook_number, d.next_attempt_at LIMIT 1)"""
+_DUE = f"{_OLDEST} <= :now"
+_SOME_DUE = """(SELECT 1 FROM deliveries AS d WHERE d.hook_number = h.number AND d.state = 'pending'
+                AND d.next_attempt_at <= :now {which} LIMIT 1) IS NOT NULL"""
 
+# The rare kinds have partial indexes, which serve conditions that hold theirs word for word.
 ORDINARY = f"AND d.interrupted < {SUSPECT_AFTER}"
 SUSPECT = f"AND d.interrupted >= {SUSPECT_AFTER}"
 NOT_AUTOMATIC = "AND d.trigger <> 'automatic'"
-ASKED = "AND d.trigger IN ('test', 'resend')"
+ASKED = f"{NOT_AUTOMATIC} AND d.trigger IN ('test', 'resend')"
 
 # Hooks behind a destination that gives no answer are slow, whatever each of them has met there itself.
 LANE = f"CASE WHEN x.openings > 0 THEN '{DELIVERIES_SLOW}' ELSE s.lane END"
@@ -61,10 +68,10 @@ _LIMITED = "(h.rate_limit IS NOT NULL AND s.next_send_at IS NOT NULL AND s.next_
 GONE = "(h.deleted_at IS NOT NULL AND NOT h.is_trial)"
 _SERVABLE = f"""
     NOT {GONE}
-    AND (h.is_active OR {_DUE.format(which=NOT_AUTOMATIC)})
-    AND (NOT {_OPEN} OR {_EXACT} OR {_DUE.format(which=ASKED)})
+    AND {_DUE} {{some}}
     AND NOT {_LIMITED}
-    AND {_DUE}
+    AND (h.is_active OR {_SOME_DUE.format(which=NOT_AUTOMATIC)})
+    AND (NOT {_OPEN} OR {_EXACT} OR {_SOME_DUE.format(which=ASKED)})
 """
 
 
@@ -75,7 +82,8 @@ def candidates(dialect: str, which: str) -> TextualSelect:
     Those of the organization ``crowding`` come last. *which* narrows what counts as work; empty is quickest, since the
     index alone can tell.
     """
-    servable = _SERVABLE.format(kind=_KIND[dialect], which=which)
+    some = f"AND {_SOME_DUE.format(which=which)}" if which else ""
+    servable = _SERVABLE.format(kind=_KIND[dialect], some=some)
     lock = "FOR UPDATE OF t SKIP LOCKED" if dialect == "postgresql" else ""
     return (
         text(f"""{WAITING}
@@ -96,12 +104,10 @@ def candidates(dialect: str, which: str) -> TextualSelect:
 
 @lru_cache
 def _due_lanes(dialect: str) -> TextualSelect:
-    servable = _SERVABLE.format(kind=_KIND[dialect], which="")
+    servable = _SERVABLE.format(kind=_KIND[dialect], some="")
     return (
         text(f"""{WAITING}
-        SELECT {LANE} AS lane, min((SELECT d.next_attempt_at FROM deliveries AS d
-                            WHERE d.hook_number = h.number AND d.state = 'pending'
-                            ORDER BY d.next_attempt_at LIMIT 1)) AS oldest
+        SELECT {LANE} AS lane, min({_OLDEST}) AS oldest
         FROM {_SERVED_HOOKS}
         WHERE {_JOINED} AND EXISTS (SELECT 1 FROM turns AS t WHERE t.hook_number = h.number AND t.worker_number IS NULL
                       AND t.slot * {SLOT_SIZE} < s.concurrency AND t.slot * {SLOT_SIZE} < h.max_in_flight)
@@ -130,7 +136,7 @@ _NEXT_LIMITED = (
     text(f"""
 SELECT min(s.next_send_at) AS moment FROM hook_states AS s
 JOIN hooks AS h ON h.number = s.hook_number {WITH_DESTINATION}
-WHERE {LANE} = :lane AND {_LIMITED} AND {_DUE.format(which="")}""")  # noqa: S608 constants of this module
+WHERE {LANE} = :lane AND {_LIMITED} AND {_DUE}""")  # noqa: S608 constants of this module
     .bindparams(bindparam("now", type_=Moment()))
     .columns(moment=Moment())
 )

@@ -16,7 +16,7 @@ from console.core.rules import Verdict
 from console.database import dialect_of
 from console.models import Delivery, DeliveryState, Event, Hook, Trigger
 from console.services import audit, explaining
-from console.services.deliveries import begin_again
+from console.services.deliveries import begin_chains
 from console.services.explaining import Standing
 from console.services.matching import listener
 from console.services.publishing import delivery_row
@@ -53,7 +53,7 @@ def _send(work: Work, event: Event, hooks: Sequence[Hook]) -> int:
                 )
             ).all()
         )
-        count = begin_again(work, list(have.values()), organization_number=event.organization_number)
+        count = begin_chains(work, list(have.values()), organization_number=event.organization_number)
         count += _make(work, event, [hook for hook in hooks if hook.number not in have])
         audit.record(
             work,

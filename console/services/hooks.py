@@ -15,10 +15,11 @@ from console.core.errors import Conflict, Invalid, NotFound
 from console.core.health import Health
 from console.core.signing import new_secret
 from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Trigger, Turn
-from console.services import audit, hook_health, matching
+from console.services import audit, hook_health, matching, reports
 from console.services.hook_fields import UNSET, HookDraft, check, slots
 from console.services.publishing import HELD_REASON, KEPT_REASON
 from console.services.queries import contains, count_capped
+from console.services.reports import Report, Subject
 from console.services.work import DELIVERIES, Work
 
 __all__ = ["UNSET", "HookDraft", "HookFilter", "create", "delete", "disable", "enable", "find", "get", "rotate_secret"]
@@ -153,6 +154,8 @@ def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = No
             _fit_slots(work, hook)
         if hook.is_active != was_active:
             _switch(work, hook, reason=f"Disabled by {work.actor.name}")
+            if hook.is_active:
+                reports.publish(work, report=Report.ENABLED, about=Subject.of(hook))
         changed = {name: [before[name], value] for name, value in fields.items() if before[name] != value}
         _audit(work, hook, "hook.updated", _shown_changes(changed))
     if hook.is_active and not was_active:
@@ -168,6 +171,7 @@ def enable(work: Work, *, hook: Hook, held: str = "release") -> Hook:
             hook.is_active = True
             _touch(work, hook)
             _audit(work, hook, "hook.enabled", {"is_active": [False, True]})
+            reports.publish(work, report=Report.ENABLED, about=Subject.of(hook))
         _switch(work, hook, reason="", held=held)
     work.ring.ring(DELIVERIES)
     return hook
@@ -247,9 +251,12 @@ def _those(hook_number: int, *states: DeliveryState) -> tuple[ColumnElement[bool
     )
 
 
-def hold_pending(work: Work, hook_number: int) -> None:
-    """Hold what waits for a hook by itself, inside the caller's transaction; what somebody asked for goes out still."""
-    work.session.execute(
+def hold_pending(work: Work, hook_number: int) -> int:
+    """Hold what waits for a hook by itself, inside the caller's transaction; give how much that is.
+
+    What somebody asked for (a test, a resend, a replay) goes out still.
+    """
+    result = work.session.execute(
         update(Delivery)
         .where(*_those(hook_number, DeliveryState.PENDING), Delivery.trigger == Trigger.AUTOMATIC)
         .values(
@@ -259,6 +266,7 @@ def hold_pending(work: Work, hook_number: int) -> None:
             modified_at=work.now(),
         )
     )
+    return int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
 
 
 def release_held(work: Work, hook_number: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from console.core.patterns import Subscription
 from console.core.retry import read_stored
@@ -16,18 +16,23 @@ from console.services import catalogue
 from console.services.judging import reader_of
 from console.services.work import Work
 
-_COLUMNS = (
-    Hook.number,
-    Hook.is_active,
-    Hook.url,
-    Hook.all_events,
-    Hook.event_types,
-    Hook.event_groups,
-    Hook.sources,
-    Hook.filter,
-    Hook.payload_format,
-    Hook.content_type,
-    Hook.retry,
+_HOOKS = Hook.__table__.c
+_LIVING = (  # built once and over the table, not the class: publishing is the hot path
+    select(
+        _HOOKS.number,
+        _HOOKS.is_active,
+        _HOOKS.url,
+        _HOOKS.all_events,
+        _HOOKS.event_types,
+        _HOOKS.event_groups,
+        _HOOKS.sources,
+        _HOOKS.filter,
+        _HOOKS.payload_format,
+        _HOOKS.content_type,
+        _HOOKS.retry,
+    )
+    .where(_HOOKS.organization_number == bindparam("organization"), _HOOKS.deleted_at.is_(None))
+    .order_by(_HOOKS.number)
 )
 
 
@@ -46,15 +51,10 @@ class Listener:
 
 def listeners(work: Work, *, organization_number: int) -> list[Listener]:
     """Give every hook of an organization that is not deleted, disabled ones included, oldest first."""
-    rows = work.session.execute(
-        select(*_COLUMNS)
-        .where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
-        .order_by(Hook.number)
-    )
-    return [listener(row) for row in rows]
+    return [listener(row) for row in work.session.execute(_LIVING, {"organization": organization_number})]
 
 
-def listener(row: Hook | Row[Any]) -> Listener:
+def listener(row: Hook | Row[*tuple[Any, ...]]) -> Listener:
     """Give one hook as fan-out sees it."""
     return Listener(
         number=row.number,
@@ -67,7 +67,7 @@ def listener(row: Hook | Row[Any]) -> Listener:
     )
 
 
-def subscription_of(hook: Hook | Row[Any]) -> Subscription:
+def subscription_of(hook: Hook | Row[*tuple[Any, ...]]) -> Subscription:
     """Read what a hook subscribes to."""
     return Subscription.of(
         hook.event_types,

@@ -77,6 +77,7 @@ _OTHERS = (
                                      WHERE d.state = 'sending' AND d.claimed_by = workers.number)"""),
         WORKERS_KEPT,
     ),
+    (_deletion("DELETE FROM replays WHERE finished_at < :until"), ROLLUPS_KEPT),
 )
 
 

@@ -12,9 +12,10 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 
 from console.core import health
-from console.core.outcomes import Outcome
+from console.core.outcomes import BLOCKED, Outcome
 from console.core.verdicts import Verdict
 from console.models import Hook, HookState
+from console.services.reports import Report, Subject
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 
 
@@ -38,8 +39,10 @@ class Standing:
     openings: int
     concurrency: int
 
-    def succeed(self, *, now: datetime, maximum: int) -> None:
-        """Note a 2xx: nothing that failed before counts any more."""
+    def succeed(self, *, now: datetime, maximum: int) -> list[Report]:
+        """Note a 2xx: nothing that failed before counts any more. Give what is to be reported."""
+        reports = [Report.CIRCUIT_CLOSED] if self.openings else []
+        reports += [Report.RECOVERED] if self.warned_percent else []
         self.consecutive_failures = self.circuit_failures = self.failed_attempts = 0
         self.warned_percent = self.openings = 0
         self.last_outcome = Outcome.OK.value
@@ -48,6 +51,7 @@ class Standing:
         self.last_success_at = self.last_delivery_at = now
         self.concurrency = health.next_concurrency(self.concurrency, outcome=Outcome.OK, status=None, maximum=maximum)
         self._choose_lane(Outcome.OK)
+        return reports
 
     def fail(
         self,
@@ -58,8 +62,12 @@ class Standing:
         now: datetime,
         maximum: int,
         random: Random,
-    ) -> None:
-        """Note a failure that the receiver is to blame for; several in a row open the circuit."""
+    ) -> list[Report]:
+        """Note a failure that the receiver is to blame for; several in a row open the circuit.
+
+        Give what is to be reported.
+        """
+        reports = [Report.BLOCKED] if outcome in BLOCKED and self.last_outcome not in BLOCKED else []
         self.consecutive_failures += 1
         self.circuit_failures = self.circuit_failures + 1 if verdict.opens_circuit else 0
         self.last_outcome = outcome.value
@@ -72,10 +80,12 @@ class Standing:
         is_open = self.open_until is not None and self.open_until > now
         if health.opens_circuit(self.circuit_failures) and not is_open:
             self.open_until = now + timedelta(seconds=health.circuit_pause_s(self.openings, random=random))
+            reports += [] if self.openings else [Report.CIRCUIT_OPENED]
             self.openings += 1
             self.lane = DELIVERIES_SLOW
         if verdict.hold_hook_s is not None:
             self.open_until = max(self.open_until or now, now + timedelta(seconds=verdict.hold_hook_s))
+        return reports
 
     def _choose_lane(self, outcome: Outcome) -> None:
         slow = health.is_slow_after(
@@ -111,9 +121,15 @@ class Served:
     id: UUID
     organization_number: int
     name: str
+    url: str
     is_active: bool
     is_deleted: bool
     standing: Standing
+
+    @property
+    def subject(self) -> Subject:
+        """The hook as reports speak of it."""
+        return Subject(self.organization_number, self.number, self.id, self.name, self.url)
 
 
 _STATE_COLUMNS = tuple(getattr(HookState, name) for name in Standing.__dataclass_fields__)
@@ -139,7 +155,8 @@ def load(work: Work, *, numbers: Collection[int]) -> dict[int, Served]:
             row.number,
             row.id,
             row.organization_number,
-            row.name or row.url,
+            row.name,
+            row.url,
             row.is_active,
             row.deleted_at is not None and not row.is_trial,
             standings[row.number],

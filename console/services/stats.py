@@ -14,8 +14,8 @@ from sqlalchemy import Select, and_, case, func, or_, select
 from console.core.rollups import hour_of, percentile_ms
 from console.models import Delivery, DeliveryState, Destination, Event, Hook, HookHour, HookState, Worker
 from console.services.beating import DEAD_AFTER
-from console.services.queries import count_capped
-from console.services.work import LANES, Work
+from console.services.queries import COUNT_CAP, count_capped
+from console.services.work import DELIVERIES, LANES, Work
 
 SUCCESS = "2xx"
 HOUR = timedelta(hours=1)
@@ -254,6 +254,27 @@ def oldest_due(work: Work, *, organization_number: int, before: datetime) -> dat
     )
     found: datetime | None = work.session.scalar(query)
     return found
+
+
+def due_by_lane(work: Work, *, organization_number: int) -> dict[str, int]:
+    """Count the deliveries of an organization that could be sent now, by the lane of their hooks; capped."""
+    waiting = (
+        _unfinished(organization_number, DeliveryState.PENDING)
+        .with_only_columns(Delivery.hook_number, Delivery.next_attempt_at)
+        .limit(COUNT_CAP)
+        .subquery()
+    )
+    now = work.now()
+    lane = func.coalesce(HookState.lane, DELIVERIES)
+    may_be_sent = or_(HookState.open_until.is_(None), HookState.open_until <= now)
+    rows = work.session.execute(
+        select(lane, func.count())
+        .select_from(waiting)
+        .outerjoin(HookState, HookState.hook_number == waiting.c.hook_number)
+        .where(waiting.c.next_attempt_at <= now, may_be_sent)
+        .group_by(lane)
+    )
+    return {name: int(count) for name, count in rows}
 
 
 def held_by_hook(work: Work, *, organization_number: int, hooks: Sequence[Hook]) -> dict[int, int]:

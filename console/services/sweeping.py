@@ -150,6 +150,9 @@ WHERE worker_number IS NOT NULL AND (
 INTERRUPTED_WORDS = "The worker stopped before the outcome was recorded; the receiver may have got the request."
 
 
+_COUNT_FREED = text(f"UPDATE leaders SET freed = freed + :count WHERE name = '{DISPATCHER}'")  # noqa: S608 a constant
+
+
 def sweep(work: Work) -> Swept:
     """Declare silent workers dead and free what dead workers held: each attempt ends as interrupted, uncharged."""
     now = work.now()
@@ -161,6 +164,7 @@ def sweep(work: Work) -> Swept:
         if changes:
             work.session.connection().execute(_INTERRUPT, changes)
             work.session.connection().execute(_FREE_ROW, changes)
+            work.session.execute(_COUNT_FREED, {"count": len(changes)})
     parked = [change["delivery"] for change in changes if change["state"] == DeliveryState.FAILED]
     if dead or changes:
         _log.warning("freed what dead workers held", workers=dead, deliveries=len(changes), parked=parked)

@@ -17,13 +17,12 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 from uuid import UUID
 
-from sqlalchemy import Row, and_, or_, select, update
+from sqlalchemy import Row, and_, bindparam, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import joinedload
 
 from console.core.errors import Busy, Forbidden, Invalid, NotFound, Unauthenticated
 from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
-from console.database import read_only
 from console.models import Membership, Organization, Token, User
 from console.services import audit
 from console.services.work import Work
@@ -221,34 +220,42 @@ def _in_digits(number: int, *, length: int) -> str:
 
 # --- using ----------------------------------------------------------------------------------------------------------
 
+_TOKENS, _USERS, _ORGANIZATIONS, _MEMBERSHIPS = (kind.__table__.c for kind in (Token, User, Organization, Membership))
+# Over the tables, not the classes, and built once: every request of the API begins with it.
 _LOOK_UP = (
     select(
-        Token.number,
-        Token.id,
-        Token.secret_hash,
-        Token.permissions,
-        Token.expires_at,
-        Token.revoked_at,
-        Token.last_used_at,
-        User.number.label("user_number"),
-        User.id.label("user_id"),
-        User.username,
-        User.full_name,
-        User.email,
-        User.is_staff,
-        User.is_active,
-        Organization.number.label("organization_number"),
-        Organization.id.label("organization_id"),
-        Organization.slug,
-        Organization.name.label("organization_name"),
-        Membership.role,
+        _TOKENS.number,
+        _TOKENS.id,
+        _TOKENS.secret_hash,
+        _TOKENS.permissions,
+        _TOKENS.expires_at,
+        _TOKENS.revoked_at,
+        _TOKENS.last_used_at,
+        _USERS.number.label("user_number"),
+        _USERS.id.label("user_id"),
+        _USERS.username,
+        _USERS.full_name,
+        _USERS.email,
+        _USERS.is_staff,
+        _USERS.is_active,
+        _ORGANIZATIONS.number.label("organization_number"),
+        _ORGANIZATIONS.id.label("organization_id"),
+        _ORGANIZATIONS.slug,
+        _ORGANIZATIONS.name.label("organization_name"),
+        _MEMBERSHIPS.role,
     )
-    .join(User, User.number == Token.user_number)
-    .join(Organization, Organization.number == Token.organization_number)
-    .outerjoin(
-        Membership,
-        and_(Membership.user_number == Token.user_number, Membership.organization_number == Token.organization_number),
+    .select_from(
+        Token.__table__.join(User.__table__, _USERS.number == _TOKENS.user_number)
+        .join(Organization.__table__, _ORGANIZATIONS.number == _TOKENS.organization_number)
+        .outerjoin(
+            Membership.__table__,
+            and_(
+                _MEMBERSHIPS.user_number == _TOKENS.user_number,
+                _MEMBERSHIPS.organization_number == _TOKENS.organization_number,
+            ),
+        )
     )
+    .where(_TOKENS.prefix == bindparam("prefix"))
 )
 
 
@@ -277,16 +284,11 @@ def authenticate(work: Work, text: str) -> Principal:
 
 
 def _look_up(work: Work, prefix: str) -> Row[*tuple[Any, ...]] | None:
-    """Read a token with all that hangs on it; a transaction begun for that is a reader's and ends at once.
-
-    What the request does next then begins its own: on SQLite a writer's would keep all others waiting meanwhile.
-    """
-    query = _LOOK_UP.where(Token.prefix == prefix)
-    if work.session.in_transaction():
-        return work.session.execute(query).one_or_none()
-    with read_only():
-        row = work.session.execute(query).one_or_none()
-    work.session.commit()
+    """Read a token with all that hangs on it; a transaction begun for that ends at once, for clients may be slow."""
+    was_open = work.session.in_transaction()
+    row = work.session.execute(_LOOK_UP, {"prefix": prefix}).one_or_none()
+    if not was_open:
+        work.session.commit()
     return row
 
 

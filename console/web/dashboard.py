@@ -25,7 +25,7 @@ SETTLED = 0.005
 LANES = {
     "deliveries": ("Deliveries", "healthy hooks"),
     "deliveries-slow": ("Slow lane", "hooks that fail or time out"),
-    "background": ("Background", "upkeep"),
+    "background": ("Background", "replays and upkeep"),
 }
 
 
@@ -84,6 +84,7 @@ def _live() -> dict[str, Any]:
     return {
         "attention": attention.attention(work, organization_number=access.place().organization.number),
         "lanes": [(lane, *LANES.get(lane.name, (lane.name, ""))) for lane in stats.lanes(work)],
+        "due": stats.due_by_lane(work, organization_number=access.place().organization.number),
         "name_of": name_of,
     }
 

@@ -11,6 +11,7 @@ from console.core.errors import Invalid
 from console.core.outcomes import EXPLANATIONS, Outcome
 from console.core.retry import parse_retry
 from console.models import Delivery, DeliveryState, Hook, Trigger
+from console.services import waits
 from console.services.work import Work
 
 FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELED})
@@ -18,7 +19,10 @@ FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One delivery for ``macros/deliveries.html``; *attempts* is ``2/11``, *mark* is test, resend, replay or empty."""
+    """One delivery for ``macros/deliveries.html``; *attempts* is ``2/11``, *mark* is test, resend, replay or empty.
+
+    *reason* says why it waits or ended.
+    """
 
     id: UUID
     number: int
@@ -33,6 +37,7 @@ class Row:
     outcome: str
     duration_ms: float | None
     next_attempt_at: datetime | None
+    reason: str
     created_at: datetime
     mark: str
     can_resend: bool
@@ -40,11 +45,16 @@ class Row:
 
 def rows_of(work: Work, deliveries: Sequence[Delivery]) -> list[Row]:
     """Describe *deliveries*, whose hooks are loaded."""
-    return [row_of(work, delivery) for delivery in deliveries]
+    reasons = waits.reasons(work, deliveries)
+    return [_row(work, delivery, reason=reasons[delivery.number] or "") for delivery in deliveries]
 
 
 def row_of(work: Work, delivery: Delivery) -> Row:
     """Describe one delivery."""
+    return rows_of(work, [delivery])[0]
+
+
+def _row(work: Work, delivery: Delivery, *, reason: str) -> Row:
     hook = delivery.hook
     is_deleted = hook.deleted_at is not None
     return Row(
@@ -61,6 +71,7 @@ def row_of(work: Work, delivery: Delivery) -> Row:
         outcome=outcome_title(delivery.last_outcome),
         duration_ms=delivery.last_duration_ms,
         next_attempt_at=delivery.next_attempt_at if delivery.state == DeliveryState.PENDING else None,
+        reason=reason,
         created_at=delivery.created_at,
         mark=mark_of(delivery),
         can_resend=not is_deleted and delivery.state != DeliveryState.SENDING,

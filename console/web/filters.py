@@ -23,6 +23,7 @@ from console.web.pretty import json_tokens
 
 THEMES = ("auto", "light", "dark")
 DENSITIES = ("comfortable", "compact")
+KEYS = ("on", "off")
 COUNT_LIMIT = 10_000
 """Counts beyond this are not counted out, but shown as "10,000+"."""
 
@@ -46,9 +47,11 @@ def duration(value: float | timedelta, *, parts: int = 3) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """Say a time of an attempt: ``0.4 ms``, ``143 ms``, ``1.24 s``, ``15.0 s``; a dash for none."""
+    """Say a time of an attempt: ``<0.1 ms``, ``0.4 ms``, ``143 ms``, ``1.24 s``, ``15.0 s``; a dash for none."""
     if value is None:
         return NONE
+    if 0 < value < 0.05:  # noqa: PLR2004 # what would round to 0.0
+        return "<0.1 ms"
     if value < 10:  # noqa: PLR2004 # below ten, a digit behind the point tells something
         return f"{value:.1f} ms".replace(".0 ", " ")
     if value < 999.5:  # noqa: PLR2004 # what would round to 1000 ms
@@ -230,5 +233,6 @@ def install(app: Flask) -> None:
         zone_name=lambda: _now().astimezone(_zone()).tzname() or "UTC",
         theme=lambda: chosen("theme", THEMES),
         density=lambda: chosen("density", DENSITIES),
+        keys=lambda: chosen("keys", KEYS),
         sparkline=sparkline,
     )

@@ -32,11 +32,13 @@ class Period:
     preset: str = ""
 
 
-def read(values: Mapping[str, str], *, now: datetime, zone: tzinfo) -> Period:
+def read(
+    values: Mapping[str, str], *, now: datetime, zone: tzinfo, presets: Mapping[str, timedelta] = PRESETS
+) -> Period:
     """Read ``since`` and ``until``; a time without a zone is the reader's. Raise Invalid."""
     since, until = values.get("from") or values.get("since", ""), values.get("until", "")
-    if since in PRESETS:
-        return Period(now - PRESETS[since], _moment("until", until, zone=zone), since)
+    if since in presets:
+        return Period(now - presets[since], _moment("until", until, zone=zone), since)
     period = Period(_moment("since", since, zone=zone), _moment("until", until, zone=zone))
     if period.since is not None and period.until is not None and period.since >= period.until:
         raise Invalid.field("until", "The end of the period must be after its start.", code="range")

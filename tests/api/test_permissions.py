@@ -6,7 +6,7 @@ import pytest
 
 from console.api import native
 from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
-from console.models import Delivery, Event, EventType, Hook, Source, Token
+from console.models import Delivery, Event, EventType, Hook, Replay, Source, Token
 from tests.api.conftest import rows
 from tests.engine import claim, hire, record, rows_of
 
@@ -32,6 +32,10 @@ OPERATIONS: dict[str, tuple[str, dict[str, object] | None]] = {
     "GET /deliveries/{delivery_id}": ("DELIVERIES:VIEW", None),
     "POST /deliveries/{delivery_id}/resend": ("DELIVERIES:RESEND", None),
     "POST /deliveries/{delivery_id}/cancel": ("DELIVERIES:RESEND", None),
+    "GET /replays": ("DELIVERIES:VIEW", None),
+    "POST /replays": ("DELIVERIES:RESEND", {"which": "failed"}),
+    "GET /replays/{replay_id}": ("DELIVERIES:VIEW", None),
+    "POST /replays/{replay_id}/cancel": ("DELIVERIES:RESEND", None),
     "GET /event-types": ("WEBHOOKS:VIEW", None),
     "POST /event-types": ("ADMIN", {"name": "a.new.one"}),
     "GET /event-types/{name}": ("WEBHOOKS:VIEW", None),
@@ -47,7 +51,7 @@ OPERATIONS: dict[str, tuple[str, dict[str, object] | None]] = {
 }
 ON_AN_OBJECT = [operation for operation in OPERATIONS if "{" in operation]
 RESOURCES = [blueprint.name for blueprint in native.RESOURCES]
-KINDS = (Hook, Event, Delivery, EventType, Source, Token)
+KINDS = (Hook, Event, Delivery, Replay, EventType, Source, Token)
 
 
 @pytest.fixture
@@ -64,6 +68,7 @@ def ids(ada_api, work):
         "hook_id": hook["id"],
         "event_id": event["id"],
         "delivery_id": ada_api.only_delivery()["id"],
+        "replay_id": ada_api.post("/replays", json={"which": "all"}).get_json()["id"],
         "name": "our.own",
         "slug": "shop",
         "token_id": ada_api.post("/tokens", json={"permissions": ["EVENTS:VIEW"]}).get_json()["id"],
@@ -134,13 +139,21 @@ def test_objects_of_another_organization_do_not_exist(ada_api, mallory_api, ids,
 
 
 def test_lists_of_another_organization_are_not_seen(ada_api, mallory_api, ids):
-    for path in ("/hooks", "/events", "/deliveries", "/sources", "/event-types?builtin=false"):
+    for path in ("/hooks", "/events", "/deliveries", "/replays", "/sources", "/event-types?builtin=false"):
         assert mallory_api.get(path).get_json() == {"data": [], "next_cursor": None}
     assert [token["user"] for token in mallory_api.get("/tokens").get_json()["data"]] == ["mallory"]
 
 
 @pytest.mark.parametrize(
-    "query", ["hook={hook_id}", "event={event_id}", "q={delivery_id}", "q={event_id}", "event_type=order.paid"]
+    "query",
+    [
+        "hook={hook_id}",
+        "event={event_id}",
+        "replay={replay_id}",
+        "q={delivery_id}",
+        "q={event_id}",
+        "event_type=order.paid",
+    ],
 )
 def test_filters_find_nothing_of_another_organization(mallory_api, ids, query):
     assert mallory_api.get(f"/deliveries?{query.format(**ids)}").get_json()["data"] == []

@@ -7,11 +7,12 @@ import threading
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from console.models import Delivery, Event
 from tests.api.conftest import pointers, rows
+from tests.fuzz import through_the_app
 
 PAYLOAD = b'{ "b": 1.10,\t"a" : [1e400, -0, 1E+2],\n"esc": "\\u0041\\/\\ud83d\\ude00", "text": "\xc3\xbc" }'
 
@@ -50,7 +51,7 @@ def test_payload_and_context_are_kept_byte_for_byte(ada_api, work):
     assert read.get_json()["context"] == {"x": 0.1}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@through_the_app()
 @given(
     value=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

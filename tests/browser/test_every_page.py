@@ -26,6 +26,8 @@ PATHS = [
     "/o/acme/events/types/webhook.test",
     "/o/acme/events/new-type",
     "/o/acme/events/import-types",
+    "/o/acme/replays",
+    "/o/acme/replays/new?which=all",
     "/o/acme/bins",
     "/o/acme/settings/tokens",
     "/o/acme/settings/members",

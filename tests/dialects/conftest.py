@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
-from werkzeug.serving import make_server
+from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.test import TestResponse
 
 from console.services.work import Clock, Ring
@@ -59,19 +59,25 @@ def app(settings: Settings, clock: Clock, ring: Ring) -> Iterator[Flask]:
         yield app
 
 
-@pytest.fixture
-def address(settings: Settings, clock: Clock, ring: Ring) -> Iterator[str]:
-    """Where the app is served, on a socket of this machine."""
+@pytest.fixture(scope="module")
+def server() -> Iterator[BaseWSGIServer]:
+    """A server on a socket of this machine; its app is the one of the test that runs."""
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def address(server: BaseWSGIServer, settings: Settings, clock: Clock, ring: Ring) -> Iterator[str]:
+    """Where the app is served."""
     address = f"http://127.0.0.1:{server.port}"
     with app_of(settings.model_copy(update={"base_url": address}), clock=clock, ring=ring) as app:
         server.app = app
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
         yield address
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture

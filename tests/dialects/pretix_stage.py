@@ -57,3 +57,21 @@ def make_native(work: Work, person: Any, **fields: Any) -> dict[str, Any]:
 def add_sources(work: Work, person: Any, *slugs: str) -> None:
     for slug in slugs:
         sources.create(work, organization_number=person.organization.number, slug=slug)
+
+
+def is_of_pretix(answer: Any) -> bool:
+    """Say whether an answer has one of the shapes that the contract knows."""
+    if answer.status_code in {204, 308}:
+        return not answer.data
+    if answer.mimetype != "application/json":
+        return False
+    body = answer.get_json()
+    if answer.status_code in {200, 201}:
+        return list(body) in (KEYS, ["count", "next", "previous", "results"])
+    if answer.status_code == 400 and "detail" not in body:
+        return all(name in {*KEYS, "non_field_errors"} and _are_sentences(words) for name, words in body.items())
+    return answer.status_code in {400, 401, 403, 404, 405, 406, 409, 413, 415} and list(body) == ["detail"]
+
+
+def _are_sentences(words: Any) -> bool:
+    return isinstance(words, list) and bool(words) and all(isinstance(one, str) for one in words)

@@ -7,11 +7,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.dialects.oms_stage import (
-    EVENT_KEYS,
     FIXED,
     HOOK_KEYS,
     LEAST,
@@ -24,14 +23,14 @@ from tests.dialects.oms_stage import (
     H,
     W,
     events_of,
+    is_of_oms,
     make,
     path_of,
     publish,
 )
+from tests.fuzz import through_the_app
 
-FUZZ = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+FUZZ = through_the_app()
 NUMBERS = st.integers() | st.integers(-(10**40), 10**40) | st.floats()
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(max_size=20),
@@ -73,33 +72,6 @@ def _bodies(near: dict[str, Any], least: list[str]) -> Any:
         ANY_JSON.map(lambda body: json.dumps(body).encode()),
         st.binary(max_size=200),
     )
-
-
-def is_of_oms(answer: Any) -> bool:
-    """Say whether an answer has one of the shapes that the contract knows."""
-    if answer.status_code in {202, 204, 308} or (answer.status_code == 200 and not answer.data):
-        return not answer.data
-    if answer.mimetype != "application/json":
-        return False
-    body = answer.get_json()
-    if answer.status_code in {200, 201}:
-        return isinstance(body, list) or list(body) in (
-            HOOK_KEYS,
-            EVENT_KEYS,
-            ["count", "next", "previous", "results"],
-        )
-    if answer.status_code == 400 and "detail" not in body:
-        return bool(body) and all(_are_errors(words) for words in body.values())
-    if answer.status_code == 406 and "code" in body:
-        return list(body) == ["code", "en"]
-    return answer.status_code in {400, 401, 403, 404, 405, 406, 409, 413, 415} and list(body) == ["detail"]
-
-
-def _are_errors(words: Any) -> bool:
-    """Say whether *words* are sentences, or an object of such by key."""
-    if isinstance(words, dict):
-        return bool(words) and all(map(_are_errors, words.values()))
-    return isinstance(words, list) and bool(words) and all(isinstance(one, str) for one in words)
 
 
 def any_hook(api: Any) -> dict[str, Any]:

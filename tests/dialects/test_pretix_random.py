@@ -7,15 +7,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from console.services.work import Work
-from tests.dialects.pretix_stage import DOCUMENTED, KEYS, LEAST, URL, W, add_sources, make, path_of
+from tests.dialects.pretix_stage import DOCUMENTED, KEYS, LEAST, URL, W, add_sources, is_of_pretix, make, path_of
+from tests.fuzz import through_the_app
 
-FUZZ = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+FUZZ = through_the_app()
 NUMBERS = st.integers() | st.integers(-(10**30), 10**30) | st.floats()
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(max_size=20),
@@ -52,24 +51,6 @@ TYPES = st.sampled_from(["application/json"] * 6 + ["application/x-www-form-urle
 @pytest.fixture(autouse=True)
 def _events(work: Work, ada: Any) -> None:
     add_sources(work, ada, "democon")
-
-
-def is_of_pretix(answer: Any) -> bool:
-    """Say whether an answer has one of the shapes that the contract knows."""
-    if answer.status_code in {204, 308}:
-        return not answer.data
-    if answer.mimetype != "application/json":
-        return False
-    body = answer.get_json()
-    if answer.status_code in {200, 201}:
-        return list(body) in (KEYS, ["count", "next", "previous", "results"])
-    if answer.status_code == 400 and "detail" not in body:
-        return all(name in {*KEYS, "non_field_errors"} and _are_sentences(words) for name, words in body.items())
-    return answer.status_code in {400, 401, 403, 404, 405, 406, 409, 413, 415} and list(body) == ["detail"]
-
-
-def _are_sentences(words: Any) -> bool:
-    return isinstance(words, list) and bool(words) and all(isinstance(one, str) for one in words)
 
 
 @FUZZ

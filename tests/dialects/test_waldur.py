@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
@@ -20,6 +20,7 @@ from console.services import deliveries, hooks, publishing
 from console.services.hooks import HookDraft
 from console.services.publishing import EventDraft
 from console.services.work import Work
+from tests.fuzz import through_the_app
 
 ROOT = "/api/hooks-web/"
 URL = "https://receiver.example.com/hook"
@@ -830,9 +831,7 @@ BODIES = st.one_of(
     ANY_JSON.map(lambda body: json.dumps(body).encode()),
     st.binary(max_size=200),
 )
-FUZZ = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+FUZZ = through_the_app()
 
 
 def is_an_answer_of_waldur(answer: Any) -> bool:

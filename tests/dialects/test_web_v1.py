@@ -13,8 +13,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
@@ -32,6 +31,7 @@ from console.services.work import Work
 from console.settings import Settings
 from tests.apps import app_of
 from tests.dialects.web_v1_stage import ERROR_KEYS, KEYS, PARMS, ROOT, URL, Caller, refusal
+from tests.fuzz import through_the_app
 
 ID = "0193a1c2-7b1e-7c55-9d0a-5b8f0f6f2a11"
 OPERATIONS = {
@@ -637,6 +637,17 @@ TAKEN = (409, "Webhook with this callback URL already exists")
 
 
 @pytest.mark.both_databases
+@pytest.mark.parametrize("accept", ["application/json", "*/*", "text/html", ""])
+def test_whatever_a_client_accepts_it_is_answered(ada_api: Caller, accept: str) -> None:
+    webhook = ada_api.make()
+    headers = {"Accept": accept}
+
+    assert ada_api.call("GET", f"/{webhook['id']}", headers=headers).get_json() == webhook
+    assert refusal(ada_api.call("GET", f"/{ID}", headers=headers))[0] == 404
+    deleted = ada_api.call("DELETE", f"/{webhook['id']}", headers=headers)
+    assert (deleted.status_code, deleted.data) == (200, b"")
+
+
 def test_a_url_that_is_taken_is_409_and_nothing_is_made(ada_api: Caller) -> None:
     webhook = ada_api.make()
 
@@ -828,9 +839,7 @@ CALLS = st.tuples(
     st.sampled_from(["", "/", "/MINE", "/test/NONE", "/NONE"]) | st.text(max_size=12).map(lambda text: f"/{text}"),
     BODIES | JSON,
 )
-anything = hypothesis_settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+anything = through_the_app()
 
 
 @anything

@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 import requests
 from flask import Flask
@@ -31,7 +32,7 @@ from console.cli import commands
 from console.core.permissions import Permission
 from console.extensions import db
 from console.models import Attempt, Delivery, Event, Hook, Worker
-from console.services import hooks, tokens
+from console.services import hooks, sweeping, tokens
 from console.services.hook_fields import HookDraft
 from console.services.publishing import EventDraft, publish_batch
 from console.services.work import DELIVERIES, Work
@@ -164,6 +165,15 @@ class Stage:
     def bury(self, process: Process) -> None:
         """Wait for a worker's death, and date its last beat back: that nobody hears of it for 10 s has its own test."""
         process.wait(30)
+        self.forget(process)
+
+    def freeze(self, process: Process) -> None:
+        """Stop a worker until it gets SIGCONT, long enough to be taken for dead."""
+        process.send_signal(signal.SIGSTOP)
+        self.forget(process)
+
+    def forget(self, process: Process) -> None:
+        """Date the last beat of a worker back."""
         self.kills += 1
         earlier = self.work.now() - timedelta(minutes=1)
         self.work.session.execute(
@@ -196,12 +206,19 @@ class Stage:
 
     def wait_for(self, seconds: float = 20, **states: int) -> None:
         """Wait until so many deliveries are in each state: ``wait_for(delivered=3)``."""
-        self.wait_until(lambda: self.states() == states, seconds=seconds)
+        try:
+            self.wait_until(lambda: self.states() == states, seconds=seconds)
+        except pytest.fail.Exception as error:
+            pytest.fail(f"{error}: {self.states()} instead of {states}")
 
     def outcomes(self, number: int) -> list[str | None]:
         """Give the outcomes of a delivery's attempts."""
         query = select(Attempt.outcome).where(Attempt.delivery_number == number).order_by(Attempt.number)
         return scalars(self.work, query)
+
+    def sweep(self) -> None:
+        """Free what the dead held, as the leader does every second."""
+        sweeping.sweep(self.work)
 
     def events(self) -> int:
         """Count events."""

@@ -25,9 +25,11 @@ AGAIN = 15.0
 """Seconds after which all is as usual once Redis is back."""
 
 
-def flush(valkey: Valkey, _away: Event) -> None:
+def flush(valkey: Valkey, away: Event) -> None:
     with valkey.client() as client:
-        client.flushall()
+        for _ in range(10):
+            client.flushall()
+            away.wait(0.1)
 
 
 def restart(valkey: Valkey, _away: Event) -> None:

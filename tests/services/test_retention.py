@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select
 
-from console.models import Attempt, Delivery, Event, HookHour, Worker
-from console.services import beating, deliveries, retention
+from console.models import Attempt, Delivery, Event, HookHour, Replay, Which, Worker
+from console.services import beating, deliveries, replays, retention
+from console.services.replaying import steps
+from console.services.replays import ReplayDraft
 from console.services.work import Work
 from tests.engine import claim, delivery, hire, make_hook, publish, put, record, rows_of
 
@@ -90,6 +92,26 @@ def test_old_rollups_and_workers_go_too(work: Work, ada, clock) -> None:
 
     assert count(work, HookHour) == 0
     assert work.session.get(Worker, gone, populate_existing=True) is None
+
+
+def test_a_replay_outlives_its_deliveries_and_goes_with_the_rollups(work: Work, ada, clock) -> None:
+    make_hook(work, ada)
+    [number] = publish(work, ada)
+    put(work, number, state="failed", next_attempt_at=None, finished_at=work.now())
+    row = replays.start(work, organization_number=ada.organization.number, draft=ReplayDraft(which=Which.FAILED))
+    for _ in range(2):
+        steps.tend(work)
+    put(work, number, state="delivered", finished_at=work.now())
+    clock.advance(seconds=5)
+    steps.tend(work)
+
+    clock.advance(days=31)
+    retention.prune(work)
+    assert (count(work, Delivery), replays.progress_of(work, [row])[row.number].delivered) == (0, 1)
+
+    clock.advance(days=370)
+    retention.prune(work)
+    assert count(work, Replay) == 0
 
 
 def test_the_rollups_outlive_the_attempts_they_count(work: Work, ada, clock) -> None:

@@ -77,6 +77,10 @@ def test_a_sparkline_has_one_bar_an_hour() -> None:
 
     assert len(chart.bars) == 24
     assert [part.key for part in chart.bars[-1].segments] == ["delivered", "failed"]
+    assert [chart.bars[place].title for place in (0, 23)] == [
+        "23 h ago: 1 delivered",
+        "This hour: 1 delivered, 1 failed",
+    ]
 
 
 def test_the_band_is_broken_where_there_is_no_data() -> None:

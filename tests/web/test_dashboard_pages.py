@@ -264,3 +264,19 @@ def test_workers_are_shown_by_lane_while_they_beat(signed_in, ada, work, clock) 
     text = signed_in(ada).see("/o/acme/").select_one("#live").get_text(" ", strip=True)
     assert "2 workers" in text
     assert "hookyard worker --lane background" in text
+
+
+def test_the_workers_strip_says_how_many_deliveries_are_due(signed_in, ada, work, scene, clock) -> None:
+    scene.hook()
+    scene.publish()
+    (later,) = scene.publish()
+    scene.put(later, next_attempt_at=clock.now() + timedelta(hours=1))
+    work.session.add(
+        Worker(lane="deliveries", host="h", pid=1, version="1", started_at=clock.now(), beat_at=clock.now())
+    )
+    work.session.commit()
+
+    page = signed_in(ada).see("/o/acme/")
+
+    strip = page.select_one("section[aria-labelledby=workers-title]").get_text(" ", strip=True)
+    assert "1 due" in strip

@@ -9,6 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select, update
 
+from console.core.signing import sign
 from console.models import BrowserSession, Delivery
 from console.services import deliveries, hooks
 
@@ -561,3 +562,87 @@ def test_deliveries_of_others_are_not_resent(signed_in, ada, elsewhere, work) ->
     browser.submit(f"{LOG}/resend", {"ids": [str(theirs.id)]})
     assert browser.get(f"/o/acme/hooks/{hook.id}/deliveries").status_code == 404
     assert work.session.scalar(select(Delivery.chain).where(Delivery.number == theirs.number)) == 1
+
+
+# --- one attempt, and the way through the list ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def tried(scene, work) -> Delivery:
+    """A delivery that failed once and arrived at the second attempt."""
+    scene.hook()
+    (delivery,) = scene.publish()
+    scene.attempt(delivery, number=1, status=503, outcome="server_error", response_body=b"down for now")
+    stamp = [["webhook-id", str(delivery.id)], ["webhook-timestamp", str(int(work.now().timestamp()))]]
+    scene.attempt(delivery, number=2, request_headers=[*stamp, ["webhook-signature", "••••••"]])
+    return scene.put(delivery, state="delivered", next_attempt_at=None)
+
+
+def test_only_the_latest_attempt_is_there_at_once_and_others_are_fetched(signed_in, ada, tried) -> None:
+    browser = signed_in(ada)
+    page = browser.see(f"{LOG}/{tried.id}")
+
+    earlier, latest = page.select(".timeline > li > details")
+    fetched = browser.get(earlier.select_one("[hx-get]")["hx-get"], headers=HTMX)
+
+    assert "down for now" not in page.get_text()
+    assert latest.has_attr("open")
+    assert "down for now" in fetched.text
+    assert "<html" not in fetched.text
+
+
+def test_an_attempt_has_an_address_of_its_own(signed_in, ada, tried) -> None:
+    browser = signed_in(ada)
+    link = browser.see(f"{LOG}/{tried.id}").select_one(".timeline a[href*='attempt=1']")
+
+    page = browser.see(link["href"].split("#")[0])
+    plain = browser.get(f"{LOG}/{tried.id}/attempts/1")
+
+    assert "down for now" in page.select_one("#attempt-1 details[open]").get_text()
+    assert page.select_one("#attempt-2 details[open]") is None
+    assert plain.location == f"{LOG}/{tried.id}?attempt=1#attempt-1"
+
+
+@pytest.mark.parametrize("number", ["3", "0", "99999999999999999999"])
+def test_an_attempt_that_was_not_made_is_not_found(signed_in, ada, tried, number) -> None:
+    browser = signed_in(ada)
+
+    assert browser.get(f"{LOG}/{tried.id}/attempts/{number}", headers=HTMX).status_code == 404
+    assert browser.see(f"{LOG}/{tried.id}?attempt={number}").select_one("#attempt-2 details[open]") is not None
+
+
+def test_the_signature_of_each_secret_is_there_to_compare(signed_in, ada, vi, tried, work) -> None:
+    hook = tried.hook
+    old = hooks.secrets_of(work, hook)[0][1]
+    work.clock.advance(minutes=1)
+    new = hooks.rotate_secret(work, hook=hook, overlap_s=3600).secret
+    body = deliveries.body_of(tried).data
+    stamp = int(tried.attempts[1].request_headers[1][1])
+    expected = [sign(message_id=str(tried.id), timestamp=stamp, body=body, secrets=[one]) for one in (new, old)]
+
+    page = signed_in(ada).see(f"{LOG}/{tried.id}").select_one("#attempt-2")
+
+    assert [code.get_text() for code in page.select("li > code")] == expected
+    assert "it did not sign it" in page.get_text()
+    assert f"{tried.id}.{stamp}." in page.get_text()
+    assert expected[0] not in signed_in(vi).get(f"{LOG}/{tried.id}").text
+
+
+def test_newer_and_older_keep_to_the_filter_the_delivery_was_opened_from(signed_in, ada, five, scene) -> None:
+    first, last = five[0], five[4]
+    for one in (first, five[2], last):
+        scene.put(one, state="failed")
+    browser = signed_in(ada)
+
+    page = browser.see(f"{LOG}/{five[2].id}?state=failed")
+    newer, older = page.select(".neighbours a")
+
+    assert (newer["href"], newer["rel"]) == (f"{LOG}/{last.id}?state=failed", ["prev"])
+    assert (older["href"], older["rel"]) == (f"{LOG}/{first.id}?state=failed", ["next"])
+    assert page.select_one(".crumbs a")["href"] == f"{LOG}?state=failed"
+    assert [link.get_text() for link in browser.see(f"{LOG}/{last.id}").select(".neighbours a")] == ["Older"]
+
+
+@pytest.mark.parametrize("query", ["?state=nonsense", "?since=yesterday", "?event_type=*.x.*", "?hook=nobody"])
+def test_a_filter_that_makes_no_sense_does_not_hide_the_delivery(signed_in, ada, five, query) -> None:
+    assert signed_in(ada).see(f"{LOG}/{five[2].id}{query}").select(".neighbours") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import re
@@ -14,7 +15,7 @@ import pytest
 from console.paths import STATIC, TEMPLATES
 
 CSS = (STATIC / "console.css").read_text()
-SCRIPT = (STATIC / "console.js").read_text()
+SCRIPTS = {name: (STATIC / name).read_text() for name in ("console.js", "keys.js")}
 PAGES = sorted(TEMPLATES.rglob("*.html"))
 HTMX = STATIC / "vendor" / "htmx.org@2.0.11"
 TOKENS = {
@@ -100,7 +101,9 @@ def test_templates_have_nothing_inline(page: Path) -> None:
     assert "|safe" not in source.replace(" ", "")
 
 
-@pytest.mark.parametrize("page", [*PAGES, STATIC / "console.css", STATIC / "console.js"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "page", [*PAGES, STATIC / "console.css", STATIC / "console.js", STATIC / "keys.js"], ids=lambda path: path.name
+)
 def test_nothing_is_loaded_from_elsewhere(page: Path) -> None:
     loads = re.findall(
         r"(?:src|href|action|url\(|@import)\s*[=(]?\s*['\"]?((?:https?:)?//[^'\")\s]+)", page.read_text()
@@ -109,9 +112,15 @@ def test_nothing_is_loaded_from_elsewhere(page: Path) -> None:
     assert loads == []
 
 
-def test_the_script_evaluates_nothing_and_stays_small() -> None:
-    assert not re.search(r"\beval\(|new Function|innerHTML|insertAdjacentHTML|document\.write", SCRIPT)
-    assert SCRIPT.count("\n") <= 150
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_evaluate_nothing_and_stay_small(name: str) -> None:
+    assert not re.search(r"\beval\(|new Function|innerHTML|insertAdjacentHTML|document\.write", SCRIPTS[name])
+    assert SCRIPTS[name].count("\n") <= 150
+
+
+def test_scripts_and_styles_keep_to_their_budget() -> None:
+    assert sum(len(gzip.compress(text.encode(), 9)) for text in SCRIPTS.values()) <= 5 * 1024
+    assert len(gzip.compress(CSS.encode(), 9)) <= 9.25 * 1024
 
 
 def test_htmx_is_the_pinned_file() -> None:

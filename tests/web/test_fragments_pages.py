@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from bs4 import BeautifulSoup
 
-from console.services import bins, sources
+from console.models import Which
+from console.services import bins, replays, sources
+from console.services.replays import ReplayDraft
 
 HTMX = {"HX-Request": "true"}
 
@@ -19,7 +21,15 @@ def stage(scene, work, ada, token_of):
     bins.catch(work, key=made.key, method="POST", path="/", headers=[], body=b"{}")
     sources.create(work, organization_number=ada.organization.number, slug="shop")
     token_of(ada)
-    return {"delivery": delivery.id, "event": delivery.event.id, "bin": made.id, "hook": delivery.hook.id}
+    draft = ReplayDraft(which=Which.ALL)
+    replay = replays.start(work, organization_number=ada.organization.number, draft=draft)
+    return {
+        "replay": replay.id,
+        "delivery": delivery.id,
+        "event": delivery.event.id,
+        "bin": made.id,
+        "hook": delivery.hook.id,
+    }
 
 
 @pytest.mark.parametrize(
@@ -31,6 +41,9 @@ def stage(scene, work, ada, token_of):
         ("events/types", "#groups"),
         ("events/publish", "#publish"),
         ("events/new-type", "#type"),
+        ("replays", "#replays"),
+        ("replays/new", "#replay"),
+        ("replays/{replay}", "#progress"),
         ("bins", "#bins"),
         ("bins/{bin}", "#requests"),
         ("bins/{bin}/edit", "#answer"),

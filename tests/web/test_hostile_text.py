@@ -70,6 +70,7 @@ def check_inert(answer, *, string: str) -> None:
     assert {script.get("src", "").split("?")[0].rsplit("/", 1)[-1] for script in page.find_all("script")} <= {
         "console.js",
         "htmx.min.js",
+        "keys.js",
     }
     assert not page.find_all(["iframe", "base", "style", "object", "embed", "math", "img"])
     for tag in page.find_all():

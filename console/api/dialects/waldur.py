@@ -13,7 +13,6 @@ from uuid import UUID
 from flask import Flask, Response
 from sqlalchemy import Row
 
-from console import database
 from console.api.dialects import drf
 from console.api.dialects.drf import Field, fields
 from console.core.catalogue import WALDUR, packaged_groups, packaged_names
@@ -74,15 +73,13 @@ def create() -> Response:
     """Make a hook of the caller's."""
     work = current_work()
     given = drf.take(drf.body(), _fields(work))
-    made = hooks.create(
+    hook = hooks.create(
         work,
         organization_number=drf.organization_number(),
         author_number=drf.principal().user.number,
         draft=_draft(given, hook=None),
         dialect=WALDUR,
-    )
-    with database.read_only():
-        hook = _get(work, made.hook.id.hex)
+    ).hook
     return drf.answer(shown(hook), 201, headers=[("Location", _address(hook))])
 
 

@@ -35,6 +35,7 @@ class DeliveryQuery(ListQuery):
 
     hook: Id | None = Field(None, description="The id of a hook, deleted ones too.")
     event: Id | None = Field(None, description="The id of an event.")
+    replay: Id | None = Field(None, description="The id of a replay: the deliveries that it was the last to queue.")
     event_type: PatternText | None = Field(None, description="A type, or a wildcard that ends in .*")
     state: States | None = Field(None, description="One state, or several separated by commas.")
     status_class: Literal["1xx", "2xx", "3xx", "4xx", "5xx", "none"] | None = Field(
@@ -57,7 +58,7 @@ class Delivery(Output):
     state: DeliveryState
     attempt_count: int
     next_attempt_at: datetime | None
-    waiting_reason: str | None
+    waiting_reason: str | None = Field(description="For what it waits now, or why it ended, in a sentence.")
     created_at: datetime
     finished_at: datetime | None
     test: bool

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=20), nullable=False),
         sa.Column("worker_number", Number, nullable=True),
         sa.Column("beat_at", Moment(), nullable=False),
+        sa.Column("freed", Number, nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leaders")),
     )
     op.create_table(
@@ -207,6 +208,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("organization_number", "name", name=op.f("pk_destinations")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "event_types",
@@ -490,83 +492,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_bin_requests_webhook_id"), ["webhook_id"], unique=False)
 
     op.create_table(
-        "deliveries",
-        sa.Column("number", Number, nullable=False),
-        sa.Column("id", Identifier(), nullable=False),
-        sa.Column("organization_number", Number, nullable=False),
-        sa.Column("event_number", Number, nullable=False),
-        sa.Column("hook_number", Number, nullable=False),
-        sa.Column("event_type", sa.String(length=200), nullable=False),
-        sa.Column("url", sa.String(length=2048), nullable=False),
-        sa.Column("payload_format", sa.String(length=20), nullable=False),
-        sa.Column("content_type", sa.String(length=10), nullable=False),
-        sa.Column("is_test", sa.Boolean(), nullable=False),
-        sa.Column("trigger", sa.String(length=10), nullable=False),
-        sa.Column("triggered_by", Number, nullable=True),
-        sa.Column("created_at", Moment(), nullable=False),
-        sa.Column("modified_at", Moment(), nullable=False),
-        sa.Column("state", sa.String(length=10), nullable=False),
-        sa.Column("chain", Number, nullable=False),
-        sa.Column("chain_failures", Number, nullable=False),
-        sa.Column("attempt_count", Number, nullable=False),
-        sa.Column("interrupted", Number, nullable=False),
-        sa.Column("next_attempt_at", Moment(), nullable=True),
-        sa.Column("expires_at", Moment(), nullable=True),
-        sa.Column("waiting_reason", sa.String(length=200), nullable=True),
-        sa.Column("finished_at", Moment(), nullable=True),
-        sa.Column("claimed_by", Number, nullable=True),
-        sa.Column("claim_no", Number, nullable=False),
-        sa.Column("cancel_requested", sa.Boolean(), nullable=False),
-        sa.Column("last_status", Number, nullable=True),
-        sa.Column("last_outcome", sa.String(length=30), nullable=True),
-        sa.Column("last_duration_ms", sa.Double(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["event_number"], ["events.number"], name=op.f("fk_deliveries_event_number"), ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(
-            ["hook_number"], ["hooks.number"], name=op.f("fk_deliveries_hook_number"), ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(
-            ["organization_number"],
-            ["organizations.number"],
-            name=op.f("fk_deliveries_organization_number"),
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["triggered_by"], ["users.number"], name=op.f("fk_deliveries_triggered_by"), ondelete="SET NULL"
-        ),
-        sa.PrimaryKeyConstraint("number", name=op.f("pk_deliveries")),
-        sa.UniqueConstraint("event_number", "hook_number", name=op.f("uq_deliveries_event_number_hook_number")),
-        sa.UniqueConstraint("id", name=op.f("uq_deliveries_id")),
-        sqlite_autoincrement=True,
-    )
-    with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_deliveries_claimed",
-            ["claimed_by"],
-            unique=False,
-            postgresql_where=sa.text("state = 'sending'"),
-            sqlite_where=sa.text("state = 'sending'"),
-        )
-        batch_op.create_index(
-            "ix_deliveries_due",
-            ["hook_number", "next_attempt_at"],
-            unique=False,
-            postgresql_where=sa.text("state = 'pending'"),
-            sqlite_where=sa.text("state = 'pending'"),
-        )
-        batch_op.create_index("ix_deliveries_hook", ["hook_number", "number"], unique=False)
-        batch_op.create_index("ix_deliveries_organization", ["organization_number", "number"], unique=False)
-        batch_op.create_index("ix_deliveries_type", ["organization_number", "event_type", "number"], unique=False)
-        batch_op.create_index(
-            "ix_deliveries_unfinished",
-            ["organization_number", "state", "number"],
-            unique=False,
-            postgresql_where=sa.text("state <> 'delivered'"),
-            sqlite_where=sa.text("state <> 'delivered'"),
-        )
-
-    op.create_table(
         "hook_hours",
         sa.Column("hook_number", Number, autoincrement=False, nullable=False),
         sa.Column("hour", Moment(), nullable=False),
@@ -648,6 +573,60 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_kept_answers_token_number"), ["token_number"], unique=False)
 
     op.create_table(
+        "replays",
+        sa.Column("number", Number, nullable=False),
+        sa.Column("id", Identifier(), nullable=False),
+        sa.Column("organization_number", Number, nullable=False),
+        sa.Column("author_number", Number, nullable=True),
+        sa.Column("hook_number", Number, nullable=True),
+        sa.Column("which", sa.String(length=10), nullable=False),
+        sa.Column("event_types", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("since", Moment(), nullable=True),
+        sa.Column("until", Moment(), nullable=True),
+        sa.Column("narrowed", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("reaches_disabled", sa.Boolean(), nullable=False),
+        sa.Column("first_delivery", Number, nullable=False),
+        sa.Column("last_delivery", Number, nullable=False),
+        sa.Column("first_event", Number, nullable=False),
+        sa.Column("last_event", Number, nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("started_at", Moment(), nullable=True),
+        sa.Column("finished_at", Moment(), nullable=True),
+        sa.Column("tallied_at", Moment(), nullable=True),
+        sa.Column("look_at", Moment(), nullable=False),
+        sa.Column("calm_s", sa.Double(), nullable=False),
+        sa.Column("per_second", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["author_number"], ["users.number"], name=op.f("fk_replays_author_number"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["hook_number"], ["hooks.number"], name=op.f("fk_replays_hook_number"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_number"],
+            ["organizations.number"],
+            name=op.f("fk_replays_organization_number"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_replays")),
+        sa.UniqueConstraint("id", name=op.f("uq_replays_id")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("replays", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_replays_organization_number_number"), ["organization_number", "number"], unique=False
+        )
+        batch_op.create_index(
+            "ix_replays_unfinished",
+            ["look_at"],
+            unique=False,
+            postgresql_where=sa.text("finished_at IS NULL"),
+            sqlite_where=sa.text("finished_at IS NULL"),
+        )
+
+    op.create_table(
         "turns",
         sa.Column("hook_number", Number, autoincrement=False, nullable=False),
         sa.Column("slot", Number, autoincrement=False, nullable=False),
@@ -657,9 +636,147 @@ def upgrade() -> None:
             ["hook_number"], ["hooks.number"], name=op.f("fk_turns_hook_number"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("hook_number", "slot", name=op.f("pk_turns")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("turns", schema=None) as batch_op:
         batch_op.create_index("ix_turns_worker", ["worker_number"], unique=False)
+
+    op.create_table(
+        "deliveries",
+        sa.Column("number", Number, nullable=False),
+        sa.Column("id", Identifier(), nullable=False),
+        sa.Column("organization_number", Number, nullable=False),
+        sa.Column("event_number", Number, nullable=False),
+        sa.Column("hook_number", Number, nullable=False),
+        sa.Column("event_type", sa.String(length=200), nullable=False),
+        sa.Column("url", sa.String(length=2048), nullable=False),
+        sa.Column("payload_format", sa.String(length=20), nullable=False),
+        sa.Column("content_type", sa.String(length=10), nullable=False),
+        sa.Column("is_test", sa.Boolean(), nullable=False),
+        sa.Column("trigger", sa.String(length=10), nullable=False),
+        sa.Column("triggered_by", Number, nullable=True),
+        sa.Column("replay_number", Number, nullable=True),
+        sa.Column("state_before", sa.String(length=10), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("modified_at", Moment(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("chain", Number, nullable=False),
+        sa.Column("chain_failures", Number, nullable=False),
+        sa.Column("attempt_count", Number, nullable=False),
+        sa.Column("interrupted", Number, nullable=False),
+        sa.Column("next_attempt_at", Moment(), nullable=True),
+        sa.Column("expires_at", Moment(), nullable=True),
+        sa.Column("waiting_reason", sa.String(length=200), nullable=True),
+        sa.Column("finished_at", Moment(), nullable=True),
+        sa.Column("claimed_by", Number, nullable=True),
+        sa.Column("claim_no", Number, nullable=False),
+        sa.Column("cancel_requested", sa.Boolean(), nullable=False),
+        sa.Column("last_status", Number, nullable=True),
+        sa.Column("last_outcome", sa.String(length=30), nullable=True),
+        sa.Column("last_duration_ms", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["event_number"], ["events.number"], name=op.f("fk_deliveries_event_number"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["hook_number"], ["hooks.number"], name=op.f("fk_deliveries_hook_number"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_number"],
+            ["organizations.number"],
+            name=op.f("fk_deliveries_organization_number"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["replay_number"], ["replays.number"], name=op.f("fk_deliveries_replay_number"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["triggered_by"], ["users.number"], name=op.f("fk_deliveries_triggered_by"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_deliveries")),
+        sa.UniqueConstraint("event_number", "hook_number", name=op.f("uq_deliveries_event_number_hook_number")),
+        sa.UniqueConstraint("id", name=op.f("uq_deliveries_id")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_deliveries_asked",
+            ["hook_number", "trigger", "next_attempt_at"],
+            unique=False,
+            postgresql_where=sa.text("state = 'pending' AND trigger <> 'automatic'"),
+            sqlite_where=sa.text("state = 'pending' AND trigger <> 'automatic'"),
+        )
+        batch_op.create_index(
+            "ix_deliveries_claimed",
+            ["claimed_by"],
+            unique=False,
+            postgresql_where=sa.text("state = 'sending'"),
+            sqlite_where=sa.text("state = 'sending'"),
+        )
+        batch_op.create_index(
+            "ix_deliveries_due",
+            ["hook_number", "next_attempt_at"],
+            unique=False,
+            postgresql_where=sa.text("state = 'pending'"),
+            sqlite_where=sa.text("state = 'pending'"),
+        )
+        batch_op.create_index("ix_deliveries_hook", ["hook_number", "number"], unique=False)
+        batch_op.create_index("ix_deliveries_organization", ["organization_number", "number"], unique=False)
+        batch_op.create_index(
+            "ix_deliveries_replay",
+            ["replay_number", "number"],
+            unique=False,
+            postgresql_where=sa.text("replay_number IS NOT NULL"),
+            sqlite_where=sa.text("replay_number IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_deliveries_replay_states",
+            ["replay_number", "hook_number", "state"],
+            unique=False,
+            postgresql_where=sa.text("replay_number IS NOT NULL"),
+            sqlite_where=sa.text("replay_number IS NOT NULL"),
+        )
+        batch_op.create_index(
+            "ix_deliveries_suspect",
+            ["hook_number", "next_attempt_at"],
+            unique=False,
+            postgresql_where=sa.text("state = 'pending' AND interrupted >= 2"),
+            sqlite_where=sa.text("state = 'pending' AND interrupted >= 2"),
+        )
+        batch_op.create_index("ix_deliveries_type", ["organization_number", "event_type", "number"], unique=False)
+        batch_op.create_index(
+            "ix_deliveries_unfinished",
+            ["organization_number", "state", "number"],
+            unique=False,
+            postgresql_where=sa.text("state <> 'delivered'"),
+            sqlite_where=sa.text("state <> 'delivered'"),
+        )
+
+    op.create_table(
+        "replay_parts",
+        sa.Column("replay_number", Number, autoincrement=False, nullable=False),
+        sa.Column("hook_number", Number, autoincrement=False, nullable=False),
+        sa.Column("total", Number, nullable=False),
+        sa.Column("skipped", Number, nullable=False),
+        sa.Column("skips", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("queued", Number, nullable=False),
+        sa.Column("delivered", Number, nullable=False),
+        sa.Column("failed", Number, nullable=False),
+        sa.Column("canceled", Number, nullable=False),
+        sa.Column("delivery_cursor", Number, nullable=False),
+        sa.Column("event_cursor", Number, nullable=False),
+        sa.Column("window", Number, nullable=False),
+        sa.Column("is_fed", sa.Boolean(), nullable=False),
+        sa.Column("fed_at", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["hook_number"], ["hooks.number"], name=op.f("fk_replay_parts_hook_number"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["replay_number"], ["replays.number"], name=op.f("fk_replay_parts_replay_number"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("replay_number", "hook_number", name=op.f("pk_replay_parts")),
+    )
+    with op.batch_alter_table("replay_parts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_replay_parts_hook_number"), ["hook_number"], unique=False)
 
     op.create_table(
         "attempts",
@@ -696,10 +813,64 @@ def upgrade() -> None:
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
     op.drop_table("attempts")
+    with op.batch_alter_table("replay_parts", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_replay_parts_hook_number"))
+
+    op.drop_table("replay_parts")
+    with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_deliveries_unfinished",
+            postgresql_where=sa.text("state <> 'delivered'"),
+            sqlite_where=sa.text("state <> 'delivered'"),
+        )
+        batch_op.drop_index("ix_deliveries_type")
+        batch_op.drop_index(
+            "ix_deliveries_suspect",
+            postgresql_where=sa.text("state = 'pending' AND interrupted >= 2"),
+            sqlite_where=sa.text("state = 'pending' AND interrupted >= 2"),
+        )
+        batch_op.drop_index(
+            "ix_deliveries_replay_states",
+            postgresql_where=sa.text("replay_number IS NOT NULL"),
+            sqlite_where=sa.text("replay_number IS NOT NULL"),
+        )
+        batch_op.drop_index(
+            "ix_deliveries_replay",
+            postgresql_where=sa.text("replay_number IS NOT NULL"),
+            sqlite_where=sa.text("replay_number IS NOT NULL"),
+        )
+        batch_op.drop_index("ix_deliveries_organization")
+        batch_op.drop_index("ix_deliveries_hook")
+        batch_op.drop_index(
+            "ix_deliveries_due",
+            postgresql_where=sa.text("state = 'pending'"),
+            sqlite_where=sa.text("state = 'pending'"),
+        )
+        batch_op.drop_index(
+            "ix_deliveries_claimed",
+            postgresql_where=sa.text("state = 'sending'"),
+            sqlite_where=sa.text("state = 'sending'"),
+        )
+        batch_op.drop_index(
+            "ix_deliveries_asked",
+            postgresql_where=sa.text("state = 'pending' AND trigger <> 'automatic'"),
+            sqlite_where=sa.text("state = 'pending' AND trigger <> 'automatic'"),
+        )
+
+    op.drop_table("deliveries")
     with op.batch_alter_table("turns", schema=None) as batch_op:
         batch_op.drop_index("ix_turns_worker")
 
     op.drop_table("turns")
+    with op.batch_alter_table("replays", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_replays_unfinished",
+            postgresql_where=sa.text("finished_at IS NULL"),
+            sqlite_where=sa.text("finished_at IS NULL"),
+        )
+        batch_op.drop_index(batch_op.f("ix_replays_organization_number_number"))
+
+    op.drop_table("replays")
     with op.batch_alter_table("kept_answers", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_kept_answers_token_number"))
         batch_op.drop_index(batch_op.f("ix_kept_answers_started_at"))
@@ -714,27 +885,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_hook_hours_organization")
 
     op.drop_table("hook_hours")
-    with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_deliveries_unfinished",
-            postgresql_where=sa.text("state <> 'delivered'"),
-            sqlite_where=sa.text("state <> 'delivered'"),
-        )
-        batch_op.drop_index("ix_deliveries_type")
-        batch_op.drop_index("ix_deliveries_organization")
-        batch_op.drop_index("ix_deliveries_hook")
-        batch_op.drop_index(
-            "ix_deliveries_due",
-            postgresql_where=sa.text("state = 'pending'"),
-            sqlite_where=sa.text("state = 'pending'"),
-        )
-        batch_op.drop_index(
-            "ix_deliveries_claimed",
-            postgresql_where=sa.text("state = 'sending'"),
-            sqlite_where=sa.text("state = 'sending'"),
-        )
-
-    op.drop_table("deliveries")
     with op.batch_alter_table("bin_requests", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_bin_requests_webhook_id"))
         batch_op.drop_index(batch_op.f("ix_bin_requests_bin_number_number"))

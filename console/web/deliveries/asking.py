@@ -12,11 +12,12 @@ from flask import request
 from console.core.errors import Invalid, NotFound
 from console.core.outcomes import EXPLANATIONS, Outcome
 from console.extensions import current_work
-from console.models import DeliveryState, Hook
-from console.services import hooks
+from console.models import DeliveryState, Hook, Replay
+from console.services import hooks, replays
 from console.services.deliveries import NO_STATUS, STATUS_CLASSES, DeliveryFilter
 from console.web import access, lists, periods
 from console.web.delivery_rows import name_of
+from console.web.filters import shorten
 from console.web.lists import Chip
 from console.web.periods import Period
 
@@ -29,7 +30,7 @@ STATES: dict[str, tuple[str, tuple[DeliveryState, ...]]] = {
 }
 CLASS_LABELS = {**{name: name for name in STATUS_CLASSES}, NO_STATUS: "No answer"}
 OUTCOME_LABELS = {outcome.value: EXPLANATIONS[outcome].title for outcome in Outcome}
-NAMES = ("state", "hook", "event_type", "status_class", "outcome", "since", "from", "until", "q")
+NAMES = ("state", "hook", "replay", "event_type", "status_class", "outcome", "since", "from", "until", "q")
 """The parameters of a filter."""
 
 EVER = Period()
@@ -56,13 +57,15 @@ def asked_of(*, hook: Hook | None) -> Asked:
     values = {name: value.strip() for name, value in request.args.items()}
     state = values.get("state", "")
     try:
-        hook = hook or _named_hook(values.get("hook", ""))
+        hook = hook or hook_with_id(values.get("hook", ""))
+        replay = replay_with_id(values.get("replay", ""))
         period = periods.read(values, now=current_work().now(), zone=periods.zone())
-        states = _states(state)
+        states = states_named(state)
     except Invalid as error:
         return Asked(DeliveryFilter(), hook, state, problem=error.message)
     wanted = DeliveryFilter(
         hook_number=hook.number if hook else None,
+        replay_number=replay.number if replay else None,
         event_type=values.get("event_type") or None,
         states=states,
         status_class=values.get("status_class") or None,
@@ -94,6 +97,7 @@ def chips_of(asked: Asked, *, fixed: Hook | None) -> list[Chip]:
         {
             "state": ("State", STATES[asked.state][0] if asked.state in STATES else asked.state.capitalize()),
             "hook": ("Hook", name_of(asked.hook) if asked.hook and fixed is None else ""),
+            "replay": ("Replay", shorten(request.args.get("replay", ""), 13) if asked.wanted.replay_number else ""),
             "event_type": ("Event type", asked.wanted.event_type or ""),
             "status_class": ("Status", CLASS_LABELS.get(status_class, status_class)),
             "outcome": ("Outcome", OUTCOME_LABELS.get(outcome, outcome)),
@@ -109,7 +113,8 @@ def hook_named(hook_id: UUID) -> Hook:
     return hooks.get(current_work(), organization_number=number, hook_id=hook_id, with_deleted=True)
 
 
-def _named_hook(text: str) -> Hook | None:
+def hook_with_id(text: str) -> Hook | None:
+    """Read the id of a hook, also of a deleted one; None for nothing. Raise Invalid."""
     if not text:
         return None
     try:
@@ -118,7 +123,19 @@ def _named_hook(text: str) -> Hook | None:
         raise Invalid.field("hook", "There is no such hook; choose one from the list.", code="unknown_hook") from error
 
 
-def _states(state: str) -> tuple[DeliveryState, ...]:
+def replay_with_id(text: str) -> Replay | None:
+    """Read the id of a replay; None for nothing. Raise Invalid."""
+    if not text:
+        return None
+    try:
+        number = access.place().organization.number
+        return replays.get(current_work(), organization_number=number, replay_id=UUID(text))
+    except (ValueError, NotFound) as error:
+        raise Invalid.field("replay", "There is no such replay.", code="unknown_replay") from error
+
+
+def states_named(state: str) -> tuple[DeliveryState, ...]:
+    """Read a preset of states or the name of one; empty for nothing. Raise Invalid."""
     if not state:
         return ()
     if state in STATES:

@@ -1,8 +1,8 @@
-"""The attempts of a delivery as its page shows them: by chain, each with request, answer, times and what to do."""
+"""The attempts of a delivery as its page shows them: by chain, the opened one with request, answer and what to do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from console.core.envelopes import Body
 from console.core.outcomes import EXPLANATIONS, Explanation, Outcome
 from console.core.redact import visible
 from console.models import Attempt, Delivery
+from console.services.signatures import base_string
 from console.web.deliveries import words
 from console.web.downloads import Readable, readable
 
@@ -21,9 +22,10 @@ _IN_FLIGHT = Explanation("Sending", "The request is on its way.", "Wait for the 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """One attempt; *is_cut* says that the answer was longer than what is kept."""
+    """One attempt in a line; *mark* changes when it ends."""
 
     number: int
+    mark: str
     started_at: datetime
     duration_ms: float | None
     tone: str
@@ -34,17 +36,24 @@ class Shown:
     is_charged: bool
     status: int | None
     error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """What was sent and what came back in one attempt; *is_cut* says that the answer was longer than what is kept."""
+
     url: str
     method: str
     request_headers: Headers
     response_headers: Headers
     response: Readable
     is_cut: bool
-    timings: dict[str, float]
+    timings: Mapping[str, Any]
     is_reused: bool
     is_resent: bool
     peer: str
     curl: str
+    base_string: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,34 +65,41 @@ class Chain:
     attempts: tuple[Shown, ...]
 
 
-def chains(delivery: Delivery, *, body: Body | None, who: dict[int, str]) -> list[Chain]:
+def chains(delivery: Delivery, *, who: Mapping[int, str]) -> list[Chain]:
     """Give the chains of a delivery, oldest first; *who* names the people who began some of them."""
     found = []
     for number in sorted({attempt.chain for attempt in delivery.attempts}):
         members = [attempt for attempt in delivery.attempts if attempt.chain == number]
         title = words.chain_title(members[0].trigger, who=who.get(number, ""))
-        found.append(Chain(number, title, tuple(_shown(attempt, body=body) for attempt in members)))
+        found.append(Chain(number, title, tuple(shown(attempt) for attempt in members)))
     return found
 
 
-def _shown(attempt: Attempt, *, body: Body | None) -> Shown:
+def shown(attempt: Attempt) -> Shown:
+    """Describe an attempt in a line."""
     is_in_flight, is_ok = attempt.outcome is None, attempt.outcome == Outcome.OK
     tone, shape = ("busy", "send") if is_in_flight else ("good", "check") if is_ok else ("bad", "cross")
-    explanation = _IN_FLIGHT if is_in_flight else _explanation(attempt.outcome)
-    response = readable(attempt.response_body)
-    note = visible(attempt.body_note) if attempt.body_note else response.note
     return Shown(
         number=attempt.number,
+        mark=attempt.outcome or "sending",
         started_at=attempt.started_at,
         duration_ms=attempt.duration_ms,
         tone=tone,
         shape=shape,
-        explanation=explanation,
+        explanation=_IN_FLIGHT if is_in_flight else _explanation(attempt.outcome),
         is_in_flight=is_in_flight,
         is_ok=is_ok,
         is_charged=attempt.charged,
         status=attempt.status,
         error=attempt.error or "",
+    )
+
+
+def detail_of(attempt: Attempt, *, body: Body | None) -> Detail:
+    """Describe what was sent and what came back; *body* is what every attempt of the delivery sends."""
+    response = readable(attempt.response_body)
+    note = visible(attempt.body_note) if attempt.body_note else response.note
+    return Detail(
         url=attempt.url or "",
         method=attempt.method,
         request_headers=_pairs(attempt.request_headers),
@@ -95,6 +111,7 @@ def _shown(attempt: Attempt, *, body: Body | None) -> Shown:
         is_resent=attempt.is_resent,
         peer=attempt.peer or "",
         curl=words.curl(attempt, body=body.data) if body is not None and attempt.url else "",
+        base_string=base_string(attempt, body=body.data) if body is not None else "",
     )
 
 

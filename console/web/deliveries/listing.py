@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from flask import Response, current_app, request, url_for
+from flask import Response, request, url_for
 
 from console.core.errors import Invalid
 from console.core.permissions import Permission, grants
@@ -29,7 +29,6 @@ from console.web.deliveries.asking import (
 )
 from console.web.deliveries.shared import pages
 from console.web.delivery_rows import name_of, rows_of
-from console.web.filters import with_query
 from console.web.lists import Page, Preset
 
 PRESETS = ("delivered", "waiting", "failed", "held")
@@ -119,10 +118,10 @@ def _tail_url(page: Page[Delivery], asked: Asked, *, hook: Hook | None) -> str:
 
 
 def _replay_url(hook: Hook | None) -> str:
-    """Give the page that resends everything that matches, with the filter taken over; empty while there is none."""
-    if "replays.new" not in current_app.view_functions:
-        return ""
-    return with_query(url_for("replays.new"), {name: [value] for name, value in filter_values(hook=hook).items()})
+    """Give the page that resends everything that matches, with the filter taken over."""
+    values = filter_values(hook=hook)
+    which = "failed" if values.get("state") == "failed" else "all"
+    return url_for("replays.new") + query_of({"which": which, **values})
 
 
 def _matching(asked: Asked) -> int | None:

@@ -10,15 +10,16 @@ from uuid import UUID
 from flask import Response, request, url_for
 
 from console.core.envelopes import Body
-from console.core.errors import Refused
+from console.core.errors import Invalid, NotFound, Refused
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
-from console.models import Delivery
-from console.services import audit, deliveries
+from console.models import Attempt, Delivery
+from console.services import audit, deliveries, signatures, waits
 from console.services.audit import AuditFilter
+from console.services.signatures import Signature
 from console.web import access, hx
 from console.web.deliveries import attempts, words
-from console.web.deliveries.attempts import Chain
+from console.web.deliveries.asking import asked_of, filter_values, query_of
 from console.web.deliveries.shared import delivery_of, pages
 from console.web.delivery_rows import FINAL, mark_of, most_attempts, name_of
 from console.web.downloads import readable
@@ -32,11 +33,14 @@ MOST_RESENDERS = 100
 @pages.get("/deliveries/<uuid:delivery_id>")
 @access.requires(Permission.DELIVERIES_VIEW)
 def show(delivery_id: UUID) -> Response:
-    """Show a delivery, or ask before it is sent a second time (``confirm=resend``)."""
+    """Show a delivery, or ask before it is sent a second time (``confirm=resend``).
+
+    The query string may hold the filter of the list it was opened from: Newer and Older then keep to it.
+    """
     delivery = delivery_of(delivery_id)
     if request.args.get("confirm") == "resend":
         return hx.page("deliveries/confirm.html", delivery=delivery, name_of=name_of)
-    return hx.page("deliveries/show.html", **_facts(delivery))
+    return hx.page("deliveries/show.html", **_facts(delivery), **_neighbours(delivery))
 
 
 @pages.get("/deliveries/<uuid:delivery_id>/live")
@@ -46,43 +50,104 @@ def live(delivery_id: UUID) -> Response:
     delivery = delivery_of(delivery_id)
     if not hx.wants_fragment():
         return hx.redirect_to(url_for("deliveries.show", delivery_id=delivery.id))
-    facts = _facts(delivery)
-    seen, slow = request.args.get("seen", ""), request.args.get("slow", "")
-    if seen == facts["seen"] and slow == facts["slow"]:
+    marks = _marks(delivery)
+    if all(request.args.get(name, "") == marks[name] for name in ("seen", "slow")):
         return hx.nothing_new()
-    is_new = request.args.get("attempts", "") != facts["attempts_seen"]
-    return hx.page("deliveries/show.html", block="live", with_attempts=is_new, **facts)
+    is_new = request.args.get("attempts", "") != marks["attempts_seen"]
+    return hx.page("deliveries/show.html", block="live", with_attempts=is_new, **_facts(delivery))
+
+
+@pages.get("/deliveries/<uuid:delivery_id>/attempts/<int:number>")
+@access.requires(Permission.DELIVERIES_VIEW)
+def attempt(delivery_id: UUID, number: int) -> Response:
+    """Give what was sent and what came back in one attempt."""
+    delivery = delivery_of(delivery_id)
+    found = next((one for one in delivery.attempts if one.number == number), None)
+    if found is None:
+        raise NotFound("attempt")
+    anchor = f"attempt-{number}"
+    if not hx.wants_fragment():
+        return hx.redirect_to(url_for("deliveries.show", delivery_id=delivery.id, attempt=number, _anchor=anchor))
+    return hx.page("deliveries/attempt.html", delivery=delivery, **_opened(delivery, found))
 
 
 def _facts(delivery: Delivery) -> dict[str, Any]:
-    """Collect what the page shows; *seen* and *attempts_seen* change with what they stand for."""
+    """Collect what the page shows."""
     work = current_work()
-    now = work.now()
-    most = most_attempts(work, delivery)
-    timeout_s = delivery.hook.timeout_s or work.settings.timeout
-    headline = words.headline(delivery, most_attempts=most, timeout_s=timeout_s)
-    body = _body(delivery)
-    planned = deliveries.planned_attempts(work, delivery)
-    permissions = access.place().permissions
-    next_words = relative(headline.next_at, now=now) if headline.next_at else ""
+    headline = _headline(delivery)
+    wanted = request.args.get("attempt", "")
+    opened = next((one for one in delivery.attempts if str(one.number) == wanted), None)
+    latest = delivery.attempts[-1] if delivery.attempts else None
     return {
         "delivery": delivery,
         "hook_name": name_of(delivery.hook),
         "mark": mark_of(delivery),
         "headline": headline,
-        "next_is_due": headline.next_at is not None and headline.next_at <= now,
+        "next_is_due": headline.next_at is not None and headline.next_at <= work.now(),
         "steps": words.steps(delivery),
-        "chains": _chains(delivery, body=body),
-        "planned": planned,
-        "sent_body": readable(body.data) if body else None,
-        "sent_type": body.content_type if body else "",
+        "chains": attempts.chains(delivery, who=_resenders(delivery)),
+        "planned": deliveries.planned_attempts(work, delivery),
         "is_final": delivery.state in FINAL,
         "is_deleted": delivery.hook.deleted_at is not None,
-        "may_resend": grants(permissions, Permission.DELIVERIES_RESEND),
+        "may_resend": grants(access.place().permissions, Permission.DELIVERIES_RESEND),
+        **_marks(delivery),
+        **_opened(delivery, opened or latest),
+    }
+
+
+def _opened(delivery: Delivery, attempt: Attempt | None) -> dict[str, Any]:
+    """Collect what the opened attempt shows."""
+    permissions, body = access.place().permissions, _body(delivery)
+    return {
+        "one": attempts.shown(attempt) if attempt else None,
+        "detail": attempts.detail_of(attempt, body=body) if attempt else None,
+        "signatures": _signatures(delivery, attempt, body),
+        "sent_body": readable(body.data) if body else None,
+        "sent_type": body.content_type if body else "",
         "sees_answers": grants(permissions, Permission.DELIVERIES_RESEND),
         "sees_peer": grants(permissions, Permission.ADMIN),
-        "seen": _digest(delivery.state, delivery.modified_at, delivery.attempt_count, next_words, _ended(delivery)),
-        "attempts_seen": _digest(delivery.state, delivery.attempt_count, delivery.next_attempt_at, _ended(delivery)),
+    }
+
+
+def _signatures(delivery: Delivery, attempt: Attempt | None, body: Body | None) -> list[Signature]:
+    """Sign once more for editors, who may look at the secrets themselves."""
+    is_editor = grants(access.place().permissions, Permission.WEBHOOKS_EDIT)
+    if attempt is None or body is None or not is_editor or delivery.hook.deleted_at is not None:
+        return []
+    return signatures.signatures_of(current_work(), hook=delivery.hook, attempt=attempt, body=body.data)
+
+
+def _neighbours(delivery: Delivery) -> dict[str, Any]:
+    """Find the deliveries before and after this one in the list that it was opened from."""
+    asked, values = asked_of(hook=None), filter_values()
+    found: dict[str, Any] = {"list_query": query_of(values), "newer": None, "older": None}
+    if asked.problem:
+        return found
+    work, number = current_work(), access.place().organization.number
+    try:
+        newer = deliveries.find(work, organization_number=number, wanted=asked.wanted, after=delivery.number, limit=1)
+        older = deliveries.find(work, organization_number=number, wanted=asked.wanted, before=delivery.number, limit=1)
+    except Invalid:
+        return found
+    return {**found, "newer": next(iter(newer), None), "older": next(iter(older), None)}
+
+
+def _headline(delivery: Delivery) -> words.Headline:
+    work = current_work()
+    timeout_s = delivery.hook.timeout_s or work.settings.timeout
+    reason = waits.reason_of(work, delivery) or ""
+    return words.headline(delivery, reason=reason, most_attempts=most_attempts(work, delivery), timeout_s=timeout_s)
+
+
+def _marks(delivery: Delivery) -> dict[str, str]:
+    """Give what a poll brings back: *seen* and *attempts_seen* change with what they stand for."""
+    now, headline = current_work().now(), _headline(delivery)
+    next_words = relative(headline.next_at, now=now) if headline.next_at else ""
+    ended = sum(attempt.outcome is not None for attempt in delivery.attempts)
+    state, count = delivery.state, delivery.attempt_count
+    return {
+        "seen": _digest(state, delivery.modified_at, count, headline.words, next_words, ended),
+        "attempts_seen": _digest(state, count, delivery.next_attempt_at, ended),
         "slow": "1" if _is_slow(now) else "",
         "opened": request.args.get("opened") or str(int(now.timestamp())),
     }
@@ -96,21 +161,16 @@ def _body(delivery: Delivery) -> Body | None:
         return None
 
 
-def _chains(delivery: Delivery, *, body: Body | None) -> list[Chain]:
+def _resenders(delivery: Delivery) -> dict[int, str]:
     if delivery.chain == 1:
-        return attempts.chains(delivery, body=body, who={})
+        return {}
     entries = audit.find(
         current_work(),
         organization_number=delivery.organization_number,
         wanted=AuditFilter(action="delivery.resent", object_type="delivery", object_id=str(delivery.id)),
         limit=MOST_RESENDERS,
     )
-    names = [entry.actor for entry in reversed(entries)]
-    return attempts.chains(delivery, body=body, who=words.resenders(names, chains=delivery.chain))
-
-
-def _ended(delivery: Delivery) -> int:
-    return sum(attempt.outcome is not None for attempt in delivery.attempts)
+    return words.resenders([entry.actor for entry in reversed(entries)], chains=delivery.chain)
 
 
 def _is_slow(now: datetime) -> bool:

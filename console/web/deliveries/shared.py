@@ -17,4 +17,4 @@ pages = Blueprint("deliveries", __name__, url_prefix="/o/<organization>")
 def delivery_of(delivery_id: UUID) -> Delivery:
     """Give the delivery of this address with its event, hook and attempts; raise NotFound."""
     number = access.place().organization.number
-    return deliveries.get(current_work(), organization_number=number, delivery_id=delivery_id)
+    return deliveries.get(current_work(), organization_number=number, delivery_id=delivery_id, with_bodies=False)

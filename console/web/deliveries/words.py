@@ -33,9 +33,9 @@ class Step:
     note: str = ""
 
 
-def headline(delivery: Delivery, *, most_attempts: int | None, timeout_s: int) -> Headline:
-    """Say how a delivery stands and why."""
-    count, reason = delivery.attempt_count, delivery.waiting_reason or ""
+def headline(delivery: Delivery, *, reason: str, most_attempts: int | None, timeout_s: int) -> Headline:
+    """Say how a delivery stands and why; *reason* is what ``services.waits`` says of it."""
+    count = delivery.attempt_count
     if delivery.state == DeliveryState.SENDING:
         stopping = "This attempt is the last one: it was canceled meanwhile." if delivery.cancel_requested else ""
         return Headline(f"Attempt {count} is on its way.", detail=stopping)
@@ -50,7 +50,7 @@ def headline(delivery: Delivery, *, most_attempts: int | None, timeout_s: int) -
     if delivery.state == DeliveryState.HELD:
         held = "It goes out when the hook is enabled, or when somebody resends it."
         return Headline(f"{reason.rstrip('.') or 'The hook is disabled'}, {tried}.", detail=held)
-    return _waiting(delivery, last=last, most_attempts=most_attempts)
+    return _waiting(delivery, reason=reason, last=last, most_attempts=most_attempts)
 
 
 def steps(delivery: Delivery) -> list[Step]:
@@ -91,8 +91,7 @@ def curl(attempt: Attempt, *, body: bytes) -> str:
     return " \\\n  ".join(parts)
 
 
-def _waiting(delivery: Delivery, *, last: str, most_attempts: int | None) -> Headline:
-    reason = delivery.waiting_reason or ""
+def _waiting(delivery: Delivery, *, reason: str, last: str, most_attempts: int | None) -> Headline:
     if not last:
         return Headline("Not sent yet, first attempt", delivery.next_attempt_at, reason)
     of_most = f" of {most_attempts}" if most_attempts and delivery.attempt_count <= most_attempts else ""

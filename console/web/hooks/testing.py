@@ -19,6 +19,7 @@ from console.services import catalogue, deliveries
 from console.services.deliveries import TEST_TYPE
 from console.services.matching import subscription_of
 from console.services.publishing import LONGEST_PAYLOAD
+from console.services.signatures import base_string
 from console.web import access, hx
 from console.web.hooks.shared import WRONG, hook_of, pages
 from console.web.pretty import json_tokens
@@ -167,17 +168,10 @@ def result_of(delivery: Delivery) -> TestResult:
         delivery=delivery,
         attempt=attempt,
         explanation=EXPLANATIONS.get(Outcome(outcome)) if outcome in set(Outcome) else None,
-        base_string=_base_string(attempt, body) if attempt is not None else "",
+        base_string=base_string(attempt, body=body) if attempt is not None else "",
         body=body.decode("utf-8", "replace"),
         answer=answer[:SHOWN_BODY].decode("utf-8", "replace"),
         poll_every="" if is_final else "500ms" if quick else "1s",
         mark=f"{delivery.state}-{'quick' if quick else 'slow' if age < SLOW_AFTER else 'late'}",
         is_slow=not is_final and delivery.state != DeliveryState.SENDING and age >= SLOW_AFTER,
     )
-
-
-def _base_string(attempt: Attempt, body: bytes) -> str:
-    """Write what was signed: ``<webhook-id>.<webhook-timestamp>.<body>``; empty before the headers are known."""
-    sent = {str(name).lower(): str(value) for name, value in attempt.request_headers or []}
-    identifier, timestamp = sent.get("webhook-id"), sent.get("webhook-timestamp")
-    return f"{identifier}.{timestamp}.{body.decode('utf-8', 'replace')}" if identifier and timestamp else ""

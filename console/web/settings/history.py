@@ -37,6 +37,8 @@ NOUNS = (
 )
 VERBS = {
     "hurried": "sent now",
+    "waiting_hurried": "all that waited sent now",
+    "waiting_canceled": "all that waited canceled",
     "secret_rotated": "secret rotated",
     "role_changed": "role changed",
     "overlap_ended": "overlap of secrets ended",
@@ -49,6 +51,7 @@ LONGEST_VALUE = 120
 PLACES = {
     "hook": ("hooks.show", "hook_id"),
     "delivery": ("deliveries.show", "delivery_id"),
+    "replay": ("replays.show", "replay_id"),
     "bin": ("bins.show", "bin_id"),
     "event": ("events.show", "event_id"),
     "event_type": ("events.type_show", "name"),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response
 
-from console import database
 from console.api.auth import organization_number, permission, principal
 from console.api.dialects.web_v1 import entry, trial
 from console.api.dialects.web_v1.errors import written
@@ -50,8 +48,7 @@ def create() -> Response:
     """Register a webhook."""
     work = current_work()
     body = read_body()
-    with _looking(work):
-        draft = draft_of(body, scope=Scope(work, organization_number()))
+    draft = draft_of(body, scope=Scope(work, organization_number()))
     with work.transaction():
         _refuse_taken_url(work, draft, hook=None)
         made = hooks.create(
@@ -79,10 +76,10 @@ def update(webhook_id: str) -> Response:
     work = current_work()
     hook_id = _uuid(webhook_id)
     body = read_body()
-    with _looking(work):
-        draft = draft_of(body, scope=_scope(work, hook_id))
+    draft = draft_of(body, scope=_scope(work, hook_id))
     with work.transaction():
         hook = _get(work, hook_id)
+        work.session.refresh(hook, ["url"], with_for_update=True)  # changed meanwhile?
         _refuse_taken_url(work, draft, hook=hook)
         hooks.change(work, hook=hook, draft=draft)
     return written(shown(work, hook))
@@ -125,8 +122,6 @@ def is_visible(hook: Hook) -> bool:
 
 def shown(work: Work, hook: Hook) -> dict[str, Any]:
     """Show a hook as a Webhook. Values of headers whose name speaks of a secret are masked, here as everywhere."""
-    with database.read_only():
-        author = hook.author.username if hook.author else None
     headers = hooks.headers_of(work, hook)
     return {
         "id": str(hook.id),
@@ -138,7 +133,7 @@ def shown(work: Work, hook: Hook) -> dict[str, Any]:
         "headers": {name: MASK if is_sensitive(name) else text for name, text in headers.items()},
         "created": _moment(hook.created_at),
         "updated": _moment(hook.modified_at),
-        "createdBy": author,
+        "createdBy": hook.author.username if hook.author else None,
     }
 
 
@@ -196,13 +191,3 @@ def _refuse_taken_url(work: Work, draft: HookDraft, *, hook: Hook | None) -> Non
         unique_urls.refuse_taken(work, organization_number=organization_number(), url=draft.url)
     except Conflict as error:
         raise Conflict("Webhook with this callback URL already exists", code=error.code) from error
-
-
-@contextmanager
-def _looking(work: Work) -> Iterator[None]:
-    """Read without a write lock, and begin anew after that: what was read may have changed until we write."""
-    with database.read_only():
-        try:
-            yield
-        finally:
-            work.session.rollback()

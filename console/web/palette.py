@@ -1,0 +1,88 @@
+"""The command palette: pages, actions and hooks by a few letters; a page of its own where there is no JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from flask import Blueprint, Response, current_app, request, url_for
+
+from console.core.permissions import Permission, grants
+from console.extensions import current_work
+from console.services import hooks
+from console.services.hooks import HookFilter
+from console.web import access, hx
+from console.web.hooks.shared import hears, name_of
+
+pages = Blueprint("palette", __name__, url_prefix="/o/<organization>/go")
+
+MOST_HOOKS = 6
+LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A page or an action of the console; *values* are the parameters of its address."""
+
+    text: str
+    endpoint: str
+    permission: Permission = Permission.WEBHOOKS_VIEW
+    note: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+WAYS = (
+    Way("Dashboard", "dashboard.show"),
+    Way("Hooks", "hooks.index"),
+    Way("New hook", "hooks.new", Permission.WEBHOOKS_ADD),
+    Way("Hooks that fail", "hooks.index", values={"show": "failing"}),
+    Way("Deliveries", "deliveries.index", Permission.DELIVERIES_VIEW),
+    Way("Failed deliveries", "deliveries.index", Permission.DELIVERIES_VIEW, values={"state": "failed"}),
+    Way("Waiting deliveries", "deliveries.index", Permission.DELIVERIES_VIEW, values={"state": "waiting"}),
+    Way("Held deliveries", "deliveries.index", Permission.DELIVERIES_VIEW, values={"state": "held"}),
+    Way("Live tail", "deliveries.index", Permission.DELIVERIES_VIEW, "deliveries as they come", {"tail": "1"}),
+    Way("Replays", "replays.index", Permission.DELIVERIES_VIEW),
+    Way("New replay", "replays.new", Permission.DELIVERIES_RESEND, "resend many at once"),
+    Way("Events", "events.index", Permission.EVENTS_VIEW),
+    Way("Publish an event", "events.publish", Permission.EVENTS_PUBLISH),
+    Way("Event types", "events.types", Permission.EVENTS_VIEW),
+    Way("Receiver", "bins.index", note="bins that catch requests"),
+    Way("Tokens", "settings.tokens", Permission.TOKENS_MANAGE, "settings"),
+    Way("Members", "settings.members", Permission.ADMIN, "settings"),
+    Way("Sources", "settings.sources", note="settings"),
+    Way("Audit log", "settings.audit", Permission.ADMIN, "settings"),
+    Way("Account", "account.show", note="password, sessions"),
+    Way("API reference", "docs.api"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the palette."""
+
+    text: str
+    note: str
+    url: str
+
+
+@pages.get("")
+@access.requires(Permission.WEBHOOKS_VIEW)
+def show() -> Response:
+    """List where the words lead; the last line searches everything for them."""
+    words = request.args.get("q", "").strip()[:LONGEST]
+    return hx.page("palette/show.html", block="results", words=words, entries=list(_entries(words)))
+
+
+def _entries(words: str) -> Iterator[Entry]:
+    wanted = words.lower().split()
+    held = access.place().permissions
+    for way in WAYS:
+        is_there = way.endpoint in current_app.view_functions and grants(held, way.permission)
+        if is_there and all(word in f"{way.text} {way.note}".lower() for word in wanted):
+            yield Entry(way.text, way.note, url_for(way.endpoint, **way.values))  # type: ignore[arg-type]  # query values
+    if not words:
+        return
+    number = access.place().organization.number
+    for hook in hooks.find(current_work(), organization_number=number, wanted=HookFilter(q=words), limit=MOST_HOOKS):
+        yield Entry(name_of(hook), hears(hook), url_for("hooks.show", hook_id=hook.id))
+    yield Entry(f"Search everything for “{words}”", "ids, URLs, event types, objects", url_for("search.go", q=words))

@@ -1,0 +1,173 @@
+"""Group commit: who comes while another writes is written with the others who wait; each has an outcome of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event, func, make_url, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from console.core.errors import Busy, Conflict
+from console.models import Event
+from console.services import group_commit, publishing
+from console.services.publishing import EventDraft
+from console.services.work import DELIVERIES, Work
+from tests.engine import make_hook
+
+
+def touch(work: Work) -> None:
+    """Wait for the write lock, and change nothing."""
+    work.session.execute(text("UPDATE turns SET slot = slot"))
+
+
+@contextmanager
+def commits_of(engine: Engine) -> Iterator[list[object]]:
+    """Collect the commits of transactions that could write."""
+    seen: list[object] = []
+
+    def note(connection: object) -> None:
+        if not connection.info.get("hookyard_is_reading"):
+            seen.append(connection)
+
+    event.listen(engine, "commit", note)
+    yield seen
+    event.remove(engine, "commit", note)
+
+
+@pytest.fixture
+def together(work: Work, engine: Engine, database_url: str, wait_until) -> Iterator[Callable[..., list[Future]]]:
+    """Run jobs at the same moment, each as a request of its own: all of them wait while the database is locked."""
+    path = Path(str(make_url(database_url).database))
+
+    def run(*jobs: Callable[[Work], object]) -> list[Future]:
+        def alone(job: Callable[[Work], object]) -> object:
+            with Session(engine, expire_on_commit=False) as session:
+                return job(replace(work, session=session))
+
+        work.session.commit()
+        locked = sqlite3.connect(path, isolation_level=None)
+        locked.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(len(jobs) + 1) as pool:
+            first = pool.submit(alone, lambda one: one.group_commit.run(one, touch, size=1))
+            wait_until(lambda: work.group_commit._writing.locked() and not work.group_commit._waiting)
+            futures: list[Future] = []
+            for job in jobs:  # one after the other, so that their order is known
+                futures.append(pool.submit(alone, job))
+                wait_until(lambda: len(work.group_commit._waiting) == len(futures))
+            locked.execute("ROLLBACK")
+        locked.close()
+        first.result()
+        return futures
+
+    return run
+
+
+def publisher(person, *, key: str | None = None, payload: bytes = b"{}") -> Callable[[Work], object]:
+    draft = EventDraft(type="order.paid", payload=payload, key=key)
+    return lambda work: publishing.publish(work, organization_number=person.organization.number, draft=draft)
+
+
+def events(work: Work) -> int:
+    return work.session.scalar(select(func.count()).select_from(Event)) or 0
+
+
+def test_publishers_who_wait_for_each_other_share_one_commit(work: Work, engine: Engine, ada, together) -> None:
+    with commits_of(engine) as commits:
+        answers = [future.result() for future in together(*[publisher(ada)] * 8)]
+
+    assert len({answer.id for answer in answers}) == 8
+    assert events(work) == 8
+    assert len(commits) == 2  # the one who came first, and all who came meanwhile
+
+
+def test_who_is_refused_is_refused_alone(work: Work, ada, together) -> None:
+    first, other, stranger = together(
+        publisher(ada, key="k"), publisher(ada, key="k", payload=b"[1]"), publisher(ada, key="new")
+    )
+
+    assert first.result().id != stranger.result().id
+    with pytest.raises(Conflict):
+        other.result()
+    assert events(work) == 2
+
+
+def test_the_same_event_twice_at_the_same_moment_is_published_once(work: Work, ada, together) -> None:
+    first, second = together(publisher(ada, key="k"), publisher(ada, key="k"))
+
+    assert first.result() == second.result()
+    assert events(work) == 1
+
+
+def test_when_the_database_refuses_one_the_others_are_written_without_it(work: Work, ada, together) -> None:
+    def forbidden(inside: Work) -> None:
+        inside.session.execute(text("INSERT INTO turns (hook_number, slot) VALUES (999999, 0)"))
+
+    before, broken, after = together(
+        publisher(ada), lambda work: work.group_commit.run(work, forbidden, size=1), publisher(ada)
+    )
+
+    with pytest.raises(IntegrityError):
+        broken.result()
+    assert before.result().id != after.result().id
+    assert events(work) == 2
+
+
+def test_when_the_database_stays_locked_all_who_waited_are_told_to_come_back(
+    work: Work, database_url: str, ada, monkeypatch
+) -> None:
+    monkeypatch.setattr("console.database._PAUSES_S", (0.001,))
+    monkeypatch.setattr("console.database.BUSY_TIMEOUT_S", 0)
+    work.session.commit()
+    locked = sqlite3.connect(str(make_url(database_url).database), isolation_level=None)
+    locked.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(Busy):
+        publisher(ada)(work)
+
+    locked.execute("ROLLBACK")
+    locked.close()
+    assert publisher(ada)(work).deliveries == 0
+
+
+def test_a_large_batch_is_not_joined_by_others(work: Work, engine: Engine, ada, together, monkeypatch) -> None:
+    monkeypatch.setattr(group_commit, "MOST_ROWS", 3)
+
+    def batch(inside: Work) -> object:
+        drafts = [EventDraft(type="order.paid", payload=b"{}")] * 5
+        return publishing.publish_batch(inside, organization_number=ada.organization.number, drafts=drafts)
+
+    with commits_of(engine) as commits:
+        answers = [future.result() for future in together(batch, publisher(ada), publisher(ada))]
+
+    assert len(answers[0]) == 5
+    assert events(work) == 7
+    assert len(commits) >= 3
+
+
+def test_the_workers_are_rung_once_for_all_and_only_after_the_commit(work: Work, ada, ring, together) -> None:
+    make_hook(work, ada)
+    work.session.commit()
+    ring.lanes.clear()
+
+    together(*[publisher(ada)] * 5)
+
+    assert ring.lanes == [DELIVERIES]
+
+
+@pytest.mark.both_databases
+def test_nobody_is_rung_for_what_was_not_committed(work: Work, ring) -> None:
+    def fail(inside: Work) -> None:
+        inside.ring.ring(DELIVERIES)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        work.group_commit.run(work, fail, size=1)
+
+    assert ring.lanes == []

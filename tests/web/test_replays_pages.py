@@ -1,0 +1,446 @@
+"""Replays in the console: what would be sent is seen first, then watched, stopped, resumed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import select
+
+from console.core.outcomes import Outcome
+from console.models import AuditEntry, Replay, Which
+from console.services import hooks, replays
+from console.services.replaying import steps
+from console.services.replays import ReplayDraft
+from tests.engine import claim, hire, record, rows_of
+
+HTMX = {"HX-Request": "true"}
+REPLAYS = "/o/acme/replays"
+NEW = f"{REPLAYS}/new"
+
+
+@pytest.fixture
+def lose(scene, work):
+    """Let a delivery of each hook have failed: ``lose("order.paid")``."""
+
+    def lose(type_="order.paid", count=1):
+        found = []
+        for _ in range(count):
+            for delivery in scene.publish(type_):
+                scene.put(delivery, state="failed", next_attempt_at=None, finished_at=work.now())
+                found.append(delivery)
+        return found
+
+    return lose
+
+
+@pytest.fixture
+def begin(work, ada, as_person):
+    """Start a replay."""
+
+    def begin(which=Which.FAILED, **fields) -> Replay:
+        draft = ReplayDraft(which=which, **fields)
+        return replays.start(as_person(ada), organization_number=ada.organization.number, draft=draft)
+
+    return begin
+
+
+def tend(work, clock, times=1):
+    for _ in range(times):
+        steps.tend(work)
+        clock.advance(seconds=1)
+    work.session.commit()
+
+
+def soup_of(answer) -> BeautifulSoup:
+    return BeautifulSoup(answer.text, "html.parser")
+
+
+def words_of(soup, selector) -> str:
+    return " ".join(soup.select_one(selector).get_text(" ", strip=True).split())
+
+
+# --- the list -------------------------------------------------------------------------------------------------------
+
+
+def test_without_replays_the_list_says_what_one_is(signed_in, ada, vi) -> None:
+    page = signed_in(ada).see(REPLAYS)
+
+    assert "No replays yet" in page.get_text()
+    assert page.select_one(f'a[href="{NEW}"]') is not None
+    assert page.select_one('nav[aria-label=Sections] a[aria-current="page"]').get_text(strip=True) == "Replays"
+    assert signed_in(vi).see(REPLAYS).select(f'a[href="{NEW}"]') == []
+
+
+def test_the_list_says_who_started_what_and_how_far_it_is(signed_in, ada, scene, lose, begin, work, clock) -> None:
+    hook = scene.hook()
+    lose()
+    begin(hook=hook, event_types=("order.*",))
+    tend(work, clock, 2)
+
+    [row] = signed_in(ada).see(REPLAYS).select("tbody tr")
+
+    text = " ".join(row.get_text(" ", strip=True).split())
+    for words in ("Running", "Failed deliveries of Shop", "order.*", "Ada"):
+        assert words in text
+    assert [cell.get_text() for cell in row.select("td.num")][:4] == ["0", "0", "0", "1"]
+
+
+def test_the_list_is_narrowed_to_what_goes_on_or_is_over(signed_in, ada, begin, work, clock) -> None:
+    begin()
+    tend(work, clock, 2)
+    browser = signed_in(ada)
+
+    assert len(browser.see(f"{REPLAYS}?state=over").select("tbody tr")) == 1
+    assert "Nothing matches" in browser.see(f"{REPLAYS}?state=going").get_text()
+    part = browser.get(f"{REPLAYS}?state=over", headers=HTMX)
+    assert "<html" not in part.text
+    assert part.headers["HX-Push-Url"] == f"{REPLAYS}?state=over"
+
+
+def test_another_organization_sees_no_replay(signed_in, mallory, begin) -> None:
+    row = begin()
+    browser = signed_in(mallory)
+
+    assert "No replays yet" in browser.see("/o/elsewhere/replays").get_text()
+    for path in (f"/o/elsewhere/replays/{row.id}", f"{REPLAYS}/{row.id}", REPLAYS):
+        assert browser.get(path).status_code == 404
+
+
+# --- a new one ------------------------------------------------------------------------------------------------------
+
+
+def test_the_preview_shows_what_would_be_sent_before_anything_is(signed_in, ada, scene, lose, work) -> None:
+    scene.hook()
+    scene.hook(name="Second")
+    first, *_ = lose(count=2)
+
+    page = signed_in(ada).see(NEW)
+
+    preview = words_of(page, "#preview")
+    assert "4 deliveries will be sent" in preview
+    assert "Replay 4 deliveries" in preview
+    assert "By hook By hook Hook To send Left out Shop 2 0 Second 2 0" in preview
+    assert page.select_one(f'#preview a[href="/o/acme/deliveries/{first.id}"]') is not None
+    assert work.session.scalars(select(Replay)).all() == []
+
+
+def test_an_event_that_was_missed_stands_in_the_preview(signed_in, ada, scene) -> None:
+    scene.publish()
+    hook = scene.hook()
+
+    preview = words_of(signed_in(ada).see(f"{NEW}?which=missing&hook={hook.id}"), "#preview")
+
+    assert "1 delivery will be sent" in preview
+    assert "no delivery" in preview
+
+
+def test_the_form_and_its_preview_are_swapped_together_on_change(signed_in, ada, scene, lose) -> None:
+    hook = scene.hook()
+    lose("order.paid")
+    lose("cart.left")
+
+    answer = signed_in(ada).get(
+        f"{NEW}?which=failed&hook={hook.id}&event_type=order.*&since=8h&from=&until=", headers=HTMX
+    )
+
+    part = soup_of(answer)
+    assert "<html" not in answer.text
+    assert len(part.select("#replay")) == 1
+    assert "1 delivery will be sent" in words_of(part, "#preview")
+    assert part.select_one("#since-8h").has_attr("checked")
+    assert part.select_one("#replay-types")["value"] == "order.*"
+    assert parse_qs(urlsplit(answer.headers["HX-Push-Url"]).query).keys() == {"which", "hook", "event_type", "since"}
+
+
+def test_what_is_left_out_is_said_with_its_reason(signed_in, ada, scene, lose, work) -> None:
+    scene.hook()
+    disabled = scene.hook(name="Second")
+    lose(count=2)
+    hooks.disable(work, hook=disabled)
+    browser = signed_in(ada)
+
+    assert "Left out: 2 of a disabled hook." in words_of(browser.see(NEW), "#preview")
+    alone = words_of(browser.see(f"{NEW}?hook={disabled.id}"), "#preview")
+    assert "2 deliveries will be sent" in alone
+    assert "gets them nonetheless" in alone
+
+
+def test_where_nothing_matches_each_condition_says_how_many_there_would_be_without_it(
+    signed_in, ada, scene, lose, clock
+) -> None:
+    hook = scene.hook()
+    lose(count=2)
+    clock.advance(days=2)
+
+    page = signed_in(ada).see(f"{NEW}?hook={hook.id}&event_type=order.*&since=1h")
+
+    chips = [" ".join(chip.get_text(" ", strip=True).split()) for chip in page.select("#preview .chip")]
+    assert chips == ["Which Failed → 0", "Hook Shop → 0", "Event types order.* → 0", "Period Last hour → 2"]
+    freed = page.select("#preview .chip a")[-1]["href"]
+    assert "2 deliveries will be sent" in words_of(signed_in(ada).see(freed), "#preview")
+
+
+def test_where_everything_is_left_out_the_reason_is_said(signed_in, ada, scene) -> None:
+    scene.hook()
+    scene.publish()
+
+    assert "waiting for an attempt already" in words_of(signed_in(ada).see(f"{NEW}?which=all"), "#preview")
+
+
+def test_an_empty_log_says_so(signed_in, ada) -> None:
+    assert "nothing in the log" in words_of(signed_in(ada).see(f"{NEW}?which=all"), "#preview")
+
+
+def test_the_filter_of_the_log_is_taken_over(signed_in, ada, scene, lose) -> None:
+    scene.hook()
+    for delivery in lose(count=2):
+        scene.attempt(delivery, status=500, outcome="server_error")
+        scene.put(delivery, state="failed")
+    lose("cart.left")
+    browser = signed_in(ada)
+
+    page = browser.see(f"{NEW}?which=all&state=failed&status_class=5xx&since=24h&event_type=order.*")
+
+    assert "2 deliveries will be sent" in words_of(page, "#preview")
+    assert [" ".join(chip.get_text(" ", strip=True).split()) for chip in page.select(".chip")] == [
+        "State Failed",
+        "Status 5xx",
+    ]
+    answer = browser.submit(REPLAYS, hidden_of(page))
+    assert "narrowed by filters of the log" in words_of(browser.see(answer.location), ".lede")
+
+
+def hidden_of(page) -> dict[str, str]:
+    fields = page.select("#preview form input[type=hidden]")
+    return {field["name"]: field["value"] for field in fields if field["name"] != "csrf_token"}
+
+
+def test_select_all_that_match_leads_here_with_the_filter(signed_in, ada, scene, lose) -> None:
+    scene.hook()
+    lose(count=51)
+    browser = signed_in(ada)
+
+    [link] = browser.see("/o/acme/deliveries?state=failed&event_type=order.*").select(f'a[href^="{NEW}"]')
+
+    assert "51" in link.get_text()
+    assert "51 deliveries will be sent" in words_of(browser.see(link["href"]), "#preview")
+    [link] = browser.see("/o/acme/deliveries").select(f'a[href^="{NEW}"]')
+    assert "which=all" in link["href"]
+
+
+def test_the_time_since_a_hook_fails_can_be_chosen(signed_in, ada, scene, lose, work, clock) -> None:
+    hook = scene.hook()
+    lose()
+    clock.advance(hours=5)
+    worker = hire(work)
+    scene.publish()
+    for row in rows_of(claim(work, worker)):
+        record(work, row, Outcome.SERVER_ERROR, status=500)
+    for delivery in lose():
+        assert delivery.hook_number == hook.number
+    browser = signed_in(ada)
+
+    [link] = browser.see(f"/o/acme/hooks/{hook.id}").select(f'#recent a[href^="{NEW}"]')
+    page = browser.see(link["href"])
+
+    assert page.select_one("#since-failing").has_attr("checked")
+    assert "1 delivery will be sent" in words_of(page, "#preview")
+    assert browser.see(NEW).select("#since-failing") == []
+
+
+def test_exact_times_are_read_in_the_readers_zone_and_kept(signed_in, ada, scene, lose, clock) -> None:
+    scene.hook()
+    lose()
+    browser = signed_in(ada)
+
+    for start, count in (("2026-11-22T08:59", 1), ("2026-11-22T09:01", 0)):
+        page = browser.see(f"{NEW}?since=exact&from={start}&until=2026-11-22T10:00")
+        assert page.select_one("#since-exact").has_attr("checked")
+        assert page.select_one("#replay-from")["value"] == start
+        assert (f"{count} delivery will be sent" in words_of(page, "#preview")) is bool(count)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "event_type=a+*.b",
+        "hook=nobody",
+        "state=asleep",
+        "replay=none",
+        "since=yesterday",
+        "since=exact&from=2026-11-22T09:00&until=2026-11-22T08:00",
+        "status_class=9xx",
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_what_cannot_be_read_is_said(signed_in, ada, query, headers) -> None:
+    answer = signed_in(ada).get(f"{NEW}?{query}", headers=headers)
+
+    assert answer.status_code == 422
+    assert "data-error-summary" in answer.text
+
+
+def test_what_was_previewed_is_started(signed_in, ada, scene, lose, work) -> None:
+    hook = scene.hook()
+    lose(count=2)
+    lose("cart.left")
+    browser = signed_in(ada)
+    page = browser.see(f"{NEW}?which=failed&hook={hook.id}&event_type=order.*&since=24h")
+
+    answer = browser.submit(REPLAYS, hidden_of(page))
+
+    row = work.session.scalar(select(Replay))
+    assert answer.location == f"{REPLAYS}/{row.id}"
+    assert (row.which, row.hook_number, row.event_types) == ("failed", hook.number, ["order.*"])
+    assert row.since == work.now() - timedelta(hours=24)
+    assert row.author_number == ada.user.number
+    assert "The replay has started." in browser.see(answer.location).get_text()
+
+
+def test_too_many_at_a_time_are_refused_in_words(signed_in, ada, begin) -> None:
+    for _ in range(20):
+        begin()
+    browser = signed_in(ada)
+
+    answer = browser.submit(REPLAYS, {"which": "failed"})
+
+    assert "20 replays are not over yet" in browser.see(answer.location).get_text()
+
+
+def test_viewers_may_look_but_start_and_stop_nothing(signed_in, vi, begin) -> None:
+    row = begin()
+    browser = signed_in(vi)
+
+    page = browser.see(f"{REPLAYS}/{row.id}")
+
+    assert page.select("form[action$='/stop']") == []
+    assert browser.get(NEW).status_code == 403
+    for path in (REPLAYS, f"{REPLAYS}/{row.id}/stop", f"{REPLAYS}/{row.id}/resume"):
+        assert browser.submit(path, {"which": "all"}).status_code == 403
+
+
+# --- one of them ----------------------------------------------------------------------------------------------------
+
+
+def test_the_progress_asks_for_itself_until_it_is_over(signed_in, ada, scene, lose, begin, work, clock) -> None:
+    scene.hook()
+    lose(count=3)
+    row = begin()
+    browser, path = signed_in(ada), f"{REPLAYS}/{row.id}"
+
+    block = browser.see(path).select_one("#progress")
+    assert "Counting" in block.get_text()
+    assert browser.get(block["hx-get"], headers=HTMX).status_code == 204
+
+    tend(work, clock, 2)
+    answer = browser.get(block["hx-get"], headers=HTMX)
+    running = soup_of(answer).select_one("#progress")
+    assert "<html" not in answer.text
+    assert "0 of 3 done" in " ".join(running.get_text(" ", strip=True).split())
+    assert running.has_attr("data-poll")
+    assert browser.get(block["hx-get"]).location == path  # without htmx it is a link to the page
+
+    for one in rows_of(claim(work, hire(work))):
+        record(work, one)
+    tend(work, clock, 3)
+    done = soup_of(browser.get(running["hx-get"], headers=HTMX)).select_one("#progress")
+    assert not done.has_attr("hx-get")
+    assert done.select_one("progress")["value"] == "3"
+    assert "Refresh" not in done.get_text()
+
+
+def test_a_replay_leads_to_its_deliveries(signed_in, ada, scene, lose, begin, work, clock) -> None:
+    scene.hook()
+    lose()
+    row = begin()
+    tend(work, clock, 2)
+    lose()
+    browser = signed_in(ada)
+
+    [link] = browser.see(f"{REPLAYS}/{row.id}").select(".actions a")
+
+    log = browser.see(link["href"])
+    assert len(log.select("tbody tr:not(.day)")) == 1
+    assert [chip.get_text(" ", strip=True).split()[0] for chip in log.select(".chip")] == ["Replay"]
+    assert log.select_one("form[role=search][method=get] input[name=replay]")["value"] == str(row.id)
+
+
+@pytest.mark.parametrize("htmx", [False, True])
+def test_a_replay_is_stopped_and_resumed(signed_in, ada, scene, lose, begin, work, clock, htmx) -> None:
+    scene.hook()
+    lose(count=2)
+    row = begin()
+    tend(work, clock, 2)
+    browser, path = signed_in(ada), f"{REPLAYS}/{row.id}"
+
+    answer = browser.submit(f"{path}/stop", htmx=htmx)
+    page = soup_of(answer) if htmx else browser.see(answer.location)
+    text = page.get_text(" ", strip=True)
+    assert "Stopped" in text
+    assert "2 deliveries were not sent and are as before." in text
+    assert page.select_one(f'form[action="{path}/resume"]') is not None
+
+    answer = browser.submit(f"{path}/resume", htmx=htmx)
+    page = soup_of(answer) if htmx else browser.see(answer.location)
+    assert page.select_one(f'form[action="{path}/stop"]') is not None
+    actions = work.session.scalars(select(AuditEntry.action).where(AuditEntry.object_type == "replay")).all()
+    assert actions == ["replay.started", "replay.stopped", "replay.resumed"]
+    audit = browser.see("/o/acme/settings/audit?about=replay")
+    assert len(audit.select(f'tbody a[href="{path}"]')) == 3
+
+
+def test_stopping_what_is_over_is_answered_in_words(signed_in, ada, begin, work, clock) -> None:
+    row = begin()
+    tend(work, clock, 2)
+    browser = signed_in(ada)
+
+    for act in ("stop", "resume"):
+        answer = browser.submit(f"{REPLAYS}/{row.id}/{act}", htmx=True)
+        assert answer.status_code == 200
+        assert '"tone": "warn"' in answer.headers["HX-Trigger"]
+
+
+def test_several_hooks_are_told_apart_and_what_was_skipped_is_explained(
+    signed_in, ada, scene, lose, begin, work, clock
+) -> None:
+    scene.hook()
+    off = scene.hook(name="Second")
+    lose(count=2)
+    hooks.disable(work, hook=off)
+    row = begin()
+    tend(work, clock, 2)
+
+    text = words_of(signed_in(ada).see(f"{REPLAYS}/{row.id}"), "#progress")
+
+    assert "Skipped: 2 of a disabled hook." in text
+    assert "By hook By hook Hook Matched Delivered Failed Skipped Left Shop 2 0 0 0 2 Second 2 0 0 2 0" in text
+
+
+def test_an_error_is_shown(signed_in, ada, begin, work, clock) -> None:
+    row = begin()
+    row.which = "nonsense"
+    work.session.commit()
+    tend(work, clock)
+    row.which = "failed"
+    work.session.commit()
+
+    text = words_of(signed_in(ada).see(f"{REPLAYS}/{row.id}"), "#progress")
+
+    assert "Broken off" in text
+    assert "Something unexpected went wrong (ValueError)" in text
+
+
+def test_names_and_filters_are_hostile_text(signed_in, ada, scene, lose, begin) -> None:
+    hook = scene.hook(name="<script>alert(1)</script>\u202e")
+    lose()
+    row = begin(hook=hook)
+    browser = signed_in(ada)
+
+    for path in (REPLAYS, f"{REPLAYS}/{row.id}", f"{NEW}?hook={hook.id}&event_type=%3Cscript%3E"):
+        answer = browser.get(path)
+        assert "<script>alert" not in answer.text
+        assert '<script>"' not in answer.text
+        assert "\u202e" not in answer.text
