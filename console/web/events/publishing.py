@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import Response, request, url_for
-from wtforms import HiddenField, SelectField, StringField, TextAreaField
+from wtforms import SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired
 
 from console.core import strict_json
@@ -34,7 +34,6 @@ class PublishForm(Form):
     object_model = StringField("Kind of object")
     object_pk = StringField("Object id")
     key = StringField("Idempotency key")
-    sampled = HiddenField()  # the type whose sample was filled in
 
 
 @pages.get("/publish")
@@ -42,7 +41,7 @@ class PublishForm(Form):
 def publish() -> Response:
     """Show the form; ``type`` fills in a type and its sample."""
     form = _form(is_posted=False)
-    form.type.data = form.sampled.data = request.args.get("type", "")
+    form.type.data = request.args.get("type", "")
     form.payload.data = _sample(form.type.data) if form.type.data else ""
     return _page(form)
 
@@ -53,7 +52,7 @@ def store() -> Response:
     """Publish the event and lead to it; or fill in the sample of its type, when that was asked for."""
     form = _form(is_posted=True)
     if "sample" in request.form:
-        form.payload.data, form.sampled.data = _sample(form.type.data or ""), form.type.data
+        form.payload.data = _sample((form.type.data or "").strip())
         return _page(form)
     if not form.validate():
         return _page(form, status=WRONG)
@@ -75,17 +74,6 @@ def store() -> Response:
     return _page(form, status=WRONG)
 
 
-@pages.post("/publish/sample")
-@access.requires(Permission.EVENTS_PUBLISH)
-def fill_in() -> Response:
-    """Fill in the sample of the chosen type, unless something was typed in its place."""
-    form = _form(is_posted=True)
-    typed = _typed(form.payload.data).strip()
-    if not typed or (form.sampled.data and typed == _sample(form.sampled.data)):
-        form.payload.data, form.sampled.data = _sample((form.type.data or "").strip()), form.type.data
-    return _page(form, block="fields")
-
-
 @pages.post("/publish/check")
 @access.requires(Permission.EVENTS_PUBLISH)
 def check() -> Response:
@@ -102,6 +90,13 @@ class Outlook:
     size: int = 0
     names: tuple[str, ...] = ()
     total: int = 0
+
+
+def _other_sample(form: PublishForm) -> str:
+    """Name the type whose sample could be filled in; nothing when it has none, or stands there already."""
+    name = (form.type.data or "").strip()
+    known = catalogue.sample_of(current_work(), organization_number=number(), name=name) if name else None
+    return name if known is not None and pretty(known) != _typed(form.payload.data).strip() else ""
 
 
 def _outlook(form: PublishForm) -> Outlook | None:
@@ -180,4 +175,5 @@ def _page(form: PublishForm, *, status: int = 200, block: str = "form") -> Respo
         types=[name for name in types if not name.endswith(".*")],
         largest=LONGEST_PAYLOAD,
         outlook=_outlook(form),
+        other_sample=_other_sample(form),
     )
