@@ -71,7 +71,6 @@ def check_inert(answer, *, string: str) -> None:
         "console.js",
         "keys.js",
         "htmx.min.js",
-        "keys.js",
     }
     assert not page.find_all(["iframe", "base", "style", "object", "embed", "math", "img"])
     for tag in page.find_all():
