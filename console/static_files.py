@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flask import Response, request
 
+OK = 200
 COMPRESSED = frozenset({".css", ".js", ".svg"})
 
 
@@ -20,7 +21,7 @@ def compress(response: Response, *, path: Path) -> Response:
     if path.suffix not in COMPRESSED:
         return response
     response.vary.add("Accept-Encoding")
-    if response.status_code != 200 or request.accept_encodings.quality("gzip") == 0 or "Range" in request.headers:
+    if response.status_code != OK or request.accept_encodings.quality("gzip") == 0 or "Range" in request.headers:
         return response
     etag, _ = response.get_etag()
     response.direct_passthrough = False
