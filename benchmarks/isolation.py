@@ -38,8 +38,8 @@ from console import database, migrations
 from console.models import Attempt, Delivery
 from console.ring import RedisRing
 from console.services import beating, claims, publishing
+from console.services.event_drafts import EventDraft
 from console.services.keys import KeyRing
-from console.services.publishing import EventDraft
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from console.settings import Settings
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from console.core.errors import Busy, Conflict
 from console.models import Event
 from console.services import group_commit, publishing
-from console.services.publishing import EventDraft
+from console.services.event_drafts import EventDraft
 from console.services.work import DELIVERIES, Work
 from tests.engine import make_hook
 

@@ -17,7 +17,7 @@ from console.database import dialect_of, read_only
 from console.models import Delivery, DeliveryState, Event, Hook, HookState, Replay, ReplayPart, ReplayState, Trigger
 from console.services import deliveries
 from console.services.matching import listener
-from console.services.publishing import delivery_row
+from console.services.outbox import delivery_row
 from console.services.replaying.missed import Missed, missed
 from console.services.replaying.selection import Scope, Skip, in_a_replay, in_scope, sendable
 from console.services.work import DELIVERIES, Work
