@@ -16,7 +16,8 @@ from rq.serializers import JSONSerializer
 
 from console.ring import DRAIN
 from console.services.work import DELIVERIES
-from tests.faults.stage import Process, Stage, Valkey, Web
+from tests.faults.parts import Process, Valkey, Web
+from tests.faults.stage import Stage
 
 EVENTS = 25
 AWAY_S = 4.0
