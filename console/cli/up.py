@@ -135,7 +135,7 @@ def web_part(listener: int, parts_lock: int) -> Part:
 def worker_parts(settings: Settings, parts_lock: int, *, demo: bool) -> list[Part]:
     """Describe the workers, one process a lane and HOOKYARD_WORKERS of them for healthy hooks, and the demo."""
     lanes = [DELIVERIES] * settings.workers + [DELIVERIES_SLOW, BACKGROUND]
-    parts = [Part(f"worker {lane}", commands.worker(lane), pass_fds=(parts_lock,)) for lane in lanes]
+    parts = [Part("workers", commands.worker(*lanes), pass_fds=(parts_lock,))]
     if demo:
         parts.append(Part("demo", commands.demo(), pass_fds=(parts_lock,)))
     return parts

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from console import logs
 from console.cli import checks, valkey
+from console.clocks import DatabaseClock
 from console.database import create_engine
 from console.ring import RedisRing
 from console.services.keys import KeyRing
@@ -39,10 +40,14 @@ def opened(settings: Settings | None = None) -> Iterator[Work]:
     engine = create_engine(settings.sqlalchemy_url, pool_size=1)
     try:
         with Session(engine, expire_on_commit=False) as session:
+            clock = DatabaseClock()
+            clock.sample(session)
+            session.rollback()
             yield Work(
                 session=session,
                 settings=settings,
                 keys=KeyRing(settings.secret_keys),
+                clock=clock,
                 ring=RedisRing(redis_url(settings)),
                 actor=operator(),
             )

@@ -94,7 +94,7 @@ def _waiting(figures: Figures, *, now: datetime) -> HookHealth | None:
     failures = figures.consecutive_failures
     until = figures.open_until if figures.open_until is not None and figures.open_until > now else None
     if until is not None and figures.openings:
-        words = f"Paused after {failures} failures in a row; then one request tries it again."
+        words = f"Paused after {failures} failures in a row; one request will try it again."
         return HookHealth(Health.CIRCUIT_OPEN, words, until)
     if figures.destination_until is not None and figures.destination_until > now:
         words = f"Nothing answers at {figures.destination}: all hooks there wait until one request tries it again."

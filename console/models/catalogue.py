@@ -40,6 +40,7 @@ class EventType(Base):
     sample: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
     schema: Mapped[dict[str, Any] | None]
     validate: Mapped[bool] = mapped_column(default=False)
+    deprecated: Mapped[bool] = mapped_column(default=False)  # not offered any more; delivered as before
     is_builtin: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
     modified_at: Mapped[datetime]

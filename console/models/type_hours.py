@@ -21,6 +21,7 @@ class TypeHour(Base):
     type: Mapped[text200] = mapped_column(primary_key=True)
     hour: Mapped[datetime] = mapped_column(primary_key=True)
     count: Mapped[int] = mapped_column(default=0)
+    last_at: Mapped[datetime]
 
 
 class Progress(Base):

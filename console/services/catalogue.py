@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ from console.services.work import Work
 LONGEST_DESCRIPTION = 2000
 MOST_GROUPS = 20
 LARGEST_JSON = 256 * 1024
+MOST_IMPORTED = 500
 _GROUP = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._ -]{0,98}[A-Za-z0-9])?", re.ASCII)
 
 
@@ -38,6 +39,14 @@ class Group:
 
     name: str
     types: int
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """How many types an import added, and how many it changed or left as they were."""
+
+    added: int
+    known: int
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -187,6 +196,7 @@ def install(work: Work, *, organization: Organization) -> int:
             "sample": dict(packaged.sample),
             "schema": None,
             "validate": False,
+            "deprecated": False,
             "is_builtin": True,
             "created_at": now,
             "modified_at": now,
@@ -206,7 +216,7 @@ def install_everywhere(work: Work) -> int:
         return sum(install(work, organization=one) for one in work.session.scalars(select(Organization)).all())
 
 
-FIELDS = ("groups", "description", "sample", "schema", "validate")
+FIELDS = ("groups", "description", "sample", "schema", "validate", "deprecated")
 
 
 def create(work: Work, *, organization_number: int, name: str, **fields: Any) -> EventType:
@@ -219,7 +229,14 @@ def create(work: Work, *, organization_number: int, name: str, **fields: Any) ->
     if wrong:
         raise Invalid(*wrong)
     now = work.now()
-    defaults: dict[str, Any] = {"groups": [], "description": "", "sample": None, "schema": None, "validate": False}
+    defaults: dict[str, Any] = {
+        "groups": [],
+        "description": "",
+        "sample": None,
+        "schema": None,
+        "validate": False,
+        "deprecated": False,
+    }
     event_type = EventType(
         organization_number=organization_number, name=name, created_at=now, modified_at=now, **{**defaults, **fields}
     )
@@ -261,6 +278,54 @@ def delete(work: Work, *, event_type: EventType) -> None:
         work.session.delete(event_type)
 
 
+def import_many(work: Work, *, organization_number: int, items: Sequence[Mapping[str, Any]]) -> Imported:
+    """Add types, or change those that there are; each item has a ``name`` and any of ``FIELDS``.
+
+    Nothing is stored unless all of them are good: raise Invalid with pointers to items of the list. One that was
+    stopped halfway, say by a busy database, may be repeated.
+    """
+    wrong = [
+        FieldError(f"/{place}{fault.pointer}", fault.code, fault.message)
+        for place, item in enumerate(items)
+        for fault in _wrong_item(item)
+    ]
+    names = [item.get("name") for item in items]
+    wrong += [
+        FieldError(f"/{place}/name", "repeated", f"{name} stands in the list twice.")
+        for place, name in enumerate(names)
+        if name in names[:place]
+    ]
+    if not 1 <= len(items) <= MOST_IMPORTED:
+        wrong.append(FieldError("", "length", f"Give 1 to {MOST_IMPORTED} types."))
+    if wrong:
+        raise Invalid(*wrong)
+    known = {one.name: one for one in all_of(work, organization_number=organization_number)}
+    added = [item for item in items if item["name"] not in known]
+    for item in items:
+        fields = {name: value for name, value in item.items() if name != "name"}
+        if item["name"] in known:
+            change(work, event_type=known[item["name"]], fields=fields)
+        else:
+            create(work, organization_number=organization_number, name=item["name"], **fields)
+    return Imported(len(added), len(items) - len(added))
+
+
+def _wrong_item(item: Mapping[str, Any]) -> list[FieldError]:
+    unknown = [name for name in item if name not in (*FIELDS, "name")]
+    if unknown:
+        return [FieldError(f"/{name}", "unknown_field", f"A type has no {name}.") for name in unknown]
+    groups = item.get("groups", [])
+    if not isinstance(groups, list) or not isinstance(item.get("description", ""), str):
+        return [FieldError("", "type", "Groups are a list of names, and a description is a text.")]
+    wrong = _wrong_fields({name: value for name, value in item.items() if name != "name"}, before={})
+    try:
+        check_catalogue_name(item.get("name", ""))
+    except (Refused, TypeError) as error:
+        words = error.message if isinstance(error, Refused) else "Give a name."
+        wrong.insert(0, FieldError("/name", "event_type_form", words))
+    return wrong
+
+
 def _wrong_fields(fields: Mapping[str, Any], *, before: Mapping[str, Any]) -> list[FieldError]:
     unknown = [name for name in fields if name not in FIELDS]
     if unknown:
@@ -279,6 +344,8 @@ def _wrong_fields(fields: Mapping[str, Any], *, before: Mapping[str, Any]) -> li
     ]
     if not isinstance(fields.get("schema"), dict | None):
         wrong.append(FieldError("/schema", "type", "A schema is an object, or null for none."))
+    elif not isinstance(fields.get("deprecated", False), bool):
+        wrong.append(FieldError("/deprecated", "type", "Give true or false."))
     elif fields.keys() & {"schema", "validate"}:
         wrong.append(_wrong_check({**before, **fields}))
     return [error for error in wrong if error is not None]

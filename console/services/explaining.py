@@ -71,15 +71,9 @@ class FilterTrial:
 
 def of_event(work: Work, *, event: Event, deliveries: Sequence[Delivery]) -> list[Standing]:
     """Say of up to 500 hooks, newest first, what becomes of *event*; *deliveries* are those that it has."""
-    hooks = work.session.scalars(
-        select(Hook)
-        .where(Hook.organization_number == event.organization_number, Hook.deleted_at.is_(None))
-        .order_by(Hook.number.desc())
-        .limit(MOST_HOOKS)
-    )
     by_hook = {delivery.hook_number: delivery for delivery in deliveries}
     look = _look_at(work, event)
-    return [look(hook, by_hook.get(hook.number)) for hook in hooks]
+    return [look(hook, by_hook.get(hook.number)) for hook in _hooks(work, event.organization_number)]
 
 
 def of_hook(work: Work, *, hook: Hook, event: Event) -> Standing:
@@ -91,10 +85,40 @@ def of_hook(work: Work, *, hook: Hook, event: Event) -> Standing:
 def of_draft(work: Work, *, hook: Hook, draft: Draft) -> Standing:
     """Say what would become of an event that nobody has published; raise Refused for a type that none can have."""
     check_event_type(draft.type)
-    groups = catalogue.groups_of(work, organization_number=hook.organization_number, name=draft.type)
+    return _of_drafts(work, hooks=[hook], organization_number=hook.organization_number, draft=draft)[0]
+
+
+def of_draft_for_all(work: Work, *, organization_number: int, draft: Draft) -> list[Standing]:
+    """Say what would become of such an event for up to 500 hooks, newest first."""
+    return _of_drafts(
+        work, hooks=_hooks(work, organization_number), organization_number=organization_number, draft=draft
+    )
+
+
+def _of_drafts(work: Work, *, hooks: Sequence[Hook], organization_number: int, draft: Draft) -> list[Standing]:
+    groups = catalogue.groups_of(work, organization_number=organization_number, name=draft.type)
     occurrence = Occurrence(draft.type, groups, draft.source, reader_of(draft.payload))
-    explanation = explain(subscription_of(hook), occurrence, is_active=hook.is_active)
-    return Standing(hook, explanation, Since.NOTHING, None, _values(hook, draft.payload))
+    return [
+        Standing(
+            hook,
+            explain(subscription_of(hook), occurrence, is_active=hook.is_active),
+            Since.NOTHING,
+            None,
+            _values(hook, draft.payload),
+        )
+        for hook in hooks
+    ]
+
+
+def _hooks(work: Work, organization_number: int) -> list[Hook]:
+    return list(
+        work.session.scalars(
+            select(Hook)
+            .where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
+            .order_by(Hook.number.desc())
+            .limit(MOST_HOOKS)
+        )
+    )
 
 
 def _look_at(work: Work, event: Event) -> Callable[[Hook, Delivery | None], Standing]:

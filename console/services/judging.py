@@ -50,6 +50,10 @@ class Judgement:
             self._faults = [(schema, _faults(self._payload, schema) if self._rounds >= ROUNDS else None)]
         return self._faults[0][1] or []
 
+    def faults_now(self, schema: dict[str, Any]) -> list[FieldError]:
+        """Give what of the payload breaks *schema*, found on the spot."""
+        return _faults(self._payload, schema)
+
     @property
     def is_open(self) -> bool:
         """Whether an answer that was asked for is missing."""

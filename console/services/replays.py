@@ -1,4 +1,4 @@
-"""Replays: plan, start, stop and resume a bulk resend, and say how far it is. Its steps are ``replay_steps``'."""
+"""Replays: plan, start, stop and resume a bulk resend, and say how far it is. Its steps are ``replaying.steps``'."""
 
 from __future__ import annotations
 
@@ -14,24 +14,22 @@ from sqlalchemy.orm import joinedload
 from console.core.errors import Conflict, Invalid, NotFound
 from console.core.replays import SMALLEST_WINDOW
 from console.models import Delivery, Event, Hook, Replay, ReplayPart, ReplayState, Which
-from console.services import audit, queries, replay_pace, replay_steps
+from console.services import audit, queries
 from console.services.deliveries import DeliveryFilter
-from console.services.replay_selection import (
+from console.services.replaying import pace, steps, stopping
+from console.services.replaying.missed import missed, targets
+from console.services.replaying.selection import (
     NOTHING_MORE,
     SKIP_WORDS,
     Scope,
-    Share,
     Skip,
-    events_of,
     in_a_replay,
     in_scope,
-    missed,
     narrowing,
     reach_of,
     sendable,
-    shares_of,
-    targets,
 )
+from console.services.replaying.shares import Share, shares_of
 from console.services.work import BACKGROUND, Work
 
 __all__ = ["SKIP_WORDS", "Plan", "Progress", "ReplayDraft", "Skip", "find", "get", "plan", "resume", "start", "stop"]
@@ -41,7 +39,7 @@ MOST_AT_A_TIME = 20
 COUNT_CAP = 100_000
 """A plan counts no further than about this; the replay itself counts to the end."""
 FIRST_ROWS = 5
-LOOKED_AT = 2_000
+LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +115,7 @@ def plan(work: Work, *, organization_number: int, draft: ReplayDraft) -> Plan:
     """Say what a replay would do, changing nothing; raise Invalid."""
     scope = _scope(work, organization_number, draft)
     shares, is_capped = shares_of(work, scope, cap=COUNT_CAP)
-    return Plan(tuple(shares), is_capped, tuple(_first_rows(work, scope)), replay_pace.seconds_of(work, shares))
+    return Plan(tuple(shares), is_capped, tuple(_first_rows(work, scope)), pace.seconds_of(work, shares))
 
 
 def count(work: Work, *, organization_number: int, draft: ReplayDraft) -> int:
@@ -162,15 +160,13 @@ def _first_rows(work: Work, scope: Scope) -> list[PlannedRow]:
 
 def _first_missed(work: Work, scope: Scope, *, limit: int) -> list[PlannedRow]:
     rows: list[PlannedRow] = []
-    if work.session.scalar(events_of(scope, limit=1).with_only_columns(Event.number)) is None:
-        return rows
     for target in targets(work, scope)[:MOST_TYPES]:
-        found, *_ = missed(work, scope, target, after=0, look_at=LOOKED_AT, limit=limit - len(rows))
+        found = missed(work, scope, target, after=0, look_at=LOOKED_AT).first(limit - len(rows))
         hook = work.session.get_one(Hook, target.number)
-        for number, name in found:
+        for number, name in found.rows:
             event = work.session.execute(select(Event.id, Event.created_at).where(Event.number == number)).one()
             rows.append(PlannedRow(event.id, name, hook, None, event.created_at))
-        if len(rows) >= limit:
+        if len(rows) >= limit or found.last == found.after:  # there are no events at all
             break
     return rows
 
@@ -223,11 +219,11 @@ def stop(work: Work, *, row: Replay) -> Replay:
     """Stop a replay: what is in flight finishes, what is queued becomes what it was; raise Conflict when it is over."""
     with work.transaction():
         work.session.refresh(row, ["state"], with_for_update=True)
-        if row.state not in replay_steps.UNFINISHED:
+        if row.state not in steps.UNFINISHED:
             raise Conflict("This replay is over already.", code="final")
         if row.state != ReplayState.STOPPING:
             row.state = ReplayState.STOPPING
-            replay_steps.wind_up(work, row)
+            stopping.wind_up(work, row)
             _audit(work, row, "replay.stopped")
     work.ring.ring(BACKGROUND)
     return row

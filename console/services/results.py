@@ -6,28 +6,26 @@ counts only while the claim is still ours.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Table, bindparam, text, update
+from sqlalchemy import Row, bindparam, text, update
 
 from console.core.health import DISABLE_AFTER
 from console.core.outcomes import Outcome
 from console.core.rollups import bucket_of, hour_of, status_class
 from console.core.verdicts import REASONS, Reason, Verdict, judge, state_after
 from console.database import dialect_of
-from console.models import Attempt, Delivery, DeliveryState, Hook, HookHour, Trigger
-from console.models.base import Moment
-from console.services import audit, destinations, hooks, reports, standing
+from console.models import DeliveryState, Hook, Trigger
+from console.services import audit, destinations, hooks, reports, result_rows, standing
 from console.services.claims import Claimed
 from console.services.publishing import HELD_REASON
-from console.services.queries import insert_into
 from console.services.recipients import Recipient
 from console.services.reports import Report
+from console.services.result_rows import Rows
 from console.services.standing import Served
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 
@@ -35,10 +33,6 @@ BATCH = 64
 LANES_OF_HOOKS = (DELIVERIES, DELIVERIES_SLOW)
 _SILENT_REASONS = frozenset({Reason.DELIVERED, Reason.SCHEDULE})
 """What needs no words beside the state and the time of the next attempt."""
-
-_attempts: Table = Attempt.__table__  # type: ignore[assignment]  # a Table, as of every mapped class
-_deliveries: Table = Delivery.__table__  # type: ignore[assignment]
-_hours: Table = HookHour.__table__  # type: ignore[assignment]
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -85,12 +79,7 @@ class _Batch:
     """What is to be written, collected while the results are judged."""
 
     reaches: dict[destinations.Key, destinations.Reach]
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-    late_attempts: list[dict[str, Any]] = field(default_factory=list)
-    delivered: list[int] = field(default_factory=list)
-    overtaken: list[int] = field(default_factory=list)
-    changes: list[dict[str, Any]] = field(default_factory=list)
-    hours: Counter[tuple[int, datetime, str, int]] = field(default_factory=Counter)
+    rows: Rows = field(default_factory=Rows)
     disable: dict[int, str] = field(default_factory=dict)
     reports: list[tuple[Report, Served, dict[str, Any]]] = field(default_factory=list)
 
@@ -111,13 +100,14 @@ def record(work: Work, *, ended: Sequence[Ended]) -> Recorded:
             hook = served.get(one.recipient.number)
             if row is not None and hook is not None:
                 _settle(work, batch, one, row=row, hook=hook)
-        _write(work, batch)
+        result_rows.write(work, batch.rows)
         for number, reason in batch.disable.items():
             held = _disable(work, served[number], reason=reason)
             batch.reports.append((Report.DISABLED, served[number], {"reason": reason, "held_deliveries": held}))
         standing.store(work, [hook.standing for hook in served.values()])
         destinations.store(work, before=before, after=reaches)
-        _count(work, batch, served)
+        organizations = {number: hook.organization_number for number, hook in served.items()}
+        result_rows.count(work, batch.rows, organizations=organizations)
         is_heard = [
             reports.publish(work, report=report, about=hook.subject, facts=facts)
             for report, hook, facts in batch.reports
@@ -129,7 +119,7 @@ def record(work: Work, *, ended: Sequence[Ended]) -> Recorded:
     for lane in {served[number].standing.lane for number in moved} | (set(LANES_OF_HOOKS) if is_turned else set()):
         work.ring.ring(lane)
     opened = {number for number, hook in served.items() if hook.standing.openings > openings[number]}
-    return Recorded(frozenset(moved | opened | set(batch.disable)), len(batch.late_attempts))
+    return Recorded(frozenset(moved | opened | set(batch.disable)), len(batch.rows.late_attempts))
 
 
 # --- judging --------------------------------------------------------------------------------------------------------
@@ -157,23 +147,23 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
     )
     if one.outcome is Outcome.OK:
         is_news = is_ours or (row.chain == one.row.chain and row.state != DeliveryState.DELIVERED)
-        batch.attempts.append(_attempt(one, charged=False))
+        batch.rows.attempts.append(_attempt(one, charged=False))
         if is_ours:
-            batch.delivered.append(one.row.number)
+            batch.rows.delivered.append(one.row.number)
         elif is_news:
-            batch.changes.append(_change(one, state=DeliveryState.DELIVERED, now=work.now()))
-            batch.overtaken.append(one.row.number)
+            batch.rows.changes.append(_change(one, state=DeliveryState.DELIVERED, now=work.now()))
+            batch.rows.overtaken.append(one.row.number)
         turns = hook.standing.succeed(now=one.ended_at, maximum=one.recipient.max_in_flight)
         batch.reports += [(report, hook, {}) for report in turns]
         _note_reach(work, batch, one, hook=hook)
         _tally(batch, one)
         return
     if not is_ours:
-        batch.late_attempts.append(_attempt(one, charged=False))
+        batch.rows.late_attempts.append(_attempt(one, charged=False))
         return
     verdict = _judge(work, one, interrupted=row.interrupted)
-    batch.attempts.append(_attempt(one, charged=verdict.charged))
-    batch.changes.append(_failure(work, one, verdict, row=row, hook=hook))
+    batch.rows.attempts.append(_attempt(one, charged=verdict.charged))
+    batch.rows.changes.append(_failure(work, one, verdict, row=row, hook=hook))
     _tally(batch, one)
     if verdict.charged and not one.row.is_test:
         _note_reach(work, batch, one, hook=hook)
@@ -303,7 +293,7 @@ def _attempt(one: Ended, *, charged: bool) -> dict[str, Any]:
 
 def _tally(batch: _Batch, one: Ended) -> None:
     key = (one.recipient.number, hour_of(one.started_at), status_class(one.status), bucket_of(one.duration_ms))
-    batch.hours[key] += 1
+    batch.rows.hours[key] += 1
 
 
 def _consider_disabling(work: Work, batch: _Batch, one: Ended, verdict: Verdict, *, hook: Served) -> None:
@@ -325,104 +315,7 @@ def _consider_disabling(work: Work, batch: _Batch, one: Ended, verdict: Verdict,
         batch.reports.append((Report.FAILING, hook, {**facts, "last_outcome": one.outcome.value}))
 
 
-# --- writing --------------------------------------------------------------------------------------------------------
-
-
-@lru_cache
-def _complete(dialect: str) -> Any:
-    """Build the statement that completes attempts: their rows are there since the claim, so it always updates.
-
-    RETURNING makes SQLAlchemy send all rows as one statement. Row by row, each would give the interpreter's lock away
-    and queue behind all sender threads to get it back, with the database locked meanwhile.
-    """
-    insert = insert_into(dialect, _attempts)
-    return insert.on_conflict_do_update(
-        index_elements=[_attempts.c.delivery_number, _attempts.c.number],
-        set_={column.name: insert.excluded[column.name] for column in _COMPLETED},
-    ).returning(_attempts.c.number)
-
-
-@lru_cache
-def _add_up(dialect: str) -> Any:
-    insert = insert_into(dialect, _hours)
-    return insert.on_conflict_do_update(
-        index_elements=list(_hours.primary_key.columns), set_={"count": _hours.c.count + insert.excluded["count"]}
-    ).returning(_hours.c.count)
-
-
-_COMPLETED = [column for column in _attempts.c if not column.primary_key]
-_OVERDUE = (
-    update(_attempts)
-    .where(
-        _attempts.c.delivery_number == bindparam("the_delivery"),
-        _attempts.c.number == bindparam("the_number"),
-        _attempts.c.outcome.is_(None),
-    )
-    .values({column.name: bindparam(column.name) for column in _COMPLETED})
-)
-# Whoever sends it meanwhile has lost its claim and may die before it has an outcome: nobody would look for it then.
-_OVERTAKE = text("""
-UPDATE attempts SET outcome = 'interrupted', error = :error
-WHERE delivery_number IN :numbers AND outcome IS NULL""").bindparams(bindparam("numbers", expanding=True))
-OVERTAKEN_WORDS = "An earlier attempt was answered with a 2xx while this one was under way."
-_CHANGED = (
-    "state",
-    "chain_failures",
-    "next_attempt_at",
-    "waiting_reason",
-    "finished_at",
-    "modified_at",
-    "last_status",
-    "last_outcome",
-    "last_duration_ms",
-    "url",
-)
-_CHANGE = (
-    update(_deliveries)
-    .where(_deliveries.c.number == bindparam("delivery"))
-    .values({name: bindparam(name) for name in _CHANGED})
-    .values(claimed_by=None, interrupted=0, cancel_requested=False)
-)
-_DELIVERED = text("""
-UPDATE deliveries SET state = 'delivered', claimed_by = NULL, next_attempt_at = NULL, waiting_reason = NULL,
-       interrupted = 0, cancel_requested = false, finished_at = :now, modified_at = :now, last_outcome = 'ok',
-       (last_status, last_duration_ms, url) = (
-           SELECT a.status, a.duration_ms, a.url FROM attempts AS a
-           WHERE a.delivery_number = deliveries.number AND a.number = deliveries.attempt_count)
-WHERE number IN :numbers""").bindparams(bindparam("numbers", expanding=True), bindparam("now", type_=Moment()))
-
-
-def _write(work: Work, batch: _Batch) -> None:
-    connection = work.session.connection()
-    if batch.attempts:
-        connection.execute(_complete(dialect_of(work.session)), batch.attempts)
-    if batch.late_attempts:
-        rows = [
-            {**row, "the_delivery": row["delivery_number"], "the_number": row["number"]} for row in batch.late_attempts
-        ]
-        connection.execute(_OVERDUE, rows)
-    if batch.delivered:
-        connection.execute(_DELIVERED, {"numbers": batch.delivered, "now": work.now()})
-    if batch.changes:
-        connection.execute(_CHANGE, batch.changes)
-    if batch.overtaken:
-        connection.execute(_OVERTAKE, {"numbers": batch.overtaken, "error": OVERTAKEN_WORDS})
-
-
-def _count(work: Work, batch: _Batch, served: dict[int, Served]) -> None:
-    rows = [
-        {
-            "hook_number": hook,
-            "hour": hour,
-            "status_class": status,
-            "bucket": bucket,
-            "organization_number": served[hook].organization_number,
-            "count": count,
-        }
-        for (hook, hour, status, bucket), count in sorted(batch.hours.items())
-    ]
-    if rows:
-        work.session.connection().execute(_add_up(dialect_of(work.session)), rows)
+# --- disabling ------------------------------------------------------------------------------------------------------
 
 
 def _disable(work: Work, hook: Served, *, reason: str) -> int:

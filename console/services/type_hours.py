@@ -7,9 +7,10 @@ distance: on PostgreSQL a number is given before its row can be seen, and a publ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from sqlalchemy import Row, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -24,6 +25,7 @@ BEHIND = timedelta(seconds=30)
 BATCH = 5000
 MOST_BATCHES = 20
 HOUR = timedelta(hours=1)
+_Key: TypeAlias = tuple[int, str, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +68,33 @@ def _roll_up_some(work: Work) -> int:
         counts = Counter(
             (row.organization_number, row.type, hour_of(row.created_at)) for row in rows if not row.is_test
         )
-        _add(work, counts)
+        latest = {(row.organization_number, row.type, hour_of(row.created_at)): row.created_at for row in rows}
+        _add(work, counts, latest)
         _note(work, rows[-1].number)
     return len(rows)
 
 
-def _add(work: Work, counts: Counter[tuple[int, str, datetime]]) -> None:
+def _add(work: Work, counts: Counter[_Key], latest: Mapping[_Key, datetime]) -> None:
     if not counts:
         return
     kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
     insert = kind.insert(TypeHour)
     values = [
-        {"organization_number": organization, "type": name, "hour": hour, "count": count}
+        {
+            "organization_number": organization,
+            "type": name,
+            "hour": hour,
+            "count": count,
+            "last_at": latest[organization, name, hour],
+        }
         for (organization, name, hour), count in sorted(counts.items())
     ]
     added = TypeHour.count + insert.excluded.count
     keys = [TypeHour.organization_number, TypeHour.type, TypeHour.hour]
-    work.session.execute(insert.on_conflict_do_update(index_elements=keys, set_={"count": added}), values)
+    work.session.execute(
+        insert.on_conflict_do_update(index_elements=keys, set_={"count": added, "last_at": insert.excluded.last_at}),
+        values,
+    )
 
 
 def _note(work: Work, number: int) -> None:
@@ -117,8 +129,8 @@ def volumes(
 
 
 def last_seen(work: Work, *, organization_number: int) -> dict[str, datetime]:
-    """Give each type that ever had events, with the moment of its latest, of older ones only the hour."""
-    latest = func.max(TypeHour.hour, type_=TypeHour.hour.type)
+    """Give each type that ever had events, with the moment of its latest."""
+    latest = func.max(TypeHour.last_at, type_=TypeHour.last_at.type)
     query = select(TypeHour.type, latest).where(TypeHour.organization_number == organization_number)
     found: dict[str, datetime] = dict(work.session.execute(query.group_by(TypeHour.type)).all())
     for row in _not_yet(work, organization_number):

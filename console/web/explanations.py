@@ -10,13 +10,13 @@ from console.models import Hook
 from console.services.explaining import Since, Standing
 
 MARKS = {Answer.YES: ("check", "good", "Yes"), Answer.NO: ("cross", "bad", "No")}
-NOTHING = ("pause", "off", "Not asked")
+NOTHING = ("", "off", "Not asked")
 LABELS = {Rule.ACTIVE: "Switch", Rule.TYPE: "Event type", Rule.SOURCE: "Source", Rule.FILTER: "Filter"}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one rule says: *icon*, *tone* and *said* are its mark, *values* the paths that a filter looked at."""
+    """What one rule says; *icon* (none: a dash), *tone* and *said* are its mark, *values* what a filter looked at."""
 
     icon: str
     tone: str

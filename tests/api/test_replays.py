@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from console.models import AuditEntry, Delivery, Replay
-from console.services import replay_steps
+from console.services.replaying import steps
 from tests.api.conftest import pointers, rows
 from tests.engine import claim, hire, record, rows_of
 
@@ -44,7 +44,7 @@ def lost(ada_api, work, clock):
 
 def tend(work, clock, times=1):
     for _ in range(times):
-        replay_steps.tend(work)
+        steps.tend(work)
         clock.advance(seconds=1)
     work.session.commit()
 

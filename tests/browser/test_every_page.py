@@ -23,6 +23,9 @@ PATHS = [
     "/o/acme/events",
     "/o/acme/events/publish",
     "/o/acme/events/types",
+    "/o/acme/events/types/webhook.test",
+    "/o/acme/events/new-type",
+    "/o/acme/events/import-types",
     "/o/acme/replays",
     "/o/acme/replays/new?which=all",
     "/o/acme/bins",
@@ -53,7 +56,8 @@ def furnished(browser: object, product: Product, signed_in_state: dict[str, obje
         link = page.locator(f"table a[href*='{path}/']").first
         found.append(str(link.get_attribute("href")).split("?")[0])
     context.close()
-    return [*PATHS, *found]
+    event = found[FROM_LISTS.index("/o/acme/events")].rsplit("/", 1)[-1]
+    return [*PATHS, *found, f"{found[0]}/explain", f"{found[0]}/explain?event={event}"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

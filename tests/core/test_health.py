@@ -47,7 +47,7 @@ HOUR = timedelta(hours=1)
         (
             Figures(consecutive_failures=5, openings=1, open_until=LATER),
             Health.CIRCUIT_OPEN,
-            "Paused after 5 failures in a row; then one request tries it again.",
+            "Paused after 5 failures in a row; one request will try it again.",
         ),
         (Figures(consecutive_failures=9, open_until=LATER), Health.FAILING, "The last 9 attempts failed."),
         (

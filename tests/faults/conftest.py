@@ -15,7 +15,8 @@ import pytest
 from benchmarks.ledger import Ledger
 from console.ring import RedisRing
 from console.services.work import SystemClock, Work
-from tests.faults.stage import Stage, Valkey, own_valkey
+from tests.faults.parts import Valkey, own_valkey
+from tests.faults.stage import Stage
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

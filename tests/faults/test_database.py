@@ -20,7 +20,8 @@ from sqlalchemy.exc import DBAPIError
 
 from console.extensions import db
 from tests.engine import set_state
-from tests.faults.stage import Caller, Hand, Stage
+from tests.faults.parts import Caller, Hand
+from tests.faults.stage import Stage
 
 
 def expect_busy(answer) -> None:

@@ -16,7 +16,8 @@ from rq.serializers import JSONSerializer
 
 from console.ring import DRAIN
 from console.services.work import DELIVERIES
-from tests.faults.stage import Process, Stage, Valkey, Web
+from tests.faults.parts import Process, Valkey, Web
+from tests.faults.stage import Stage
 
 EVENTS = 25
 AWAY_S = 4.0
@@ -25,9 +26,11 @@ AGAIN = 15.0
 """Seconds after which all is as usual once Redis is back."""
 
 
-def flush(valkey: Valkey, _away: Event) -> None:
+def flush(valkey: Valkey, away: Event) -> None:
     with valkey.client() as client:
-        client.flushall()
+        for _ in range(10):
+            client.flushall()
+            away.wait(0.1)
 
 
 def restart(valkey: Valkey, _away: Event) -> None:

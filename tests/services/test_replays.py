@@ -23,9 +23,10 @@ from console.models import (
     Turn,
     Which,
 )
-from console.services import deliveries, hooks, publishing, replay_pace, replay_steps, replays, sources
+from console.services import deliveries, hooks, publishing, replays, sources
 from console.services.deliveries import DeliveryFilter
 from console.services.publishing import EventDraft
+from console.services.replaying import pace, steps
 from console.services.replays import ReplayDraft, Skip
 from console.services.work import BACKGROUND, Work
 from tests.engine import attempts, claim, delivery, hire, make_hook, publish, put, record, rows_of, scalars, set_state
@@ -73,7 +74,7 @@ def start(work: Work, person, which: Which = Which.FAILED, **fields: object) -> 
 
 def tend(work: Work, clock, times: int = 1) -> None:
     for _ in range(times):
-        replay_steps.tend(work)
+        steps.tend(work)
         clock.advance(seconds=1)
 
 
@@ -156,6 +157,19 @@ def test_missing_heeds_sources_and_leaves_direct_events_and_tests_alone(work, ad
     progress = finish(work, clock, start(work, ada, Which.MISSING, hook=hook))
 
     assert progress.delivered == 1
+
+
+def test_missing_heeds_the_filter_of_a_hook_and_counts_what_it_refuses(work, ada, clock) -> None:
+    publish(work, ada, 5)  # {"n":0} to {"n":4}
+    hook = make_hook(work, ada, filter="n > `2`")
+
+    plan = planned(work, ada, Which.MISSING, hook=hook)
+    row = start(work, ada, Which.MISSING, hook=hook)
+    progress = finish(work, clock, row)
+
+    assert (plan.to_send, plan.skips, len(plan.rows)) == (2, {Skip.FILTERED: 3}, 2)
+    assert (progress.total, progress.delivered, progress.skipped, progress.left) == (5, 2, 3, 0)
+    assert replays.skips_of(work, row) == {Skip.FILTERED: 3}
 
 
 def test_missing_releases_what_was_held_or_canceled_before_an_attempt(work, ada, clock) -> None:
@@ -500,19 +514,19 @@ def test_the_leader_rings_for_replays_that_are_due_and_helps_when_nobody_comes(w
     row = start(work, ada)
     ring.lanes.clear()
 
-    replay_steps.wake(work)
+    steps.wake(work)
     assert (ring.lanes, read(work, row)[0].state) == ([BACKGROUND], "pending")
 
     clock.advance(seconds=6)
-    replay_steps.wake(work)
+    steps.wake(work)
     assert read(work, row)[0].state == "running"
 
 
 def test_nobody_is_rung_for_without_a_replay_that_is_due(work, ring) -> None:
-    replay_steps.wake(work)
+    steps.wake(work)
 
     assert ring.lanes == []
-    assert replay_steps.tend(work) is None
+    assert steps.tend(work) is None
 
 
 # --- stop and resume ------------------------------------------------------------------------------------------------
@@ -529,7 +543,7 @@ def test_stopping_gives_what_was_not_sent_back_to_what_it_was(work, ada, clock) 
     put(work, held, state="held", next_attempt_at=None)
     before = [snapshot(work, number) for number in (lost, sent, held)]
     row = start(work, ada, Which.ALL, hook=hook)
-    tend(work, clock, 2)
+    tend(work, clock, 3)
     assert read(work, row)[1].queued == 4
 
     replays.stop(work, row=row)
@@ -626,15 +640,15 @@ def test_only_what_was_stopped_can_go_on(work, ada) -> None:
 
 def test_the_start_of_the_last_failures_is_known_while_a_hook_fails_and_after(work, ada, clock) -> None:
     hook = make_hook(work, ada)
-    assert replay_pace.failing_since(work, hook) is None
+    assert pace.failing_since(work, hook) is None
 
     began = clock.now()
     publish(work, ada)
     deliver(work, Outcome.SERVER_ERROR, status=500)
-    assert replay_pace.failing_since(work, hook) == began - timedelta(minutes=1)
+    assert pace.failing_since(work, hook) == began - timedelta(minutes=1)
 
     clock.advance(hours=1)
     deliver(work, Outcome.SERVER_ERROR, status=500)
     clock.advance(hours=2)
     assert deliver(work) == 1
-    assert replay_pace.failing_since(work, hook) == began
+    assert pace.failing_since(work, hook) == began

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import func, select
 
 from console.models import Attempt, Delivery, Event, HookHour, Replay, Which, Worker
-from console.services import beating, deliveries, replay_steps, replays, retention
+from console.services import beating, deliveries, replays, retention
+from console.services.replaying import steps
 from console.services.replays import ReplayDraft
 from console.services.work import Work
 from tests.engine import claim, delivery, hire, make_hook, publish, put, record, rows_of
@@ -99,10 +100,10 @@ def test_a_replay_outlives_its_deliveries_and_goes_with_the_rollups(work: Work, 
     put(work, number, state="failed", next_attempt_at=None, finished_at=work.now())
     row = replays.start(work, organization_number=ada.organization.number, draft=ReplayDraft(which=Which.FAILED))
     for _ in range(2):
-        replay_steps.tend(work)
+        steps.tend(work)
     put(work, number, state="delivered", finished_at=work.now())
     clock.advance(seconds=5)
-    replay_steps.tend(work)
+    steps.tend(work)
 
     clock.advance(days=31)
     retention.prune(work)

@@ -124,7 +124,7 @@ def test_it_delivers_and_the_doctor_finds_nothing(first_run: FirstRun) -> None:
 
 
 def test_it_stays_small(first_run: FirstRun) -> None:
-    assert first_run.memory < 400 * MIB
+    assert first_run.memory < 360 * MIB
 
 
 def test_an_interrupt_ends_everything_within_ten_seconds(first_run: FirstRun) -> None:

@@ -336,3 +336,180 @@ def test_fan_outs_in_words_count_every_state(signed_in, ada, scene, work) -> Non
 
     assert "3 hooks: 1 delivered, 1 waiting, 1 failed" in page.get_text()
     assert events.fan_outs(work, [stored(work)])[stored(work).number].deliveries == 3
+
+
+# --- schemas, volume, import, deprecation ---------------------------------------------------------------------------
+
+ORDER = {
+    "type": "object",
+    "required": ["total"],
+    "properties": {"total": {"type": "number", "minimum": 0, "description": "In euros"}},
+}
+
+
+def make_type(work, person, name: str = "order.paid", **fields: object):
+    return catalogue.create(work, organization_number=person.organization.number, name=name, **fields)
+
+
+def test_a_type_shows_its_schema_as_a_tree_and_where_its_sample_does_not_fit(signed_in, vi, work) -> None:
+    make_type(work, vi, schema=ORDER, sample={"total": "x"}, validate=True)
+
+    page = signed_in(vi).see(f"{EVENTS}/types/order.paid")
+
+    assert "total number, required, at least 0 In euros" in words_of(page.select_one("[aria-labelledby=tree-title]"))
+    assert "Payloads are checked against it" in page.get_text()
+    assert "Sample and schema disagree /total: Give a number." in words_of(page.select_one("#main"))
+
+
+def test_a_schema_that_cannot_be_used_is_shown_all_the_same(signed_in, vi, work) -> None:
+    make_type(work, vi, schema={"type": "strnig"}, sample={})
+
+    page = signed_in(vi).see(f"{EVENTS}/types/order.paid")
+
+    assert "cannot be used as a JSON Schema" in page.get_text()
+
+
+def test_the_volume_and_the_last_time_of_a_type_are_shown(signed_in, vi, scene, work) -> None:
+    make_type(work, vi)
+    for _ in range(3):
+        scene.publish("order.paid")
+
+    assert "3 events, each column 6 hours" in signed_in(vi).see(f"{EVENTS}/types/order.paid").get_text()
+    row = signed_in(vi).see(f"{EVENTS}/types").select_one("[aria-label='Types in use'] li")
+    assert "3 events" in row.get_text()
+    assert row.select("svg rect.series-delivered")
+
+
+def test_ones_own_types_and_those_in_use_come_before_those_of_other_systems(signed_in, vi, scene, work) -> None:
+    make_type(work, vi, "cart.left", groups=["Carts"])
+    scene.publish("order.odd")
+
+    page = signed_in(vi).see(f"{EVENTS}/types")
+
+    assert "cart." in page.select_one("[aria-label='Types in use']").get_text()
+    assert "order." in page.select_one("[aria-labelledby=unknown-title]").get_text()
+    assert not page.select("[aria-labelledby=others-title] details[open]")
+
+
+def test_a_type_is_made_to_validate_by_the_form(signed_in, ada, work) -> None:
+    browser = signed_in(ada)
+    form = {"name": "order.paid", "schema": '{"type": "object"}', "checks": "y"}
+
+    assert browser.submit(f"{EVENTS}/new-type", {**form, "schema": ""}).status_code == 422
+    answer = browser.submit(f"{EVENTS}/new-type", {**form, "schema": '{"type": "strnig"}'})
+    assert "cannot be used" in soup_of(answer).select_one("#schema-error-1").get_text()
+    assert browser.submit(f"{EVENTS}/new-type", form).status_code == 303
+
+    assert catalogue.get(work, organization_number=ada.organization.number, name="order.paid").validate
+    assert browser.see(f"{EVENTS}/edit-type/order.paid").select_one("#checks[checked]")
+
+
+def test_a_deprecated_type_is_not_offered_any_more(signed_in, ada, work) -> None:
+    make_type(work, ada)
+    browser = signed_in(ada)
+
+    assert browser.submit(f"{EVENTS}/deprecate-type/order.paid", {"deprecated": "1"}).status_code == 303
+    assert "deprecated" in browser.see(f"{EVENTS}/types").select_one("[aria-label='Types in use']").get_text()
+    assert not browser.see("/o/acme/hooks/new").select("#picker-list [value='order.paid']")
+    browser.submit(f"{EVENTS}/deprecate-type/order.paid", {"deprecated": "0"})
+    assert browser.see("/o/acme/hooks/new").select("#picker-list [value='order.paid']")
+
+
+def test_deleting_a_type_says_which_hooks_name_it(signed_in, ada, scene, work) -> None:
+    make_type(work, ada)
+    scene.hook(name="Names it", all_events=False, event_types=["order.paid"])
+    scene.hook(name="Hears all")
+
+    page = signed_in(ada).see(f"{EVENTS}/types/order.paid?confirm=delete")
+
+    assert "1 hook names it: Names it" in words_of(page.select_one(".danger-zone"))
+
+
+def test_types_are_imported_and_exported_as_json(signed_in, ada, work) -> None:
+    make_type(work, ada, description="Old")
+    browser = signed_in(ada)
+    text = '{"types": [{"name": "order.paid", "description": "New"}, {"name": "order.lost", "group": "orders"}]}'
+
+    assert browser.submit(f"{EVENTS}/import-types", {"types": text}).status_code == 303
+
+    number = ada.organization.number
+    work.session.expire_all()
+    assert catalogue.get(work, organization_number=number, name="order.paid").description == "New"
+    assert catalogue.get(work, organization_number=number, name="order.lost").groups == ["orders"]
+    exported = browser.get(f"{EVENTS}/export-types")
+    assert sorted(one["name"] for one in exported.get_json(force=True)["types"]) == ["order.lost", "order.paid"]
+    assert browser.submit(f"{EVENTS}/import-types", {"types": exported.text}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "Paste the types"),
+        ("{", "not JSON"),
+        ("3", "Give a list"),
+        ("[]", "1 to 500"),
+        ('[{"name": "a"}, {"name": "b c"}]', "/1/name:"),
+        ('[{"name": "a"}, {"name": "a"}]', "twice"),
+        ('[{"name": "a", "colour": 1}]', "no colour"),
+        ('[{"name": "a", "groups": "x"}]', "/0:"),
+        ('[{"name": "a", "validate": true}]', "Give a schema"),
+        ('[{"group": "x"}]', "/0/name:"),
+    ],
+)
+def test_a_list_with_a_fault_imports_nothing(signed_in, ada, work, text, words) -> None:
+    answer = signed_in(ada).submit(f"{EVENTS}/import-types", {"types": text})
+
+    assert answer.status_code == 422
+    assert words in soup_of(answer).select_one(".error-summary").get_text()
+    assert catalogue.own_names(work, organization_number=ada.organization.number) == []
+
+
+def test_only_admins_import_and_deprecate(signed_in, ed, work) -> None:
+    make_type(work, ed)
+
+    assert signed_in(ed).submit(f"{EVENTS}/deprecate-type/order.paid").status_code == 403
+    assert signed_in(ed).submit(f"{EVENTS}/import-types", {"types": "[]"}).status_code == 403
+
+
+# --- publishing: the sample, and what would happen --------------------------------------------------------------------
+
+
+def check(browser, **form: object) -> str:
+    answer = browser.submit(f"{EVENTS}/publish/check", {"type": "order.paid", "payload": "{}", **form}, htmx=True)
+    assert answer.status_code == 200
+    return words_of(soup_of(answer))
+
+
+def test_what_would_become_of_an_event_is_said_while_it_is_typed(signed_in, ed, scene, work) -> None:
+    scene.hook(name="Everything")
+    scene.hook(name="Large only", filter="total > `100`")
+    browser = signed_in(ed)
+
+    assert "It is JSON, 12 B. It would go to 1 of 2 hooks: Everything." in check(browser, payload='{"total": 1}')
+    assert "It would go to 2 of 2 hooks" in check(browser, payload='{"total": 500}')
+    assert "not JSON" in check(browser, payload="{")
+    assert check(browser, payload="") == ""
+    assert stored(work) is None
+
+
+def test_a_payload_that_does_not_fit_its_schema_is_said_before_and_when_it_is_published(signed_in, ed, work) -> None:
+    make_type(work, ed, schema=ORDER, validate=True)
+    browser = signed_in(ed)
+
+    assert "/total: Give a number." in check(browser, payload='{"total": "x"}')
+    answer = browser.submit(f"{EVENTS}/publish", {"type": "order.paid", "payload": '{"total": "x"}'})
+    assert answer.status_code == 422
+    assert "/total: Give a number." in soup_of(answer).select_one("#payload-error-1").get_text()
+    assert stored(work) is None
+
+
+def test_the_sample_of_a_type_is_offered_when_something_else_stands_there(signed_in, ed, work) -> None:
+    make_type(work, ed, "a.a", sample={"n": 1})
+    browser = signed_in(ed)
+
+    assert "Fill in the sample of a.a" in check(browser, type="a.a", payload="")
+    answer = browser.submit(f"{EVENTS}/publish", {"type": "a.a", "payload": "", "sample": "1"}, htmx=True)
+    filled = soup_of(answer).select_one("textarea[name=payload]").get_text(strip=True)
+    assert '"n": 1' in filled
+    assert "Fill in" not in check(browser, type="a.a", payload=filled)
+    assert "Fill in" not in check(browser, type="no.sample", payload="{}")

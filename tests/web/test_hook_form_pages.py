@@ -300,7 +300,7 @@ def test_the_url_is_judged_in_words(browser, url, words) -> None:
     ("form", "words"),
     [
         ({"patterns": "replay.*"}, "Matches 1 type today: replay.finished"),
-        ({"event_groups": ["hookyard"]}, "Matches 8 types today"),
+        ({"event_groups": ["hookyard"]}, "Matches 9 types today"),
         ({"all_events": "y"}, "Hears every event"),
         ({"patterns": "nobody.knows"}, "no type of today"),
         ({"patterns": "what?"}, "what?:"),

@@ -472,7 +472,7 @@ def test_the_result_of_another_delivery_is_not_shown(signed_in, ed, make, publis
     [
         ({"event_types": ["order.*", "order.paid"]}, "order.paid"),
         ({"event_types": ["replay.*"]}, "replay.finished"),
-        ({"event_types": [], "event_groups": ["hookyard"]}, "hook.circuit_closed"),
+        ({"event_types": [], "event_groups": ["hookyard"]}, "hook.blocked"),
         ({"event_types": [], "all_events": True}, "webhook.test"),
         ({"event_types": []}, "webhook.test"),
         ({"event_types": ["nobody.knows.*"]}, "webhook.test"),
@@ -688,3 +688,53 @@ def test_hooks_behind_a_silent_destination_say_so(signed_in, ada, work, make) ->
     page = signed_in(ada).see(f"/o/acme/hooks/{hook.id}")
 
     assert "Nothing answers at shop.example.com:443" in page.text
+
+
+# --- all that waits -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def backlog(scene, work):
+    """A hook with two deliveries that wait for tomorrow and one that is held."""
+    hook = scene.hook()
+    waiting = [scene.put(scene.publish()[0], next_attempt_at=work.now() + timedelta(days=1)) for _ in range(2)]
+    held = scene.put(scene.publish()[0], state="held", next_attempt_at=None)
+    return hook, waiting, held
+
+
+def test_all_that_waits_for_a_hook_is_sent_at_once(signed_in, ed, backlog, work, ring) -> None:
+    hook, waiting, held = backlog
+    browser = signed_in(ed)
+    button = browser.see(f"/o/acme/hooks/{hook.id}").find("button", string="Send 2 now")
+
+    answer = browser.submit(button.find_parent("form")["action"])
+
+    work.session.expire_all()
+    assert [one.next_attempt_at for one in waiting] == [work.now()] * 2
+    assert held.state == "held"
+    assert {"deliveries", "deliveries-slow"} <= set(ring.lanes)
+    assert "2 deliveries are due now." in browser.get(answer.location).text
+
+
+def test_all_that_waits_for_a_hook_is_canceled_at_once(signed_in, ed, backlog, elsewhere, work) -> None:
+    hook, waiting, held = backlog
+    elsewhere.hook()
+    (foreign,) = elsewhere.publish()
+    browser = signed_in(ed)
+    form = browser.see(f"/o/acme/hooks/{hook.id}").find("button", string="Cancel 2").find_parent("form")
+
+    browser.submit(form["action"])
+
+    work.session.expire_all()
+    assert [one.state for one in (*waiting, held, foreign)] == ["canceled", "canceled", "held", "pending"]
+    assert "canceled all that waited" in browser.see(f"/o/acme/hooks/{hook.id}").get_text()
+
+
+@pytest.mark.parametrize("act", ["send-waiting", "cancel-waiting"])
+def test_viewers_and_strangers_move_nothing_that_waits(signed_in, vi, mallory, backlog, work, act: str) -> None:
+    hook, waiting, _held = backlog
+
+    assert signed_in(vi).submit(f"/o/acme/hooks/{hook.id}/{act}").status_code == 403
+    assert signed_in(mallory).submit(f"/o/globex/hooks/{hook.id}/{act}").status_code == 404
+    work.session.expire_all()
+    assert {one.state for one in waiting} == {"pending"}

@@ -69,6 +69,7 @@ def check_inert(answer, *, string: str) -> None:
     assert len(page.find_all("h1")) == 1
     assert {script.get("src", "").split("?")[0].rsplit("/", 1)[-1] for script in page.find_all("script")} <= {
         "console.js",
+        "keys.js",
         "htmx.min.js",
     }
     assert not page.find_all(["iframe", "base", "style", "object", "embed", "math", "img"])

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from console.core.outcomes import Outcome
 from console.models import AuditEntry, Replay, Which
-from console.services import hooks, replay_steps, replays
+from console.services import hooks, replays
+from console.services.replaying import steps
 from console.services.replays import ReplayDraft
 from tests.engine import claim, hire, record, rows_of
 
@@ -48,7 +49,7 @@ def begin(work, ada, as_person):
 
 def tend(work, clock, times=1):
     for _ in range(times):
-        replay_steps.tend(work)
+        steps.tend(work)
         clock.advance(seconds=1)
     work.session.commit()
 

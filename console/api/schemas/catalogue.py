@@ -28,6 +28,9 @@ class _Fields(Input):
     validate_: StrictBool = Field(
         default=False, alias="validate", description="Refuse to publish payloads that do not fit the schema."
     )
+    deprecated: StrictBool = Field(
+        default=False, description="Not offered in the console any more; delivered as before."
+    )
 
 
 class EventTypeWrite(_Fields):
@@ -64,6 +67,7 @@ class EventType(Output):
     sample: Any
     schema_: dict[str, Any] | None = Field(alias="schema")
     validate_: bool = Field(alias="validate")
+    deprecated: bool
     builtin: bool
     created_at: datetime
     modified_at: datetime

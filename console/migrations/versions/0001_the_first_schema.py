@@ -220,6 +220,7 @@ def upgrade() -> None:
         sa.Column("sample", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("schema", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("validate", sa.Boolean(), nullable=False),
+        sa.Column("deprecated", sa.Boolean(), nullable=False),
         sa.Column("is_builtin", sa.Boolean(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("modified_at", Moment(), nullable=False),
@@ -457,6 +458,7 @@ def upgrade() -> None:
         sa.Column("type", sa.String(length=200), nullable=False),
         sa.Column("hour", Moment(), nullable=False),
         sa.Column("count", Number, nullable=False),
+        sa.Column("last_at", Moment(), nullable=False),
         sa.ForeignKeyConstraint(
             ["organization_number"],
             ["organizations.number"],

@@ -46,11 +46,6 @@ class Asked:
     period: Period = EVER
     problem: str = ""
 
-    @property
-    def is_narrowed(self) -> bool:
-        """Whether anything is asked for at all."""
-        return self.wanted != DeliveryFilter()
-
 
 def asked_of(*, hook: Hook | None) -> Asked:
     """Read what this request asks for; *hook* when its address names one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, request, url_for
-from wtforms import StringField, TextAreaField
+from wtforms import BooleanField, StringField, TextAreaField
 from wtforms.validators import DataRequired
 
 from console.core import strict_json
@@ -15,7 +15,9 @@ from console.extensions import current_work
 from console.models import EventType
 from console.services import catalogue
 from console.web import access, hx
+from console.web.downloads import attachment
 from console.web.events.shared import WRONG, number, pages, pretty
+from console.web.filters import plural
 from console.web.forms import Form, accept, add_error
 
 
@@ -27,6 +29,13 @@ class TypeForm(Form):
     description = TextAreaField("Description")
     sample = TextAreaField("Sample payload")
     schema = TextAreaField("JSON Schema")
+    checks = BooleanField("Check payloads against it when they are published")
+
+
+class ImportForm(Form):
+    """Types as JSON."""
+
+    types = TextAreaField("Types", [DataRequired("Paste the types.")])
 
 
 @pages.get("/new-type")
@@ -50,7 +59,7 @@ def type_create() -> Response:
     try:
         made = catalogue.create(current_work(), organization_number=number(), name=name, **fields)
     except Invalid as error:
-        accept(form, error=error)
+        accept(form, error=error, names={"validate": "checks"})
     except Conflict as error:
         add_error(form, "name", message=error.message)
     else:
@@ -66,6 +75,7 @@ def type_edit(name: str) -> Response:
     form = TypeForm(formdata=None)
     form.name.data, form.groups.data, form.description.data = found.name, ", ".join(found.groups), found.description
     form.sample.data, form.schema.data = pretty(found.sample), pretty(found.schema)
+    form.checks.data = found.validate
     return _page(form, changed=found)
 
 
@@ -81,7 +91,7 @@ def type_change(name: str) -> Response:
     try:
         catalogue.change(current_work(), event_type=found, fields=fields)
     except Invalid as error:
-        accept(form, error=error)
+        accept(form, error=error, names={"validate": "checks"})
         return _page(form, changed=found, status=WRONG)
     return hx.redirect_to(url_for("events.type_show", name=found.name), message=f"{found.name} is saved.")
 
@@ -95,6 +105,78 @@ def type_delete(name: str) -> Response:
     return hx.redirect_to(url_for("events.types"), message=f"{found.name} is no longer in the catalogue.")
 
 
+@pages.post("/deprecate-type/<path:name>")
+@access.requires(Permission.ADMIN)
+def type_deprecate(name: str) -> Response:
+    """Take a type out of the choices, or offer it again (``deprecated=0``); it is delivered all the same."""
+    found, deprecated = _type(name), request.form.get("deprecated") != "0"
+    catalogue.change(current_work(), event_type=found, fields={"deprecated": deprecated})
+    words = "is deprecated: it is not offered any more, and delivered as before" if deprecated else "is offered again"
+    return hx.redirect_to(url_for("events.type_show", name=found.name), message=f"{found.name} {words}.")
+
+
+@pages.get("/import-types")
+@access.requires(Permission.ADMIN)
+def types_import() -> Response:
+    """Show where a list of types is pasted."""
+    return _import_page(ImportForm(formdata=None))
+
+
+@pages.post("/import-types")
+@access.requires(Permission.ADMIN)
+def types_import_store() -> Response:
+    """Add and change the types of a list, or say what is wrong with it."""
+    form = ImportForm()
+    if not form.validate():
+        return _import_page(form, status=WRONG)
+    try:
+        items = _items(strict_json.load((form.types.data or "").strip().encode()))
+        done = catalogue.import_many(current_work(), organization_number=number(), items=items)
+    except Refused as error:
+        add_error(form, "types", message=error.message)
+    except Invalid as error:
+        for fault in error.fields:
+            add_error(form, "types", message=f"{fault.pointer}: {fault.message}" if fault.pointer else fault.message)
+    except Conflict as error:
+        add_error(form, "types", message=error.message)
+    else:
+        added = plural(done.added, "type was", "types were")
+        return hx.redirect_to(
+            url_for("events.types"), message=f"{added} added, {done.known} were there and are as the list says."
+        )
+    return _import_page(form, status=WRONG)
+
+
+@pages.get("/export-types")
+@access.requires(Permission.WEBHOOKS_VIEW)
+def types_export() -> Response:
+    """Give the organization's own types as a list that can be imported."""
+    rows = catalogue.all_of(current_work(), organization_number=number())
+    items = [
+        {"name": one.name, **{field: getattr(one, field) for field in catalogue.FIELDS}}
+        for one in rows
+        if not one.is_builtin
+    ]
+    return attachment(pretty({"types": items}).encode(), name="event-types.json")
+
+
+def _items(given: object) -> list[dict[str, Any]]:
+    """Read a list of types, or an object whose ``types`` is one; ``group`` may stand for ``groups``."""
+    found = given.get("types") if isinstance(given, dict) else given
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise Refused('Give a list of types, each an object: [{"name": "order.paid"}].', code="type")
+    items = [dict(item) for item in found]
+    for item in items:
+        group = item.pop("group", None)
+        if group is not None:
+            item.setdefault("groups", [group])
+    return items
+
+
+def _import_page(form: ImportForm, *, status: int = 200) -> Response:
+    return hx.page("events/import.html", block="form", status=status, form=form)
+
+
 def _type(name: str) -> EventType:
     return catalogue.get(current_work(), organization_number=number(), name=name)
 
@@ -104,6 +186,7 @@ def _fields(form: TypeForm) -> dict[str, Any] | None:
     fields: dict[str, Any] = {
         "groups": [name.strip() for name in (form.groups.data or "").split(",") if name.strip()],
         "description": (form.description.data or "").strip().replace("\r\n", "\n"),
+        "validate": bool(form.checks.data),
     }
     is_good = True
     for field in (form.sample, form.schema):

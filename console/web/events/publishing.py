@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from flask import Response, request, url_for
 from wtforms import SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired
 
 from console.core import strict_json
-from console.core.errors import Conflict, Invalid, Refused
+from console.core.errors import Conflict, FieldError, Invalid, Refused
+from console.core.patterns import check_event_type
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.services import catalogue, publishing, sources
+from console.services import catalogue, explaining, publishing, sources
+from console.services.explaining import Draft
+from console.services.judging import Judgement
 from console.services.publishing import LONGEST_PAYLOAD, EventDraft
 from console.web import access, hx
+from console.web.delivery_rows import name_of
 from console.web.events.shared import WRONG, number, pages, pretty
 from console.web.forms import Form, accept, add_error, options
 
@@ -46,7 +52,7 @@ def store() -> Response:
     """Publish the event and lead to it; or fill in the sample of its type, when that was asked for."""
     form = _form(is_posted=True)
     if "sample" in request.form:
-        form.payload.data = _sample(form.type.data or "")
+        form.payload.data = _sample((form.type.data or "").strip())
         return _page(form)
     if not form.validate():
         return _page(form, status=WRONG)
@@ -57,12 +63,68 @@ def store() -> Response:
     except Refused as error:
         add_error(form, "payload", message=error.message)
     except Invalid as error:
-        accept(form, error=error, names=FIELDS)
+        within = [fault for fault in error.fields if fault.code.startswith("schema")]
+        for fault in within:
+            add_error(form, "payload", message=_fault_words(fault))
+        accept(form, error=Invalid(*(fault for fault in error.fields if fault not in within)), names=FIELDS)
     except Conflict as error:
         add_error(form, "key", message=error.message)
     else:
         return hx.redirect_to(url_for("events.show", event_id=published.id), message=_said(published.deliveries))
     return _page(form, status=WRONG)
+
+
+@pages.post("/publish/check")
+@access.requires(Permission.EVENTS_PUBLISH)
+def check() -> Response:
+    """Say what would become of what is typed; nothing is published."""
+    return _page(_form(is_posted=True), block="check")
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What would become of an event: *problem* is why it would be refused; else who would get it, of how many hooks."""
+
+    problem: str = ""
+    faults: tuple[str, ...] = ()
+    size: int = 0
+    names: tuple[str, ...] = ()
+    total: int = 0
+
+
+def _other_sample(form: PublishForm) -> str:
+    """Name the type whose sample could be filled in; nothing when it has none, or stands there already."""
+    name = (form.type.data or "").strip()
+    known = catalogue.sample_of(current_work(), organization_number=number(), name=name) if name else None
+    return name if known is not None and pretty(known) != _typed(form.payload.data).strip() else ""
+
+
+def _outlook(form: PublishForm) -> Outlook | None:
+    payload, name = _typed(form.payload.data).encode(), (form.type.data or "").strip()
+    if not payload.strip() or not name:
+        return None
+    try:
+        strict_json.load(payload)
+        check_event_type(name)
+    except Refused as error:
+        return Outlook(problem=error.message)
+    work = current_work()
+    schema = catalogue.schemas_to_check(work, organization_number=number(), names=[name]).get(name)
+    faults = Judgement(payload).faults_now(schema) if schema is not None else []
+    draft = Draft(name, payload, form.source.data or None)
+    hooks = explaining.of_draft_for_all(work, organization_number=number(), draft=draft)
+    wanting = [one.hook for one in hooks if one.explanation.refused_by is None]
+    return Outlook(
+        faults=tuple(_fault_words(fault) for fault in faults),
+        size=len(payload),
+        names=tuple(name_of(hook) for hook in wanting),
+        total=len(hooks),
+    )
+
+
+def _fault_words(fault: FieldError) -> str:
+    place = fault.pointer.removeprefix("/payload")
+    return f"{place}: {fault.message}" if place else fault.message
 
 
 def _said(deliveries: int) -> str:
@@ -103,13 +165,15 @@ def _sample(name: str) -> str:
     return pretty(sample) if sample is not None else "{}"
 
 
-def _page(form: PublishForm, *, status: int = 200) -> Response:
+def _page(form: PublishForm, *, status: int = 200, block: str = "form") -> Response:
     types = catalogue.names_of(current_work(), organization_number=number())
     return hx.page(
         "events/publish.html",
-        block="form",
+        block=block,
         status=status,
         form=form,
         types=[name for name in types if not name.endswith(".*")],
         largest=LONGEST_PAYLOAD,
+        outlook=_outlook(form),
+        other_sample=_other_sample(form),
     )

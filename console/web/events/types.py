@@ -1,27 +1,43 @@
-"""The catalogue: event types by group with search, and one type with its sample and who hears it."""
+"""The catalogue: event types by group with search, and one type with its sample, schema, volume and who hears it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from flask import Response, request
 
-from console.core.patterns import is_pattern, matches
+from console.core.errors import Refused
+from console.core.outlines import Node, outline
 from console.core.permissions import Permission
+from console.core.schemas import Schema
 from console.extensions import current_work
 from console.models import EventType, Hook
-from console.services import catalogue, events, hooks
+from console.services import catalogue, events, hooks, type_hours
 from console.services.events import EventFilter
 from console.services.hooks import HookFilter
+from console.services.matching import subscription_of
+from console.services.type_hours import Volume
 from console.web import access, hx
+from console.web.charts import Bars, Series, stacked_bars
 from console.web.delivery_rows import name_of
 from console.web.events.shared import number, pages, pretty
 
 MOST_HOOKS = 500
 MOST_OPEN = 40
 """A catalogue of so many types is shown with its groups open; a larger one with them closed."""
-UNGROUPED = "Other"
+UNGROUPED = "Without a group"
+SPARK = {"width": 96, "height": 24}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A type in the list; *volume* is None when it had no events in the last 7 days."""
+
+    type: EventType
+    volume: Volume | None
+    seen_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +45,13 @@ class Group:
     """A group of the catalogue with those of its types that are shown."""
 
     name: str
-    types: tuple[EventType, ...]
+    rows: tuple[Row, ...]
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """A hook that hears a type, and by what."""
+    """A hook that hears a type, by what, and whether only payloads that satisfy its filter reach it."""
 
     hook: Hook
     by: str
@@ -43,20 +60,28 @@ class Hearing:
 @pages.get("/types")
 @access.requires(Permission.WEBHOOKS_VIEW)
 def types() -> Response:
-    """Show the catalogue, or those of its types that contain ``q``."""
+    """Show the catalogue, or those of its types that contain ``q``: one's own and those in use first."""
     work, q = current_work(), request.args.get("q", "").strip()
     everything = catalogue.all_of(work, organization_number=number())
+    seen = type_hours.last_seen(work, organization_number=number())
+    volumes = type_hours.volumes(work, organization_number=number())
     words = q.lower()
     found = [one for one in everything if words in one.name.lower() or words in one.description.lower()]
+    rows = [Row(one, volumes.get(one.name), seen.get(one.name)) for one in found]
+    own = [row for row in rows if not row.type.is_builtin or row.seen_at]
+    others = [row for row in rows if row.type.is_builtin and not row.seen_at]
+    unknown = catalogue.types_seen_but_unknown(work, organization_number=number(), limit=20) if not q else []
     return hx.page(
         "events/types.html",
         block="groups",
-        groups=_grouped(found),
+        own=_grouped(own, is_open=bool(q) or len(own) <= MOST_OPEN),
+        others=_grouped(others, is_open=bool(q)),
+        others_count=len(others),
         q=q,
         found=len(found),
         total=len(everything),
-        is_open=bool(q) or len(found) <= MOST_OPEN,
-        unknown=catalogue.types_seen_but_unknown(work, organization_number=number(), limit=20) if not q else [],
+        unknown=[(name, volumes.get(name), seen.get(name)) for name in unknown],
+        spark_of=spark_of,
     )
 
 
@@ -67,24 +92,71 @@ def type_show(name: str) -> Response:
     work = current_work()
     found = catalogue.get(work, organization_number=number(), name=name)
     last = events.find(work, organization_number=number(), wanted=EventFilter(type=name), limit=1)
+    volume = type_hours.volumes(work, organization_number=number(), names=[name]).get(name)
+    hearing = _hearing(found)
     return hx.page(
         "events/type.html",
         type=found,
         sample=pretty(found.sample),
         schema=pretty(found.schema),
-        hearing=_hearing(found),
+        tree=tree_of(found.schema),
+        schema_problem=schema_problem(found),
+        disagreements=disagreements(found),
+        hearing=hearing,
+        naming=[one.hook for one in hearing if found.name in one.hook.event_types],
+        volume=volume,
+        chart=_chart(volume, now=work.now()) if volume else None,
         last=last[0] if last else None,
         confirm=request.args.get("confirm", ""),
         name_of=name_of,
     )
 
 
-def _grouped(found: Sequence[EventType]) -> list[Group]:
-    by_name: dict[str, list[EventType]] = {}
-    for one in found:
-        for group in one.groups or [UNGROUPED]:
-            by_name.setdefault(group, []).append(one)
-    return [Group(name, tuple(by_name[name])) for name in sorted(by_name, key=lambda name: (name == UNGROUPED, name))]
+def tree_of(schema: Mapping[str, object] | None) -> Node | None:
+    """Lay a schema out as a tree; None without one."""
+    return outline(schema) if schema is not None else None
+
+
+def schema_problem(event_type: EventType) -> str:
+    """Say why payloads cannot be checked against the schema of a type; nothing when they can, or there is none."""
+    if event_type.schema is None:
+        return ""
+    try:
+        Schema(event_type.schema)
+    except Refused as error:
+        return error.message
+    return ""
+
+
+def disagreements(event_type: EventType) -> list[str]:
+    """Say what of the sample of a type does not fit its schema."""
+    if event_type.schema is None or event_type.sample is None or schema_problem(event_type):
+        return []
+    faults = Schema(event_type.schema, is_known_good=True).faults(event_type.sample)
+    return [f"{fault.pointer or 'The whole'}: {fault.message}" for fault in faults]
+
+
+def spark_of(volume: Volume) -> Bars:
+    """Draw the volume of a type as the small bars of a row."""
+    return stacked_bars([""] * len(volume.figures), series=(Series("delivered", "Events", volume.figures),), **SPARK)
+
+
+def _chart(volume: Volume, *, now: datetime) -> Bars:
+    hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    starts = [
+        hour - timedelta(hours=volume.hours * (len(volume.figures) - place)) for place in range(len(volume.figures))
+    ]
+    labels = [f"{start:%a %H:%M}" for start in starts]
+    return stacked_bars(labels, series=(Series("delivered", "Events", volume.figures),))
+
+
+def _grouped(found: Sequence[Row], *, is_open: bool) -> list[Group]:
+    by_name: dict[str, list[Row]] = {}
+    for row in found:
+        for group in row.type.groups or [UNGROUPED]:
+            by_name.setdefault(group, []).append(row)
+    ordered = sorted(by_name, key=lambda name: (name == UNGROUPED, name.lower()))
+    return [Group(name, tuple(by_name[name]), is_open) for name in ordered]
 
 
 def _hearing(event_type: EventType) -> list[Hearing]:
@@ -95,12 +167,13 @@ def _hearing(event_type: EventType) -> list[Hearing]:
 
 def _by(hook: Hook, event_type: EventType) -> str:
     """Say by what a hook hears a type; nothing when it does not."""
-    if hook.all_events:
-        return "hears every event"
-    if event_type.name in hook.event_types:
-        return "names it"
-    pattern = next((one for one in hook.event_types if is_pattern(one) and matches(one, event_type.name)), None)
-    if pattern is not None:
-        return f"by {pattern}"
-    group = next((one for one in hook.event_groups if one in event_type.groups), None)
-    return f"by the group {group}" if group is not None else ""
+    way = subscription_of(hook).way_to(event_type.name, groups=event_type.groups)
+    if way is None:
+        return ""
+    words = {
+        "all": "hears every event",
+        "name": "names it",
+        "pattern": f"by {way.text}",
+        "group": f"by the group {way.text}",
+    }[way.kind]
+    return f"{words}, if the payload satisfies its filter" if hook.filter else words

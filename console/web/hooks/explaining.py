@@ -19,9 +19,11 @@ from console.services.events import EventFilter
 from console.services.explaining import Draft
 from console.services.publishing import LONGEST_PAYLOAD
 from console.web import access, explanations, hx
+from console.web.downloads import readable
 from console.web.explanations import Words
 from console.web.hooks.shared import WRONG, hook_of, name_of, pages
 from console.web.hooks.testing import first_type_of, sample_of
+from console.web.pretty import json_tokens
 
 RECENT = 15
 
@@ -57,7 +59,8 @@ def explain(hook_id: UUID) -> Response:
         return _page(hook, _empty(hook, event_id=text, event_error=error), status=WRONG)
     standing = explaining.of_hook(current_work(), hook=hook, event=event)
     words = explanations.in_words(standing, event_type=event.type, source=event.source)
-    return _page(hook, _empty(hook, event_id=text), event=event, words=words)
+    question = Question(text, event.type, event.source or "", _laid_out(readable(event.payload).text))
+    return _page(hook, question, event=event, words=words)
 
 
 @pages.post("/<uuid:hook_id>/explain")
@@ -82,6 +85,11 @@ def explain_draft(hook_id: UUID) -> Response:
 def _empty(hook: Hook, *, event_id: str = "", event_error: str = "") -> Question:
     name = first_type_of(hook) or TEST_TYPE
     return Question(event_id, name, payload=sample_of(hook, name), event_error=event_error)
+
+
+def _laid_out(payload: str) -> str:
+    """Lay a payload out for changing it."""
+    return "".join(token.text for token in json_tokens(payload) or ()) or payload
 
 
 def _find(hook: Hook, text: str) -> Event | None:

@@ -34,6 +34,8 @@ ACTIONS = {
     "hook.secret_rotated": "rotated its secret",
     "hook.secret_revealed": "looked at its secret",
     "hook.overlap_ended": "ended the overlap of its secrets",
+    "hook.waiting_hurried": "sent all that waited",
+    "hook.waiting_canceled": "canceled all that waited",
 }
 
 

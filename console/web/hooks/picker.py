@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from console.core.catalogue import with_wildcards
 from console.core.errors import Refused
 from console.core.patterns import Subscription, check_pattern, is_pattern
 from console.models import EventType
@@ -30,6 +31,7 @@ class Known:
     description: str
     is_own: bool
     seen_at: datetime | None = None
+    is_deprecated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +86,29 @@ def known_types(types: Sequence[EventType], *, seen: Mapping[str, datetime], sin
     """Give what may be chosen: the catalogue, and types that were *seen* after *since* and are not in it."""
     lately = {name: at for name, at in seen.items() if at >= since}
     names = {one.name for one in types}
+    strangers = sorted(name for name in lately if names.isdisjoint(with_wildcards(name)))
     return [
         *(
-            Known(one.name, tuple(one.groups), one.description, not one.is_builtin, lately.get(one.name))
+            Known(
+                one.name,
+                tuple(one.groups),
+                one.description,
+                is_own=not one.is_builtin,
+                seen_at=lately.get(one.name),
+                is_deprecated=one.deprecated,
+            )
             for one in types
         ),
-        *(Known(name, (UNKNOWN,), "", is_own=True, seen_at=lately[name]) for name in sorted(lately.keys() - names)),
+        *(Known(name, (UNKNOWN,), "", is_own=True, seen_at=lately[name]) for name in strangers),
     ]
 
 
 def arranged(types: Sequence[Known], *, names: Collection[str], groups: Collection[str]) -> Picker:
-    """Arrange what may be chosen; within a group what was seen lately comes first."""
+    """Arrange what may be chosen; within a group what was seen lately comes first.
+
+    Deprecated types are only there where they are chosen.
+    """
+    types = [one for one in types if not one.is_deprecated or one.name in names]
     standing: dict[str, list[Known]] = {}
     sizes: dict[str, int] = {}
     for one in types:

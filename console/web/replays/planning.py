@@ -13,9 +13,10 @@ from console.core.errors import Conflict, Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook, Which
-from console.services import catalogue, hooks, replay_pace, replays
+from console.services import catalogue, hooks, replays
 from console.services.deliveries import DeliveryFilter
 from console.services.hooks import HookFilter
+from console.services.replaying import pace
 from console.services.replays import SKIP_WORDS, Plan, ReplayDraft
 from console.web import access, hx, lists, periods
 from console.web.deliveries.asking import (
@@ -104,7 +105,7 @@ def asked_of(given: Mapping[str, str]) -> Asked:
     which = _which(values)
     try:
         hook = hook_with_id(values.get("hook", ""))
-        failing = replay_pace.failing_since(current_work(), hook) if hook else None
+        failing = pace.failing_since(current_work(), hook) if hook else None
         period = _period(values, failing=failing)
         narrowed = _narrowed(values, which)
     except Invalid as error:

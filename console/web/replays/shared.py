@@ -11,7 +11,8 @@ from flask import Blueprint
 
 from console.extensions import current_work
 from console.models import Hook, Replay, ReplayState, Which
-from console.services import replay_steps, replays
+from console.services import replays
+from console.services.replaying import steps
 from console.services.replays import Progress
 from console.web import access, periods
 from console.web.delivery_rows import name_of
@@ -75,7 +76,7 @@ def rows_of(rows: Sequence[Replay]) -> list[Row]:
 
 def _row(row: Replay, progress: Progress) -> Row:
     state, author = ReplayState(row.state), row.author
-    is_calm = row.calm_s > replay_steps.LOOK_EVERY_S  # nothing ended lately: what is left waits for a retry
+    is_calm = row.calm_s > steps.LOOK_EVERY_S  # nothing ended lately: what is left waits for a retry
     pace = row.per_second if state == ReplayState.RUNNING and not is_calm else None
     return Row(
         id=row.id,

@@ -37,6 +37,8 @@ NOUNS = (
 )
 VERBS = {
     "hurried": "sent now",
+    "waiting_hurried": "all that waited sent now",
+    "waiting_canceled": "all that waited canceled",
     "secret_rotated": "secret rotated",
     "role_changed": "role changed",
     "overlap_ended": "overlap of secrets ended",

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from console.core.replays import duration_s
 from console.core.rollups import hour_of, percentile_ms
 from console.models import Hook, HookHour, HookState
-from console.services.replay_selection import Share
+from console.services.replaying.shares import Share
 from console.services.work import Work
 
 HOUR = timedelta(hours=1)

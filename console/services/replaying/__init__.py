@@ -1,0 +1,1 @@
+"""How replays are planned, counted, fed and stopped; ``services.replays`` is what others use."""
