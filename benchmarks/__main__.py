@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-MEASUREMENTS = ("drain", "isolation", "latency", "publish", "screenshots", "soak", "survive")
+MEASUREMENTS = ("drain", "isolation", "latency", "publish", "replay", "screenshots", "soak", "survive")
 
 
 def main() -> int:
