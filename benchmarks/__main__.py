@@ -1,20 +1,34 @@
-"""``python -m benchmarks NAME``: run a measurement and print its figures."""
+"""``python -m benchmarks``: all figures; ``python -m benchmarks NAME``: one measurement."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
 
-MEASUREMENTS = ("drain", "isolation", "latency", "publish", "replay", "screenshots", "soak", "survive")
+MEASUREMENTS = (
+    "drain",
+    "fanout",
+    "footprint",
+    "isolation",
+    "latency",
+    "publish",
+    "replay",
+    "screenshots",
+    "soak",
+    "survive",
+)
 
 
 def main() -> int:
     """Run the measurement that the command line names; give the exit code."""
-    if len(sys.argv) < 2 or sys.argv[1] not in MEASUREMENTS:  # noqa: PLR2004 a name is needed
-        print(f"usage: python -m benchmarks {{{','.join(MEASUREMENTS)}}} [options]")
+    words = sys.argv[1:]
+    if words[:1] in (["-h"], ["--help"]) or (words and not words[0].startswith("-") and words[0] not in MEASUREMENTS):
+        print(f"usage: python -m benchmarks [--json] [--quick] | {{{','.join(MEASUREMENTS)}}} [options]")
         return 2
+    if not words or words[0].startswith("-"):
+        words = ["figures", *words]
     # By name, since each needs other packages: pictures need a browser, a drain does not.
-    return int(import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:]))
+    return int(import_module(f"benchmarks.{words[0]}").main(words[1:]))
 
 
 if __name__ == "__main__":

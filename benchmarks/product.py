@@ -119,6 +119,7 @@ class Up(Product):
             if found := re.fullmatch(r"Hookyard is ready at (\S+)\n", line):
                 self.url = found[1]
                 break
+        self.ready_at = time.monotonic()
         if not self.url:
             raise SystemExit(f"hookyard up ended: {log.read_text()}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import selectors
 import signal
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -23,11 +24,13 @@ class Caller:
     sock: socket.socket
     received: bytearray = field(default_factory=bytearray)
 
-    def take(self, data: bytes) -> int:
-        """Take in *data*; give how many requests are complete now."""
+    def take(self, data: bytes, *, note: Callable[[bytes], None] | None = None) -> int:
+        """Take in *data*; give how many requests are complete now, and tell *note* of each."""
         self.received += data
         complete = 0
         while (size := self._size_of_first()) is not None and len(self.received) >= size:
+            if note is not None:
+                note(bytes(self.received[:size]))
             del self.received[:size]
             complete += 1
         return complete
@@ -42,8 +45,8 @@ class Caller:
         return end + len(END_OF_HEAD) + length
 
 
-def serve(listener: socket.socket) -> NoReturn:
-    """Answer every request with a 200, for ever."""
+def serve(listener: socket.socket, *, note: Callable[[bytes], None] | None = None) -> NoReturn:
+    """Answer every request with a 200, for ever; *note* is told of each, head and body."""
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ, None)
     while True:
@@ -56,7 +59,7 @@ def serve(listener: socket.socket) -> NoReturn:
             caller: Caller = key.data
             try:
                 data = caller.sock.recv(65536)
-                if data and (count := caller.take(data)):
+                if data and (count := caller.take(data, note=note)):
                     caller.sock.sendall(ANSWER * count)
             except OSError:
                 data = b""

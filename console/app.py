@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from console import api, database, health, metrics, web
+from console import api, database, health, metrics, static_files, web
 from console.clocks import DatabaseClock
 from console.core.errors import HookyardError
 from console.extensions import Collaborators, collaborators, csrf, db, login
@@ -46,6 +46,10 @@ IMMUTABLE = timedelta(days=365)
 
 class Console(APIFlask):
     """The app. All its views are plain functions, so nothing has to be asked whether it is a coroutine."""
+
+    def send_static_file(self, filename: str) -> Response:
+        """Answer a static file, compressed where that helps."""
+        return static_files.compress(super().send_static_file(filename), path=STATIC / filename)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Give *func* as it is."""

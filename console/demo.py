@@ -25,9 +25,9 @@ from console.database import create_engine
 from console.models import Bin, Hook, Organization
 from console.ring import RedisRing
 from console.services import accounts, bins, hooks, publishing, sources
+from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft
 from console.services.keys import KeyRing
-from console.services.publishing import EventDraft
 from console.services.work import Actor, Work
 from console.settings import load_settings
 

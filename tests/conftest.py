@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)  # after the shuffling
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that the two processes end together."""
+    """Begin with the files that take longest, so that all processes end together."""
     slow = {item.path for item in items if any(item.get_closest_marker(name) for name in ("slow", "browser", "faults"))}
     items.sort(key=lambda item: item.path not in slow)
 

@@ -14,8 +14,8 @@ from console.core.outcomes import Outcome
 from console.models import Attempt, Delivery, Hook, HookState, Leader, Worker
 from console.services import beating, claims, hooks, publishing, recipients, results
 from console.services.claims import Claimed, Grant
+from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
-from console.services.publishing import EventDraft
 from console.services.results import Ended, Recorded
 from console.services.work import DELIVERIES, Work
 

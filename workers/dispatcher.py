@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.core.errors import Busy, KeyUnavailable
 from console.database import is_busy
 from console.ring import RedisRing
-from console.services import closing, due, idempotency, publishing, resealing, retention, sign_in, sweeping, type_hours
+from console.services import closing, due, fan_outs, idempotency, resealing, retention, sign_in, sweeping, type_hours
 from console.services.replaying import steps
 from console.services.work import Work
 from workers.beat import Beat
@@ -45,7 +45,7 @@ class Dispatcher:
         self._duties = (
             Duty(1.0, sweeping.sweep),
             Duty(1.0, steps.wake),
-            Duty(2.0, publishing.finish_fanouts),
+            Duty(2.0, fan_outs.finish),
             Duty(5.0, sweeping.clamp),
             Duty(15.0, sweeping.expire),
             Duty(15.0, sweeping.settle),

@@ -30,8 +30,8 @@ from console.extensions import current_work
 from console.services import deliveries, publishing
 from console.services import events as cases
 from console.services.deliveries import DeliveryFilter
+from console.services.event_drafts import LONGEST_KEY, EventDraft
 from console.services.events import EventFilter
-from console.services.publishing import LONGEST_KEY, EventDraft
 
 LARGEST_BATCH = 16 * MIB
 SHOWN_DELIVERIES = 100

@@ -14,7 +14,7 @@ from console.core import strict_json
 from console.core.errors import Refused
 from console.models import Organization
 from console.services import accounts, publishing
-from console.services.publishing import EventDraft
+from console.services.event_drafts import EventDraft
 from console.services.work import Work
 
 

@@ -22,7 +22,7 @@ from console.core.errors import Refused
 from console.core.outcomes import Outcome
 from console.models import Event
 from console.services import publishing
-from console.services.publishing import EventDraft
+from console.services.event_drafts import EventDraft
 from console.services.results import Ended, Headers
 from console.services.work import Work
 

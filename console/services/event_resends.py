@@ -19,7 +19,7 @@ from console.services import audit, explaining
 from console.services.deliveries import begin_chains
 from console.services.explaining import Standing
 from console.services.matching import listener
-from console.services.publishing import delivery_row
+from console.services.outbox import delivery_row
 from console.services.work import DELIVERIES, Work
 
 

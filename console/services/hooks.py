@@ -17,7 +17,7 @@ from console.core.signing import new_secret
 from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Trigger, Turn
 from console.services import audit, hook_health, matching, reports
 from console.services.hook_fields import UNSET, HookDraft, check, slots
-from console.services.publishing import HELD_REASON, KEPT_REASON
+from console.services.outbox import HELD_REASON, KEPT_REASON
 from console.services.queries import contains, count_capped
 from console.services.reports import Report, Subject
 from console.services.work import DELIVERIES, Work

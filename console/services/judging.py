@@ -8,12 +8,14 @@ missing ones are found, and it begins again. Without filters and schemas nothing
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from console.core.errors import FieldError, Refused
 from console.core.filters import Reading, read
 from console.core.schemas import Schema
+
+T = TypeVar("T")
 
 ROUNDS = 3
 """After so many beginnings, because hooks were changed meanwhile, what is still missing is found out on the spot."""
@@ -74,6 +76,16 @@ def require(judgements: Iterable[Judgement]) -> None:
     """Raise Undecided unless all answers that were asked for are known."""
     if any(judgement.is_open for judgement in judgements):
         raise Undecided
+
+
+def judged(judgements: Sequence[Judgement], commit: Callable[[], T]) -> T:
+    """Store in one transaction; when filters or schemas have to be asked first, that is done before another begins."""
+    while True:
+        try:
+            return commit()
+        except Undecided:
+            for judgement in judgements:
+                judgement.decide()
 
 
 def reader_of(payload: bytes) -> Callable[[str], Reading]:

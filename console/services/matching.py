@@ -10,7 +10,7 @@ from sqlalchemy import Row, bindparam, select
 
 from console.core.patterns import Subscription
 from console.core.retry import read_stored
-from console.core.rules import Occurrence
+from console.core.rules import Occurrence, refusal
 from console.models import Event, Hook
 from console.services import catalogue
 from console.services.judging import reader_of
@@ -76,6 +76,11 @@ def subscription_of(hook: Hook | Row[*tuple[Any, ...]]) -> Subscription:
         sources=hook.sources,
         filter=hook.filter,
     )
+
+
+def hearing(hooks: Sequence[Listener], occurrence: Occurrence) -> list[Listener]:
+    """Give those of *hooks* that get an event."""
+    return [hook for hook in hooks if refusal(hook.subscription, occurrence) is None]
 
 
 def groups_by_type(work: Work, *, organization_number: int, names: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -7,70 +7,33 @@ The unique constraint decides that, so two publishers at the same moment cannot 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import Table, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from console.core.envelopes import json_text
-from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
-from console.core.patterns import check_event_type
+from console.core.errors import Conflict, FieldError, Invalid, NotFound
 from console.core.rules import Occurrence, refusal
-from console.database import dialect_of, read_only
-from console.failpoints import FANNING, PUBLISHING
-from console.models import Delivery, DeliveryState, Event, Hook, Source, Trigger
+from console.failpoints import PUBLISHING
+from console.models import Delivery, Event, Hook
 from console.services import catalogue, object_models
-from console.services.judging import Judgement, Undecided, reader_of, require
-from console.services.matching import Listener, groups_by_type, listener, listeners
+from console.services.event_drafts import EventDraft, check
+from console.services.judging import Judgement, judged, reader_of, require
+from console.services.matching import Listener, groups_by_type, hearing, listener, listeners
+from console.services.outbox import delivery_row, with_settled_switches
 from console.services.work import DELIVERIES, Work
 
 T = TypeVar("T")
 
 INLINE_HOOKS = 1000
-MOST_IN_BATCH = 1000
-LONGEST_PAYLOAD = 256 * 1024
-LONGEST_KEY = 255
-LONGEST_TEXT = 100
-LONGEST_MESSAGE = 2000
 # Over the tables, not the classes: the ORM's bulk insert does the same for twice the time.
 _EVENTS, _DELIVERIES = cast("Table", Event.__table__), cast("Table", Delivery.__table__)
 _INSERT_EVENT = insert(_EVENTS).returning(_EVENTS.c.number, sort_by_parameter_order=True)
 _INSERT_DELIVERY = insert(_DELIVERIES)
-HELD_REASON = "The hook is disabled"
-KEPT_REASON = "Kept back when the hook was enabled"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventDraft:
-    """An event to publish. *payload* and *context* are JSON texts, stored, signed and sent as these very bytes.
-
-    *is_from_callback*: a callback publishes it, so none is called for its own deliveries.
-    """
-
-    type: str
-    payload: bytes
-    source: str | None = None
-    key: str | None = None
-    id: UUID | None = None
-    occurred_at: datetime | None = None
-    message: str | None = None
-    context: bytes | None = None
-    object_model: str | None = None
-    object_pk: str | None = None
-    is_from_callback: bool = False
-
-    def fingerprint(self) -> bytes:
-        """Give the SHA-256 of everything a publisher says, which a repeated key must repeat."""
-        digest = hashlib.sha256(self.payload)
-        moment = self.occurred_at.isoformat() if self.occurred_at else None
-        rest = [self.type, self.source, moment, self.message, self.object_model, self.object_pk]
-        digest.update(b"\x00" + (self.context or b"") + b"\x00" + json_text(rest))
-        return digest.digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +48,13 @@ class Published:
 
 def publish(work: Work, *, organization_number: int, draft: EventDraft) -> Published:
     """Publish one event; raise Invalid, Conflict (the key with other content) or Busy."""
-    _check(work, organization_number, [draft])
+    check(work, organization_number, [draft])
     return _publish(work, organization_number, [draft])[0]
 
 
 def publish_batch(work: Work, *, organization_number: int, drafts: Sequence[EventDraft]) -> list[Published]:
     """Publish up to 1,000 events, all of them or none; errors as ``publish``, with pointers under /events."""
-    _check(work, organization_number, drafts, under="/events/{}")
+    check(work, organization_number, drafts, under="/events/{}")
     return _publish(work, organization_number, drafts, under="/events/{}")
 
 
@@ -109,11 +72,11 @@ def _publish(work: Work, organization_number: int, drafts: Sequence[EventDraft],
         return work.group_commit.run(work, store, size=len(drafts))
 
     try:
-        return _judged(judgements, commit)
+        return judged(judgements, commit)
     except IntegrityError:
         # Another publisher won the race for a key: its rows are committed now, so a second look answers from them.
         try:
-            return _judged(judgements, commit)
+            return judged(judgements, commit)
         except IntegrityError as error:
             raise Conflict("An event with this id was published before.", code="id_taken") from error
 
@@ -123,14 +86,14 @@ def publish_to(work: Work, *, hook: Hook, draft: EventDraft) -> Published:
 
     *draft* has no key. Raise Invalid, Busy, or NotFound when the hook was deleted meanwhile.
     """
-    _check(work, hook.organization_number, [draft])
+    check(work, hook.organization_number, [draft])
     judgements = [Judgement(draft.payload)]
 
     def commit() -> Published:
         with work.transaction():
             return _store_for(work, hook, draft, judgements)
 
-    published = _judged(judgements, commit)
+    published = judged(judgements, commit)
     work.ring.ring(DELIVERIES)
     return published
 
@@ -169,73 +132,13 @@ def publish_within(work: Work, *, organization_number: int, draft: EventDraft, w
     [number] = _insert_events(work, [event | {"is_direct": True, "fanout_pending": False}])
     rows = [
         delivery_row(work, event=event | {"number": number}, hook=hook, now=now)
-        for hook in _with_settled_switches(work, hooks)
+        for hook in with_settled_switches(work, hooks)
     ]
     work.session.execute(insert(Delivery), rows)
     return len(rows)
 
 
-# --- checks ---------------------------------------------------------------------------------------------------------
-
-
-def _check(work: Work, organization_number: int, drafts: Sequence[EventDraft], *, under: str = "") -> None:
-    if not 1 <= len(drafts) <= MOST_IN_BATCH:
-        raise Invalid.field("events", f"Give 1 to {MOST_IN_BATCH} events.", code="batch_size")
-    slugs = {draft.source for draft in drafts if draft.source is not None}
-    known = _known_sources(work, organization_number, slugs)
-    problems = [
-        FieldError(under.format(index) + error.pointer, error.code, error.message)
-        for index, draft in enumerate(drafts)
-        for error in _problems(draft, known)
-    ]
-    if problems:
-        raise Invalid(*problems)
-
-
-def _known_sources(work: Work, organization_number: int, slugs: set[str]) -> set[str]:
-    if not slugs:
-        return set()
-    query = select(Source.slug).where(Source.organization_number == organization_number, Source.slug.in_(slugs))
-    return set(work.session.scalars(query))
-
-
-def _problems(draft: EventDraft, known_sources: set[str]) -> list[FieldError]:
-    problems = []
-    try:
-        check_event_type(draft.type)
-    except Refused as error:
-        problems.append(FieldError("/type", error.code, error.message))
-    if len(draft.payload) > LONGEST_PAYLOAD:
-        problems.append(FieldError("/payload", "too_large", f"A payload is at most {LONGEST_PAYLOAD // 1024} KiB."))
-    if draft.source is not None and draft.source not in known_sources:
-        problems.append(FieldError("/source", "unknown_source", f"There is no source {draft.source}; create it first."))
-    limits = (
-        ("/id", draft.key, LONGEST_KEY),
-        ("/message", draft.message, LONGEST_MESSAGE),
-        ("/object/model", draft.object_model, LONGEST_TEXT),
-        ("/object/pk", draft.object_pk, LONGEST_TEXT),
-    )
-    for pointer, text, limit in limits:
-        if text is not None and not 1 <= len(text) <= limit and pointer != "/message":
-            problems.append(FieldError(pointer, "length", f"Use 1 to {limit} characters."))
-    if draft.message is not None and len(draft.message) > LONGEST_MESSAGE:
-        problems.append(FieldError("/message", "length", f"Use at most {LONGEST_MESSAGE} characters."))
-    if draft.context is not None and len(draft.context) > LONGEST_PAYLOAD:
-        problems.append(FieldError("/context", "too_large", f"A context is at most {LONGEST_PAYLOAD // 1024} KiB."))
-    return problems
-
-
 # --- storing --------------------------------------------------------------------------------------------------------
-
-
-def _judged(judgements: Sequence[Judgement], commit: Callable[[], T]) -> T:
-    """Store in one transaction; when filters or schemas have to be asked first, that is done before another begins."""
-    while True:
-        try:
-            return commit()
-        except Undecided:
-            for judgement in judgements:
-                judgement.decide()
 
 
 def _store(
@@ -314,19 +217,15 @@ def _wanted(
         return []
     _check_schemas(work, organization_number, drafts, judgements, pointers=pointers)
     hooks = listeners(work, organization_number=organization_number)
-    hooks = _with_settled_switches(work, hooks)
+    hooks = with_settled_switches(work, hooks)
     asked = {draft.type for draft in drafts} if any(hook.subscription.groups for hook in hooks) else ()
     groups = groups_by_type(work, organization_number=organization_number, names=tuple(asked))
     wanted = [
-        _hearing(hooks, Occurrence(draft.type, groups.get(draft.type, ()), draft.source, judgement.read))
+        hearing(hooks, Occurrence(draft.type, groups.get(draft.type, ()), draft.source, judgement.read))
         for draft, judgement in zip(drafts, judgements, strict=True)
     ]
     require(judgements)
     return wanted
-
-
-def _hearing(hooks: Sequence[Listener], occurrence: Occurrence) -> list[Listener]:
-    return [hook for hook in hooks if refusal(hook.subscription, occurrence) is None]
 
 
 def _check_schemas(
@@ -380,25 +279,6 @@ def _insert(
     ]
 
 
-def _with_settled_switches(work: Work, hooks: list[Listener]) -> list[Listener]:
-    """Read the switch of disabled hooks again under a lock, so that a hook enabled right now gets no held delivery.
-
-    All of them are locked, not only those that are enabled by now: who enables one waits, and releases what is held
-    here. The other way round (disabled right now) the engine notices. SQLite has one writer and needs no lock.
-    """
-    disabled = [hook.number for hook in hooks if not hook.is_active]
-    if not disabled:
-        return hooks
-    rows = work.session.execute(
-        select(Hook.number, Hook.is_active)
-        .where(Hook.number.in_(disabled))
-        .order_by(Hook.number)
-        .with_for_update(read=True)
-    )
-    active = {row.number for row in rows if row.is_active}
-    return [replace(hook, is_active=hook.is_active or hook.number in active) for hook in hooks]
-
-
 def _event_row(
     work: Work, organization_number: int, draft: EventDraft, digest: bytes, *, now: datetime, wanted: int
 ) -> dict[str, Any]:
@@ -438,71 +318,3 @@ def _refuse_taken_ids(work: Work, ids: Sequence[UUID]) -> None:
     )
     if taken:
         raise Conflict("An event with this id was published before.", code="id_taken")
-
-
-def delivery_row(work: Work, *, event: dict[str, Any], hook: Listener, now: datetime) -> dict[str, Any]:
-    """Make the row of a new delivery: due now, or held while the hook is disabled."""
-    return {
-        "id": work.new_id(),
-        "organization_number": event["organization_number"],
-        "event_number": event["number"],
-        "hook_number": hook.number,
-        "event_type": event["type"],
-        "url": hook.url,
-        "payload_format": hook.payload_format,
-        "content_type": hook.content_type,
-        "trigger": Trigger.AUTOMATIC.value,
-        "state": DeliveryState.PENDING.value if hook.is_active else DeliveryState.HELD.value,
-        "next_attempt_at": now if hook.is_active else None,
-        "waiting_reason": None if hook.is_active else HELD_REASON,
-        "expires_at": None if hook.expires_after_s is None else now + timedelta(seconds=hook.expires_after_s),
-        "created_at": now,
-        "modified_at": now,
-    }
-
-
-# --- large fan-outs -------------------------------------------------------------------------------------------------
-
-
-def finish_fanouts(work: Work, *, limit: int = 10) -> int:
-    """Make the deliveries of events that too many hooks wanted, each event in a transaction; give how many events.
-
-    The unique constraint on (event, hook) makes it repeatable: a crash halfway is finished by the next call.
-    """
-    query = select(Event.number).where(Event.fanout_pending).order_by(Event.number).limit(limit)
-    with read_only():
-        pending = list(work.session.scalars(query))
-    for number in pending:
-        _fan_out(work, number)
-    if pending:
-        work.ring.ring(DELIVERIES)
-    return len(pending)
-
-
-def _fan_out(work: Work, number: int) -> None:
-    with read_only():
-        judgement = Judgement(work.session.get_one(Event, number).payload)
-
-    def commit() -> None:
-        with work.transaction():
-            _hand_out(work, number, judgement)
-
-    _judged([judgement], commit)
-
-
-def _hand_out(work: Work, number: int, judgement: Judgement) -> None:
-    event = work.session.get_one(Event, number)
-    groups = groups_by_type(work, organization_number=event.organization_number, names=[event.type])[event.type]
-    facts = {"number": event.number, "organization_number": event.organization_number, "type": event.type}
-    now = work.now()
-    hooks = _with_settled_switches(work, listeners(work, organization_number=event.organization_number))
-    wanting = _hearing(hooks, Occurrence(event.type, groups, event.source, judgement.read))
-    require([judgement])
-    rows = [delivery_row(work, event=facts, hook=hook, now=now) for hook in wanting]
-    kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
-    if rows:  # all of these hooks may have been deleted meanwhile
-        work.session.execute(kind.insert(Delivery).on_conflict_do_nothing(), rows)
-    work.failpoints.hit(FANNING)
-    work.session.execute(
-        update(Event).where(Event.number == number).values(fanout_pending=False, delivery_count=len(rows))
-    )

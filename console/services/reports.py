@@ -18,7 +18,7 @@ from uuid import UUID
 from console.core.envelopes import json_text, rfc3339
 from console.models import Hook
 from console.services import publishing
-from console.services.publishing import EventDraft
+from console.services.event_drafts import EventDraft
 from console.services.work import Work
 
 

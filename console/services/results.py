@@ -22,7 +22,7 @@ from console.database import dialect_of
 from console.models import DeliveryState, Hook, Trigger
 from console.services import audit, destinations, hooks, reports, result_rows, standing
 from console.services.claims import Claimed
-from console.services.publishing import HELD_REASON
+from console.services.outbox import HELD_REASON
 from console.services.recipients import Recipient
 from console.services.reports import Report
 from console.services.result_rows import Rows

@@ -20,7 +20,7 @@ from console.models import Delivery, DeliveryState, Hook, HookState, Leader, Tri
 from console.models.base import Moment
 from console.services import claims, destinations, due
 from console.services.beating import DEAD_AFTER
-from console.services.publishing import HELD_REASON
+from console.services.outbox import HELD_REASON
 from console.services.recipients import policy_of
 from console.services.work import Work
 

@@ -16,7 +16,7 @@ from console.database import dialect_of
 from console.models import Delivery, DeliveryState, Trigger
 from console.services.claims import Claimed, Key, free_turns
 from console.services.due import GONE, LANE, WITH_DESTINATION
-from console.services.publishing import HELD_REASON
+from console.services.outbox import HELD_REASON
 from console.services.work import Work
 
 _deliveries: Table = Delivery.__table__  # type: ignore[assignment]  # a Table, as of every mapped class

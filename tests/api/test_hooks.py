@@ -264,6 +264,7 @@ def test_hooks_are_filtered(ada_api, query, names):
         ({"headers": []}, "/headers", "type"),
         ({"filter": "a == 1"}, "/filter", "filter_syntax"),
         ({"filter": "size(a)"}, "/filter", "filter_function"),
+        ({"filter": "{0} {"}, "/filter", "filter_syntax"),
         ({"filter": "a" * 1001}, "/filter", "too_long"),
         ({"filter": 5}, "/filter", "type"),
         ({"retry": {"kind": "sometimes"}}, "/retry/kind", "invalid"),

@@ -18,9 +18,9 @@ from console.core.errors import Invalid
 from console.models import Delivery, Event, Hook
 from console.services import callbacks, deliveries, hooks, publishing
 from console.services.callbacks import Attempted
+from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft
 from console.services.keys import KeyRing
-from console.services.publishing import EventDraft
 from console.services.work import Work
 from tests.dialects.oms_stage import (
     PACKAGE,

@@ -15,7 +15,7 @@ from console.api.dialects.oms import event_views
 from console.core.outcomes import Outcome
 from console.models import Delivery, Event
 from console.services import catalogue, deliveries, hooks, publishing
-from console.services.publishing import EventDraft
+from console.services.event_drafts import EventDraft
 from console.services.work import Work
 from tests.dialects.oms_stage import (
     EVENT_KEYS,

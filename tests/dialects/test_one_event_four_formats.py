@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from console.models import Delivery
 from console.services import catalogue, deliveries, publishing
-from console.services.publishing import EventDraft
+from console.services.event_drafts import EventDraft
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases

@@ -15,7 +15,7 @@ from sqlalchemy.orm import joinedload
 from console.core.outcomes import Outcome
 from console.models import Delivery, Event, Turn
 from console.services import catalogue, deliveries, publishing, recipients
-from console.services.publishing import EventDraft
+from console.services.event_drafts import EventDraft
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
 from tests.dialects.pretix_stage import W, add_sources, make, path_of, row_of
 from tests.engine import attempts, claim, delivery, hire, put, record, rows_of

@@ -17,8 +17,8 @@ from sqlalchemy import select, update
 from console.core.catalogue import packaged_groups, packaged_names
 from console.models import Delivery, Hook, HookState, Token, User
 from console.services import deliveries, hooks, publishing
+from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft
-from console.services.publishing import EventDraft
 from console.services.work import Work
 from tests.fuzz import through_the_app
 

@@ -25,8 +25,8 @@ from console.core.permissions import Permission
 from console.core.redact import MASK
 from console.models import Delivery, DeliveryState, Hook
 from console.services import catalogue, deliveries, hooks, publishing, tokens
+from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft
-from console.services.publishing import EventDraft
 from console.services.work import Work
 from console.settings import Settings
 from tests.apps import app_of

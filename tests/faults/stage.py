@@ -26,8 +26,9 @@ from console.cli import commands
 from console.core.permissions import Permission
 from console.models import Attempt, Delivery, Event, Hook, Worker
 from console.services import hooks, sweeping, tokens
+from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
-from console.services.publishing import EventDraft, publish_batch
+from console.services.publishing import publish_batch
 from console.services.work import DELIVERIES, Work
 from console.settings import Settings
 from tests.engine import scalars

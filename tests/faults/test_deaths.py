@@ -17,7 +17,8 @@ from benchmarks.ledger import Ledger
 from benchmarks.product import Up
 from console.models import Delivery, Event, Hook
 from console.services.beating import BEAT_EVERY_S, DEAD_AFTER
-from console.services.publishing import INLINE_HOOKS, EventDraft, publish_to
+from console.services.event_drafts import EventDraft
+from console.services.publishing import INLINE_HOOKS, publish_to
 from tests.engine import delivery, scalars
 from tests.faults.stage import Stage
 

@@ -11,8 +11,8 @@ from console.core.errors import Invalid, NotFound, Unauthenticated
 from console.core.permissions import Permission
 from console.models import Delivery, Event, Organization
 from console.services import accounts, closing, hooks, publishing, tokens
+from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
-from console.services.publishing import EventDraft
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases

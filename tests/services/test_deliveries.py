@@ -12,8 +12,8 @@ from console.core.errors import Conflict, Invalid, NotFound
 from console.models import AuditEntry, Delivery, DeliveryState
 from console.services import deliveries, hooks, publishing
 from console.services.deliveries import DeliveryFilter
+from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft
-from console.services.publishing import EventDraft
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases

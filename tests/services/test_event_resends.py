@@ -8,8 +8,8 @@ from sqlalchemy import select
 from console.core.errors import Conflict
 from console.models import AuditEntry, Delivery, Event, Hook
 from console.services import event_resends, hooks, publishing
+from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
-from console.services.publishing import EventDraft
 from console.services.work import Work
 from tests.engine import claim, hire
 

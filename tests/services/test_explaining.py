@@ -14,10 +14,10 @@ from sqlalchemy import select
 from console.core.errors import Invalid
 from console.core.rules import Answer, Rule, Verdict
 from console.models import Delivery, Event, Hook
-from console.services import catalogue, explaining, hooks, judging, publishing, sources
+from console.services import catalogue, explaining, fan_outs, hooks, judging, publishing, sources
+from console.services.event_drafts import EventDraft
 from console.services.explaining import Since
 from console.services.hooks import HookDraft
-from console.services.publishing import EventDraft
 from console.services.work import Work
 
 
@@ -124,7 +124,7 @@ def test_a_large_fan_out_asks_the_filters_again(work: Work, ada, monkeypatch) ->
     event = publish(work, ada, payload={"n": 1})
     assert event.fanout_pending
     assert event.delivery_count == 3
-    publishing.finish_fanouts(work)
+    fan_outs.finish(work)
 
     assert hearers(work, event) == wanted
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from console.core.errors import Busy, Conflict
 from console.models import Event
 from console.services import group_commit, publishing
-from console.services.publishing import EventDraft
+from console.services.event_drafts import EventDraft
 from console.services.work import DELIVERIES, Work
 from tests.engine import make_hook
 
@@ -103,6 +103,23 @@ def test_the_same_event_twice_at_the_same_moment_is_published_once(work: Work, a
 
     assert first.result() == second.result()
     assert events(work) == 1
+
+
+def test_an_event_whose_filter_must_be_asked_first_does_not_part_the_others(
+    work: Work, engine: Engine, ada, together
+) -> None:
+    make_hook(work, ada, event_types=["order.filtered"], all_events=False, filter="total > `10`")
+    draft = EventDraft(type="order.filtered", payload=b'{"total": 11}')
+
+    def filtered(inside: Work) -> object:
+        return publishing.publish(inside, organization_number=ada.organization.number, draft=draft)
+
+    with commits_of(engine) as commits:
+        first, middle, last = together(publisher(ada), filtered, publisher(ada))
+
+    assert (first.result().deliveries, middle.result().deliveries, last.result().deliveries) == (0, 1, 0)
+    assert events(work) == 3
+    assert len(commits) == 3  # the one who came first, the two that were ready, and then the filtered one
 
 
 def test_when_the_database_refuses_one_the_others_are_written_without_it(work: Work, ada, together) -> None:

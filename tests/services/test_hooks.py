@@ -12,8 +12,8 @@ from console.core.health import Health
 from console.core.rollups import hour_of
 from console.models import AuditEntry, Delivery, DeliveryState, Hook, HookHour, Turn
 from console.services import deliveries, hook_health, hooks, publishing
+from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft, HookFilter
-from console.services.publishing import EventDraft
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from console.models import ObjectModel
 from console.services import object_models, publishing
-from console.services.publishing import EventDraft
+from console.services.event_drafts import EventDraft
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from console.core.errors import Conflict, Invalid
 from console.models import Delivery, Event, Hook
-from console.services import hooks, publishing, sources
+from console.services import fan_outs, hooks, publishing, sources
+from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft
-from console.services.publishing import EventDraft
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases
@@ -231,8 +231,8 @@ def test_a_fan_out_to_very_many_hooks_is_finished_later_and_counts_them_at_once(
     published = publish(work, ada)
     assert (published.deliveries, count(work, Delivery)) == (3, 0)
 
-    assert publishing.finish_fanouts(work) == 1
-    assert publishing.finish_fanouts(work) == 0
+    assert fan_outs.finish(work) == 1
+    assert fan_outs.finish(work) == 0
     assert count(work, Delivery) == 3
 
 
@@ -243,6 +243,6 @@ def test_a_fan_out_whose_hooks_have_gone_ends_without_deliveries(work: Work, ada
     for one in made:
         hooks.delete(work, hook=one)
 
-    assert publishing.finish_fanouts(work) == 1
-    assert publishing.finish_fanouts(work) == 0
+    assert fan_outs.finish(work) == 1
+    assert fan_outs.finish(work) == 0
     assert count(work, Delivery) == 0

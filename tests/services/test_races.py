@@ -15,8 +15,8 @@ from console.core.errors import Conflict, NotFound
 from console.core.outcomes import Outcome
 from console.models import Hook
 from console.services import deliveries, hooks, publishing, retention
+from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
-from console.services.publishing import EventDraft
 from console.services.work import Work
 from tests.engine import claim, delivery, hire, make_hook, publish, record, rows_of
 

@@ -25,7 +25,7 @@ from console.models import (
 )
 from console.services import deliveries, hooks, publishing, replays, sources
 from console.services.deliveries import DeliveryFilter
-from console.services.publishing import EventDraft
+from console.services.event_drafts import EventDraft
 from console.services.replaying import pace, steps
 from console.services.replays import ReplayDraft, Skip
 from console.services.work import BACKGROUND, Work

@@ -11,7 +11,7 @@ from console.core.outcomes import Outcome
 from console.models import HookState, Turn, Worker
 from console.services import beating, deliveries, due, hooks, sweeping
 from console.services.beating import DEAD_AFTER
-from console.services.publishing import HELD_REASON
+from console.services.outbox import HELD_REASON
 from console.services.sweeping import LOST_AFTER, PARKED_AFTER, Swept
 from console.services.work import DELIVERIES, Work
 from tests.engine import (

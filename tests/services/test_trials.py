@@ -9,9 +9,9 @@ from console.core.errors import Conflict, Invalid, NotFound, TooMany
 from console.core.outcomes import Outcome
 from console.models import Delivery, Hook, HookSecret
 from console.services import deliveries, hooks, publishing, recipients, retention, stats, sweeping, trials
+from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
 from console.services.hooks import HookFilter
-from console.services.publishing import EventDraft
 from console.services.work import Work
 from tests.engine import claim, hire, record, rows_of
 

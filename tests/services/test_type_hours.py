@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from console.models import Progress, TypeHour
 from console.services import deliveries, hooks, publishing, type_hours
+from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
-from console.services.publishing import EventDraft
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases

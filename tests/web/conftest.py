@@ -17,8 +17,8 @@ from werkzeug.test import TestResponse
 
 from console.models import Attempt, Delivery, Hook
 from console.services import hooks, publishing
+from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
-from console.services.publishing import EventDraft
 from console.services.work import Work
 from console.settings import Settings
 from tests.apps import app_of

@@ -11,8 +11,8 @@ from sqlalchemy import update
 from console.core.rollups import bucket_of, hour_of
 from console.models import Event, HookHour, HookState, Worker
 from console.services import attention, hooks, publishing, stats
+from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
-from console.services.publishing import EventDraft
 from console.services.stats import Period, Tally
 from console.web.dashboard import tiles_of
 

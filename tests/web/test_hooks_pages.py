@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from console.models import Attempt, Delivery, Destination, Hook, HookState
 from console.services import audit, deliveries, hooks, publishing, reveals
+from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
-from console.services.publishing import EventDraft
 from console.services.rate_of_tests import MOST_IN_A_MINUTE
 
 HTMX = {"HX-Request": "true"}

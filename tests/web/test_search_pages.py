@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from console.models import Delivery, Event
 from console.services import bins, hooks, publishing
+from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
-from console.services.publishing import EventDraft
 
 
 @pytest.fixture

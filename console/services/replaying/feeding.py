@@ -18,7 +18,7 @@ from console.models import Delivery, DeliveryState, Event, Hook, HookState, Repl
 from console.models.base import Moment
 from console.services import deliveries
 from console.services.matching import listener
-from console.services.publishing import delivery_row
+from console.services.outbox import delivery_row
 from console.services.replaying.missed import Missed, missed
 from console.services.replaying.selection import Scope, Skip, in_a_replay, in_scope, sendable
 from console.services.work import DELIVERIES, Work

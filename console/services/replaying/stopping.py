@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import case, delete, func, select, update
 
 from console.models import Attempt, Delivery, DeliveryState, Event, Hook, Replay, ReplayPart, ReplayState, Trigger
-from console.services.publishing import HELD_REASON, KEPT_REASON
+from console.services.outbox import HELD_REASON, KEPT_REASON
 from console.services.replaying import counts
 from console.services.work import Work
 

@@ -14,9 +14,9 @@ from console.core.patterns import check_event_type
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.services import catalogue, explaining, publishing, sources
+from console.services.event_drafts import LONGEST_PAYLOAD, EventDraft
 from console.services.explaining import Draft
 from console.services.judging import Judgement
-from console.services.publishing import LONGEST_PAYLOAD, EventDraft
 from console.web import access, hx
 from console.web.delivery_rows import name_of
 from console.web.events.shared import WRONG, number, pages, pretty

@@ -17,8 +17,8 @@ from console.extensions import current_work
 from console.models import Attempt, Delivery, DeliveryState, Hook
 from console.services import catalogue, deliveries
 from console.services.deliveries import TEST_TYPE
+from console.services.event_drafts import LONGEST_PAYLOAD
 from console.services.matching import subscription_of
-from console.services.publishing import LONGEST_PAYLOAD
 from console.services.signatures import base_string
 from console.web import access, hx
 from console.web.hooks.shared import WRONG, hook_of, pages

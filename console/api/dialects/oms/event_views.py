@@ -29,7 +29,7 @@ from console.extensions import current_work
 from console.models import Delivery, DeliveryState, Hook
 from console.services import deliveries, dialect_deliveries, object_models, publishing
 from console.services.dialect_deliveries import DeliveriesWanted, Order
-from console.services.publishing import LONGEST_TEXT, EventDraft
+from console.services.event_drafts import LONGEST_TEXT, EventDraft
 from console.services.work import Work
 
 PATIENCE_S = 5.0

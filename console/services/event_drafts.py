@@ -1,0 +1,100 @@
+"""What publishers hand in: an event that is not stored yet, and what one must be like."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from console.core.envelopes import json_text
+from console.core.errors import FieldError, Invalid, Refused
+from console.core.patterns import check_event_type
+from console.models import Source
+from console.services.work import Work
+
+MOST_IN_BATCH = 1000
+LONGEST_PAYLOAD = 256 * 1024
+"""Bytes."""
+LONGEST_KEY = 255
+LONGEST_TEXT = 100
+LONGEST_MESSAGE = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDraft:
+    """An event to publish. *payload* and *context* are JSON texts, stored, signed and sent as these very bytes.
+
+    *is_from_callback*: a callback publishes it, so none is called for its own deliveries.
+    """
+
+    type: str
+    payload: bytes
+    source: str | None = None
+    key: str | None = None
+    id: UUID | None = None
+    occurred_at: datetime | None = None
+    message: str | None = None
+    context: bytes | None = None
+    object_model: str | None = None
+    object_pk: str | None = None
+    is_from_callback: bool = False
+
+    def fingerprint(self) -> bytes:
+        """Give the SHA-256 of everything a publisher says, which a repeated key must repeat."""
+        digest = hashlib.sha256(self.payload)
+        moment = self.occurred_at.isoformat() if self.occurred_at else None
+        rest = [self.type, self.source, moment, self.message, self.object_model, self.object_pk]
+        digest.update(b"\x00" + (self.context or b"") + b"\x00" + json_text(rest))
+        return digest.digest()
+
+
+def check(work: Work, organization_number: int, drafts: Sequence[EventDraft], *, under: str = "") -> None:
+    """Raise Invalid for drafts that cannot be published; *under* is the pointer to a draft, with {} for its index."""
+    if not 1 <= len(drafts) <= MOST_IN_BATCH:
+        raise Invalid.field("events", f"Give 1 to {MOST_IN_BATCH} events.", code="batch_size")
+    slugs = {draft.source for draft in drafts if draft.source is not None}
+    known = _known_sources(work, organization_number, slugs)
+    problems = [
+        FieldError(under.format(index) + error.pointer, error.code, error.message)
+        for index, draft in enumerate(drafts)
+        for error in _problems(draft, known)
+    ]
+    if problems:
+        raise Invalid(*problems)
+
+
+def _known_sources(work: Work, organization_number: int, slugs: set[str]) -> set[str]:
+    if not slugs:
+        return set()
+    query = select(Source.slug).where(Source.organization_number == organization_number, Source.slug.in_(slugs))
+    return set(work.session.scalars(query))
+
+
+def _problems(draft: EventDraft, known_sources: set[str]) -> list[FieldError]:
+    problems = []
+    try:
+        check_event_type(draft.type)
+    except Refused as error:
+        problems.append(FieldError("/type", error.code, error.message))
+    if len(draft.payload) > LONGEST_PAYLOAD:
+        problems.append(FieldError("/payload", "too_large", f"A payload is at most {LONGEST_PAYLOAD // 1024} KiB."))
+    if draft.source is not None and draft.source not in known_sources:
+        problems.append(FieldError("/source", "unknown_source", f"There is no source {draft.source}; create it first."))
+    limits = (
+        ("/id", draft.key, LONGEST_KEY),
+        ("/message", draft.message, LONGEST_MESSAGE),
+        ("/object/model", draft.object_model, LONGEST_TEXT),
+        ("/object/pk", draft.object_pk, LONGEST_TEXT),
+    )
+    for pointer, text, limit in limits:
+        if text is not None and not 1 <= len(text) <= limit and pointer != "/message":
+            problems.append(FieldError(pointer, "length", f"Use 1 to {limit} characters."))
+    if draft.message is not None and len(draft.message) > LONGEST_MESSAGE:
+        problems.append(FieldError("/message", "length", f"Use at most {LONGEST_MESSAGE} characters."))
+    if draft.context is not None and len(draft.context) > LONGEST_PAYLOAD:
+        problems.append(FieldError("/context", "too_large", f"A context is at most {LONGEST_PAYLOAD // 1024} KiB."))
+    return problems

@@ -1,0 +1,59 @@
+"""Fan-outs that are too large for the transaction of their event: finished by whoever leads the workers."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from console.core.rules import Occurrence
+from console.database import dialect_of, read_only
+from console.failpoints import FANNING
+from console.models import Delivery, Event
+from console.services.judging import Judgement, judged, require
+from console.services.matching import groups_by_type, hearing, listeners
+from console.services.outbox import delivery_row, with_settled_switches
+from console.services.work import DELIVERIES, Work
+
+
+def finish(work: Work, *, limit: int = 10) -> int:
+    """Make the deliveries of events that too many hooks wanted, each event in a transaction; give how many events.
+
+    The unique constraint on (event, hook) makes it repeatable: a crash halfway is finished by the next call.
+    """
+    query = select(Event.number).where(Event.fanout_pending).order_by(Event.number).limit(limit)
+    with read_only():
+        pending = list(work.session.scalars(query))
+    for number in pending:
+        _fan_out(work, number)
+    if pending:
+        work.ring.ring(DELIVERIES)
+    return len(pending)
+
+
+def _fan_out(work: Work, number: int) -> None:
+    with read_only():
+        judgement = Judgement(work.session.get_one(Event, number).payload)
+
+    def commit() -> None:
+        with work.transaction():
+            _hand_out(work, number, judgement)
+
+    judged([judgement], commit)
+
+
+def _hand_out(work: Work, number: int, judgement: Judgement) -> None:
+    event = work.session.get_one(Event, number)
+    groups = groups_by_type(work, organization_number=event.organization_number, names=[event.type])[event.type]
+    facts = {"number": event.number, "organization_number": event.organization_number, "type": event.type}
+    now = work.now()
+    hooks = with_settled_switches(work, listeners(work, organization_number=event.organization_number))
+    wanting = hearing(hooks, Occurrence(event.type, groups, event.source, judgement.read))
+    require([judgement])
+    rows = [delivery_row(work, event=facts, hook=hook, now=now) for hook in wanting]
+    kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
+    if rows:  # all of these hooks may have been deleted meanwhile
+        work.session.execute(kind.insert(Delivery).on_conflict_do_nothing(), rows)
+    work.failpoints.hit(FANNING)
+    work.session.execute(
+        update(Event).where(Event.number == number).values(fanout_pending=False, delivery_count=len(rows))
+    )
