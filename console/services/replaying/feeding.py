@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from console.core.replays import room_of
@@ -24,9 +24,6 @@ from console.services.replaying.selection import Scope, Skip, in_a_replay, in_sc
 from console.services.work import DELIVERIES, Work
 
 EVENTS_LOOKED_AT = 1_000
-UNSEEN = {"synchronize_session": False}
-"""The session holds none of the rows that such a statement changes."""
-
 _UNFED = text("""
 SELECT p.hook_number,
        (SELECT count(*) FROM (SELECT 1 FROM deliveries AS d
@@ -109,7 +106,7 @@ def _queue(work: Work, row: Replay, scope: Scope, *, part: ReplayPart, numbers: 
 
 
 def _make_missing(work: Work, row: Replay, *, part: ReplayPart, hook: Hook, found: Missed) -> None:
-    """Make deliveries of events that the hook has missed."""
+    """Make deliveries of events that the hook has missed; what publishers were told of these stays as it was."""
     target = listener(hook)
     part.event_cursor = found.last
     if found.refused:
@@ -141,12 +138,7 @@ def _make_missing(work: Work, row: Replay, *, part: ReplayPart, hook: Hook, foun
     if rows:
         kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
         insert = kind.insert(Delivery).on_conflict_do_nothing().returning(Delivery.event_number)
-        made = list(work.session.scalars(insert, rows))
-        part.queued += len(made)
-        work.session.execute(
-            update(Event).where(Event.number.in_(made)).values(delivery_count=Event.delivery_count + 1),
-            execution_options=UNSEEN,
-        )
+        part.queued += len(work.session.scalars(insert, rows).all())
     if not found.has_more:
         _close(part, Skip.CHANGED)
 
