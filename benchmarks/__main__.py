@@ -5,7 +5,18 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-MEASUREMENTS = ("drain", "fanout", "footprint", "isolation", "latency", "publish", "screenshots", "soak", "survive")
+MEASUREMENTS = (
+    "drain",
+    "fanout",
+    "footprint",
+    "isolation",
+    "latency",
+    "publish",
+    "replay",
+    "screenshots",
+    "soak",
+    "survive",
+)
 
 
 def main() -> int:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-SMALLEST_WINDOW = 32
-LARGEST_WINDOW = 500
+MOST_DUE = 1_000
+"""So much of a replay may be due at all of its hooks together …"""
+LEAST_AT_A_HOOK, MOST_AT_A_HOOK = 32, 500
+"""… and so much at one of them."""
 
 
-def next_window(window: int, *, left: int) -> int:
-    """Say how many deliveries may be due at a hook at a time, when *left* of *window* are unsent still.
+def room_of(due: int, *, hooks: int) -> int:
+    """Say how many deliveries are to be queued for one of *hooks* hooks, at which *due* are due already; 0: none now.
 
-    It doubles while the hook takes all and halves when more than half is left, so what is due is about what the hook
-    takes between two looks: an event published now waits behind no more than that.
+    While more than half of what may be due is left, nothing is added: a few large portions cost less than many small.
     """
-    if not left:
-        return min(2 * window, LARGEST_WINDOW)
-    return max(window // 2, SMALLEST_WINDOW) if 2 * left > window else window
+    window = min(max(MOST_DUE // max(hooks, 1), LEAST_AT_A_HOOK), MOST_AT_A_HOOK)
+    return window - due if 2 * due <= window else 0
 
 
 def duration_s(count: int, *, at_once: int, median_ms: float, per_second: float | None = None) -> float:

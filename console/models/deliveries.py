@@ -87,6 +87,14 @@ class Delivery(Base):
             postgresql_where=text("state = 'pending' AND interrupted >= 2"),
             sqlite_where=text("state = 'pending' AND interrupted >= 2"),
         ),
+        # A replay goes through what failed hook by hook.
+        Index(
+            "ix_deliveries_failed",
+            "hook_number",
+            "number",
+            postgresql_where=text("state = 'failed'"),
+            sqlite_where=text("state = 'failed'"),
+        ),
         Index(
             "ix_deliveries_claimed",
             "claimed_by",

@@ -95,7 +95,7 @@ class ReplayPart(Base):
     """What a replay does for one hook: how many deliveries match, what became of them, how far the walk has come.
 
     ``total`` counts all that matched, ``skips`` says by reason how many of them are left out; ``queued`` were handed to
-    the workers. ``window`` is how much may be due at the hook at a time.
+    the workers. ``is_fed``: all of it was walked.
     """
 
     __tablename__ = "replay_parts"
@@ -115,7 +115,6 @@ class ReplayPart(Base):
     canceled: Mapped[int] = mapped_column(default=0)
     delivery_cursor: Mapped[int]
     event_cursor: Mapped[int]
-    window: Mapped[int]
     is_fed: Mapped[bool] = mapped_column(default=False)
     fed_at: Mapped[datetime | None]
 

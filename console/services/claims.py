@@ -22,7 +22,16 @@ from console.database import dialect_of
 from console.models import Delivery, Event, HookState
 from console.models.base import Moment
 from console.services import destinations
-from console.services.due import ASKED, NOT_AUTOMATIC, ORDINARY, SUSPECT, candidates, default_is_exact
+from console.services.due import (
+    ASKED,
+    NOT_AUTOMATIC,
+    NOT_REPLAYED,
+    ORDINARY,
+    REPLAYED,
+    SUSPECT,
+    candidates,
+    default_is_exact,
+)
 from console.services.hook_fields import SLOT_SIZE
 from console.services.work import Work
 
@@ -290,12 +299,7 @@ WHERE d.number IN :numbers ORDER BY d.next_attempt_at, d.number""")
 
 def _take(work: Work, *, worker: int, wants: Sequence[_Want], alone: bool) -> list[Grant]:
     now = work.now()
-    which = SUSPECT if alone else ORDINARY
-    statement = _pick(dialect_of(work.session), tuple(want.restriction for want in wants), which)
-    parameters: dict[str, Any] = {"now": now}
-    for index, want in enumerate(wants):
-        parameters[f"hook{index}"], parameters[f"rows{index}"] = want.hook.number, want.rows
-    picked = work.session.execute(statement, parameters).all()
+    picked = _picked(work, wants, which=SUSPECT if alone else ORDINARY, now=now)
     expired = [row.number for row in picked if row.expires_at is not None and row.expires_at <= now]
     if expired:
         expire(work, numbers=expired)
@@ -310,6 +314,40 @@ def _take(work: Work, *, worker: int, wants: Sequence[_Want], alone: bool) -> li
     _hold_turns(work, worker=worker, grants=grants)
     _advance_schedules(work, wants, rows, now=now)
     return grants
+
+
+def _picked(work: Work, wants: Sequence[_Want], *, which: str, now: datetime) -> list[Row[Any]]:
+    """Pick due rows of each hook, oldest first; what is replayed comes after all others."""
+    replayed = _being_replayed(work, [want.hook.number for want in wants])
+    parts = [
+        (want, f"{want.restriction} {part}".strip())
+        for want in wants
+        for part in ((NOT_REPLAYED, REPLAYED) if want.hook.number in replayed else ("",))
+    ]
+    parameters: dict[str, Any] = {"now": now}
+    for index, (want, _) in enumerate(parts):
+        parameters[f"hook{index}"], parameters[f"rows{index}"] = want.hook.number, want.rows
+    statement = _pick(dialect_of(work.session), tuple(restriction for _, restriction in parts), which)
+    picked = work.session.execute(statement, parameters).all()
+    if not replayed:
+        return list(picked)
+    left = {want.hook.number: want.rows for want in wants}
+    kept = []
+    for row in picked:
+        left[row.hook_number] -= 1
+        if left[row.hook_number] >= 0:
+            kept.append(row)
+    return kept
+
+
+_REPLAYED_HOOKS = text("""
+SELECT p.hook_number FROM replays AS r JOIN replay_parts AS p ON p.replay_number = r.number
+WHERE r.finished_at IS NULL AND p.hook_number IN :hooks""").bindparams(bindparam("hooks", expanding=True))
+
+
+def _being_replayed(work: Work, hooks: Sequence[int]) -> frozenset[int]:
+    """Say for which hooks a replay goes on."""
+    return frozenset(work.session.scalars(_REPLAYED_HOOKS, {"hooks": hooks}))
 
 
 def _claimed(rows: Iterable[Row[Any]], *, worker: int, versions: Mapping[int, int]) -> dict[int, list[Claimed]]:

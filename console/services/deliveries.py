@@ -118,6 +118,11 @@ def count(work: Work, *, organization_number: int, wanted: DeliveryFilter) -> in
 def filtered(query: Select[Any], *, organization_number: int, wanted: DeliveryFilter) -> Select[Any]:
     """Add the conditions of a filter to a query over deliveries; raise Invalid for a value that cannot match."""
     query = query.where(Delivery.organization_number == organization_number)
+    return narrowed(query, organization_number=organization_number, wanted=wanted)
+
+
+def narrowed(query: Select[Any], *, organization_number: int, wanted: DeliveryFilter) -> Select[Any]:
+    """Do the same for a query that is bound to the organization otherwise, so that another index can serve it."""
     for column, value in (
         (Delivery.hook_number, wanted.hook_number),
         (Delivery.event_number, wanted.event_number),
@@ -290,11 +295,16 @@ def _audit_many(work: Work, action: str, *, organization_number: int, count: int
 
 
 def begin_chains(
-    work: Work, numbers: Sequence[int], *, organization_number: int, trigger: Trigger = Trigger.RESEND, **others: Any
+    work: Work,
+    numbers: Sequence[int],
+    *conditions: ColumnElement[bool],
+    organization_number: int,
+    trigger: Trigger = Trigger.RESEND,
+    **others: Any,
 ) -> int:
     """Begin new chains, due now, for the rows that are not being sent, inside the caller's transaction; give how many.
 
-    *others* are further columns to set.
+    *conditions* narrow it further, *others* are further columns to set.
     """
     now = work.now()
     result = work.session.execute(
@@ -303,6 +313,7 @@ def begin_chains(
             Delivery.organization_number == organization_number,
             Delivery.number.in_(numbers),
             Delivery.state != DeliveryState.SENDING,
+            *conditions,
         )
         .values(
             state=DeliveryState.PENDING,

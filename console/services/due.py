@@ -51,6 +51,8 @@ ORDINARY = f"AND d.interrupted < {SUSPECT_AFTER}"
 SUSPECT = f"AND d.interrupted >= {SUSPECT_AFTER}"
 NOT_AUTOMATIC = "AND d.trigger <> 'automatic'"
 ASKED = f"{NOT_AUTOMATIC} AND d.trigger IN ('test', 'resend')"
+REPLAYED = f"{NOT_AUTOMATIC} AND d.trigger = 'replay'"
+NOT_REPLAYED = "AND d.trigger <> 'replay'"
 
 # Hooks behind a destination that gives no answer are slow, whatever each of them has met there itself.
 LANE = f"CASE WHEN x.openings > 0 THEN '{DELIVERIES_SLOW}' ELSE s.lane END"

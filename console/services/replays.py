@@ -12,7 +12,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
 from console.core.errors import Conflict, Invalid, NotFound
-from console.core.replays import SMALLEST_WINDOW
 from console.models import Delivery, Event, Hook, Replay, ReplayPart, ReplayState, Which
 from console.services import audit, queries
 from console.services.deliveries import DeliveryFilter
@@ -242,7 +241,7 @@ def resume(work: Work, *, row: Replay) -> Replay:
         for part in work.session.scalars(select(ReplayPart).where(ReplayPart.replay_number == row.number)):
             part.skips = {name: count for name, count in part.skips.items() if name in (Skip.WAITING, Skip.IN_REPLAY)}
             part.skipped = sum(part.skips.values())
-            part.is_fed, part.window = part.total == part.skipped + part.queued, SMALLEST_WINDOW
+            part.is_fed = part.total == part.skipped + part.queued
         _audit(work, row, "replay.resumed")
     work.ring.ring(BACKGROUND)
     return row

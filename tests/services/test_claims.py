@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import select, update
 
 from console.core.outcomes import Outcome
-from console.models import Turn
-from console.services import deliveries, due, hooks, sweeping, unsent
+from console.models import Turn, Which
+from console.services import deliveries, due, hooks, replays, sweeping, unsent
 from console.services.claims import MOST_ROWS, Seat
 from console.services.hook_fields import HookDraft
+from console.services.replaying import steps
+from console.services.replays import ReplayDraft
 from console.services.unsent import Fate
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from tests.engine import (
@@ -405,3 +407,24 @@ def test_a_probe_is_one_request_also_for_a_hook_with_several_turns(work: Work, a
     beside = claim(work, hire(work))
 
     assert [len(rows_of(grants)) for grants in (first, again, beside)] == [1, 0, 0]
+
+
+def test_what_is_replayed_comes_after_what_was_published_since(work, ada, clock) -> None:
+    hook = make_hook(work, ada)
+    old = publish(work, ada, 6)
+    for number in old:
+        put(work, number, state="failed", next_attempt_at=None)
+    replays.start(work, organization_number=ada.organization.number, draft=ReplayDraft(which=Which.FAILED))
+    for _ in range(2):
+        steps.tend(work)
+    assert {delivery(work, number).state for number in old} == {"pending"}
+    clock.advance(seconds=1)
+    fresh = publish(work, ada, 2)
+
+    [grant] = claim(work, hire(work))
+
+    numbers = [row.number for row in grant.rows]
+    assert len(numbers) == 4
+    assert set(numbers) > set(fresh)
+    assert set(numbers) - set(fresh) == set(old[:2])
+    assert hook.is_active

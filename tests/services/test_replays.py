@@ -139,7 +139,7 @@ def test_missing_makes_deliveries_of_events_that_a_hook_wants_and_never_got(work
     assert plan.to_send == 2
     assert [(one.event_type, one.delivery) for one in plan.rows] == [("order.paid", None)] * 2
     assert progress.delivered == 2
-    assert [event.delivery_count for event in scalars(work, select(Event).order_by(Event.number))] == [1, 1, 0]
+    assert [event.delivery_count for event in scalars(work, select(Event).order_by(Event.number))] == [0, 0, 0]
     assert {(one.chain, one.trigger) for one in scalars(work, select(Delivery))} == {(1, "replay")}
 
 
@@ -335,22 +335,29 @@ def test_starting_rings_the_background_lane_and_is_audited(work, as_person, ada,
     assert (entry.action, entry.object_id, entry.user_number) == ("replay.started", str(row.id), ada.user.number)
 
 
-def test_a_hook_is_fed_no_more_than_its_window_at_a_time(work, ada, clock) -> None:
-    hook = make_hook(work, ada)
-    number = failed(work, ada)[0]
-    copies(work, number, 199)
+def test_a_hook_is_fed_more_once_half_of_what_may_be_due_is_sent(work, ada, clock) -> None:
+    make_hook(work, ada)
+    copies(work, failed(work, ada)[0], 699)
     row = start(work, ada)
     tend(work, clock, 2)
+    assert read(work, row)[1].queued == 500
 
-    assert read(work, row)[1].queued == 64  # the window doubles while the hook takes everything
+    settle(work, 249)
     tend(work, clock)
-    assert read(work, row)[1].queued == 64
+    assert read(work, row)[1].queued == 500
 
-    deliver(work)
+    settle(work, 1)
     tend(work, clock)
-    assert read(work, row)[1].queued == 64 + 64
-    assert finish(work, clock, row).delivered == 200
-    assert hook.is_active
+    assert read(work, row)[1].queued == 700
+
+
+def settle(work: Work, count: int) -> None:
+    """Let so many of the due deliveries have been delivered, without a worker."""
+    due = scalars(work, select(Delivery.number).where(Delivery.state == "pending").limit(count))
+    work.session.execute(
+        update(Delivery).where(Delivery.number.in_(due)).values(state="delivered", next_attempt_at=None)
+    )
+    work.session.commit()
 
 
 def copies(work: Work, number: int, count: int) -> None:
@@ -366,16 +373,18 @@ def copies(work: Work, number: int, count: int) -> None:
     work.session.commit()
 
 
-def test_what_waits_at_the_hook_already_counts_against_the_window(work, ada, clock) -> None:
+def test_what_waits_at_the_hook_already_is_sent_first(work, ada, clock) -> None:
     make_hook(work, ada)
-    copies(work, failed(work, ada)[0], 99)
-    publish(work, ada, 50)
-
+    failed(work, ada, 3)
+    publish(work, ada, 300)
     row = start(work, ada)
-    tend(work, clock, 5)
 
-    assert read(work, row)[1].queued == 0  # fresh events go first
-    assert finish(work, clock, row).delivered == 100
+    tend(work, clock, 3)
+    assert read(work, row)[1].queued == 0
+
+    settle(work, 300)
+    tend(work, clock)
+    assert read(work, row)[1].queued == 3
 
 
 def test_a_slow_hook_does_not_keep_another_waiting(work, ada, clock) -> None:
@@ -447,15 +456,17 @@ def test_what_changed_before_its_turn_is_counted_as_left_out(work, ada, clock) -
 
 def test_a_hook_disabled_meanwhile_gets_what_was_queued_and_no_more(work, ada, clock) -> None:
     hook = make_hook(work, ada)
-    copies(work, failed(work, ada)[0], 99)
+    copies(work, failed(work, ada)[0], 599)
     row = start(work, ada)
     tend(work, clock, 2)
 
     hooks.disable(work, hook=hook)
-    progress = finish(work, clock, row)
+    settle(work, 500)
+    tend(work, clock, 3)
 
-    assert (progress.queued, progress.delivered, progress.skipped, progress.left) == (64, 64, 36, 0)
-    assert replays.skips_of(work, row) == {Skip.DISABLED: 36}
+    row, progress = read(work, row)
+    assert (row.state, progress.queued, progress.delivered, progress.skipped) == ("done", 500, 500, 100)
+    assert replays.skips_of(work, row) == {Skip.DISABLED: 100}
 
 
 def test_two_replays_do_not_take_the_same_delivery(work, ada, clock) -> None:
@@ -552,7 +563,6 @@ def test_stopping_gives_what_was_not_sent_back_to_what_it_was(work, ada, clock) 
     assert (row.state, progress.queued, progress.left, progress.total) == ("stopped", 0, 4, 4)
     assert [snapshot(work, number) for number in (lost, sent, held)] == before
     assert len(scalars(work, select(Delivery.number))) == 3
-    assert scalars(work, select(Event.delivery_count).order_by(Event.number))[0] == 0
     assert deliver(work) == 0
 
 

@@ -719,6 +719,13 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'pending'"),
             sqlite_where=sa.text("state = 'pending'"),
         )
+        batch_op.create_index(
+            "ix_deliveries_failed",
+            ["hook_number", "number"],
+            unique=False,
+            postgresql_where=sa.text("state = 'failed'"),
+            sqlite_where=sa.text("state = 'failed'"),
+        )
         batch_op.create_index("ix_deliveries_hook", ["hook_number", "number"], unique=False)
         batch_op.create_index("ix_deliveries_organization", ["organization_number", "number"], unique=False)
         batch_op.create_index(
@@ -764,7 +771,6 @@ def upgrade() -> None:
         sa.Column("canceled", Number, nullable=False),
         sa.Column("delivery_cursor", Number, nullable=False),
         sa.Column("event_cursor", Number, nullable=False),
-        sa.Column("window", Number, nullable=False),
         sa.Column("is_fed", sa.Boolean(), nullable=False),
         sa.Column("fed_at", Moment(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -841,6 +847,11 @@ def downgrade() -> None:
         )
         batch_op.drop_index("ix_deliveries_organization")
         batch_op.drop_index("ix_deliveries_hook")
+        batch_op.drop_index(
+            "ix_deliveries_failed",
+            postgresql_where=sa.text("state = 'failed'"),
+            sqlite_where=sa.text("state = 'failed'"),
+        )
         batch_op.drop_index(
             "ix_deliveries_due",
             postgresql_where=sa.text("state = 'pending'"),

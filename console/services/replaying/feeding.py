@@ -1,20 +1,21 @@
-"""Feeding a replay to one hook, a little at a time.
+"""Feeding a replay to its hooks, a little at a time.
 
-What may be due at the hook, whoever queued it, bounds what is added: an event published now waits behind no more
-than that. Rows and cursors are written in one transaction.
+What is due at a hook, whoever queued it, bounds what is added. Looking for more comes first and locks nothing; rows and
+cursors are then written in one transaction.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import Select, func, literal_column, select, update
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from console.core.replays import next_window
+from console.core.replays import room_of
 from console.database import dialect_of, read_only
 from console.models import Delivery, DeliveryState, Event, Hook, HookState, Replay, ReplayPart, ReplayState, Trigger
+from console.models.base import Moment
 from console.services import deliveries
 from console.services.matching import listener
 from console.services.outbox import delivery_row
@@ -23,82 +24,89 @@ from console.services.replaying.selection import Scope, Skip, in_a_replay, in_sc
 from console.services.work import DELIVERIES, Work
 
 EVENTS_LOOKED_AT = 1_000
+_UNFED = text("""
+SELECT p.hook_number,
+       (SELECT count(*) FROM (SELECT 1 FROM deliveries AS d
+                              WHERE d.hook_number = p.hook_number AND d.state = 'pending' AND d.next_attempt_at <= :now
+                              LIMIT 500) AS due) AS due
+FROM replay_parts AS p WHERE p.replay_number = :replay AND NOT p.is_fed
+ORDER BY p.fed_at IS NOT NULL, p.fed_at, p.hook_number""").bindparams(bindparam("now", type_=Moment()))
 
 
-def feed(work: Work, row: Replay, scope: Scope, *, hook_number: int) -> None:
-    """Queue as much for one hook as may be due there, and move its cursors, in one transaction."""
-    lane = ""
-    found = _look_ahead(work, row, scope, hook_number=hook_number)
+def hungry(work: Work, row: Replay) -> tuple[list[tuple[int, int]], bool]:
+    """Give the hooks that take more now, longest unfed first, with how much; False: nothing is left to be fed."""
+    with read_only():
+        parts = work.session.execute(_UNFED, {"now": work.now(), "replay": row.number}).all()
+    rooms = ((part.hook_number, room_of(part.due, hooks=len(parts))) for part in parts)
+    return [(hook, room) for hook, room in rooms if room], bool(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Portion:
+    """What is to be queued next for a hook, found from these cursors on: *numbers* of deliveries, or what it missed."""
+
+    delivery_cursor: int
+    event_cursor: int
+    numbers: Sequence[int] = ()
+    missed: Missed | None = None
+
+
+def feed(work: Work, row: Replay, scope: Scope, *, hook_number: int, room: int) -> None:
+    """Queue up to *room* deliveries for one hook and move its cursors."""
+    portion = _look(work, row, scope, hook_number=hook_number, room=room)
     with work.transaction():
         if not locked(work, row, ReplayState.RUNNING):
             return
         part = work.session.get_one(ReplayPart, (row.number, hook_number), populate_existing=True)
         hook = work.session.get_one(Hook, hook_number, populate_existing=True)
-        now = part.fed_at = work.now()
-        if part.is_fed:
-            return
+        if part.is_fed or (part.delivery_cursor, part.event_cursor) != (portion.delivery_cursor, portion.event_cursor):
+            return  # somebody else was here meanwhile
+        part.fed_at = work.now()
         if not scope.may_send_to(hook):
             _close(part, Skip.DELETED if hook.deleted_at is not None else Skip.DISABLED)
-            return
-        left = _due_at(work, hook_number, now=now, most=part.window)
-        part.window = next_window(part.window, left=left)
-        room = part.window - left
-        if room > 0 and part.delivery_cursor < row.last_delivery:
-            _fill(work, row, scope, part=part, room=room)
-        elif room > 0 and found is not None and found.after == part.event_cursor:
-            _make_missing(work, row, part=part, hook=hook, found=found.first(room))
+        elif portion.missed is not None:
+            _make_missing(work, row, part=part, hook=hook, found=portion.missed)
+        else:
+            _queue(work, row, scope, part=part, numbers=portion.numbers, is_last=len(portion.numbers) < room)
         lane = work.session.scalar(select(HookState.lane).where(HookState.hook_number == hook_number)) or DELIVERIES
-    if lane:
-        work.ring.ring(lane)
+    work.ring.ring(lane)
 
 
-def _due_at(work: Work, hook_number: int, *, now: datetime, most: int) -> int:
-    """Count what is due at a hook, whoever queued it, up to *most*."""
-    due: Select[Any] = select(literal_column("1")).where(
-        Delivery.hook_number == hook_number,
-        Delivery.state == literal_column("'pending'"),
-        Delivery.next_attempt_at <= now,
-    )
-    return work.session.scalar(select(func.count()).select_from(due.limit(most).subquery())) or 0
-
-
-def _look_ahead(work: Work, row: Replay, scope: Scope, *, hook_number: int) -> Missed | None:
-    """Find what a hook has missed once its deliveries are walked: with filters asked, before anything is locked."""
-    if not scope.covers_missing:
-        return None
+def _look(work: Work, row: Replay, scope: Scope, *, hook_number: int, room: int) -> _Portion:
+    """Find what comes next for a hook: its deliveries, and when they are through, what it has missed."""
     with read_only():
         part = work.session.get_one(ReplayPart, (row.number, hook_number), populate_existing=True)
+        at = part.delivery_cursor, part.event_cursor
         if part.delivery_cursor < row.last_delivery:
-            return None
+            query = in_scope(select(Delivery.number), scope, of_hook=hook_number).where(
+                Delivery.number > part.delivery_cursor, sendable(scope.which, of_hook=True), ~in_a_replay(scope)
+            )
+            return _Portion(*at, numbers=work.session.scalars(query.order_by(Delivery.number).limit(room)).all())
         target = listener(work.session.get_one(Hook, hook_number, populate_existing=True))
-        return missed(work, scope, target, after=part.event_cursor, look_at=EVENTS_LOOKED_AT)
+        found = missed(work, scope, target, after=part.event_cursor, look_at=EVENTS_LOOKED_AT)
+        return _Portion(*at, missed=found.first(room))
 
 
-def _fill(work: Work, row: Replay, scope: Scope, *, part: ReplayPart, room: int) -> None:
-    """Queue the next deliveries."""
-    found = in_scope(select(Delivery.number), scope).where(
-        Delivery.hook_number == part.hook_number,
-        Delivery.number > part.delivery_cursor,
-        sendable(scope.which),
-        ~in_a_replay(scope),
-    )
-    numbers = list(work.session.scalars(found.order_by(Delivery.number).limit(room).with_for_update(of=Delivery)))
+def _queue(work: Work, row: Replay, scope: Scope, *, part: ReplayPart, numbers: Sequence[int], is_last: bool) -> None:
+    """Begin new chains, but for what changed since it was looked at."""
     part.queued += deliveries.begin_chains(
         work,
         numbers,
+        sendable(scope.which),
+        ~in_a_replay(scope),
         organization_number=row.organization_number,
         trigger=Trigger.REPLAY,
         triggered_by=row.author_number,
         replay_number=row.number,
         state_before=Delivery.state,
     )
-    part.delivery_cursor = numbers[-1] if len(numbers) == room else row.last_delivery
-    if len(numbers) < room and not scope.covers_missing:
+    part.delivery_cursor = row.last_delivery if is_last else numbers[-1]
+    if is_last and not scope.covers_missing:
         _close(part, Skip.CHANGED)
 
 
 def _make_missing(work: Work, row: Replay, *, part: ReplayPart, hook: Hook, found: Missed) -> None:
-    """Make deliveries of events that the hook has missed."""
+    """Make deliveries of events that the hook has missed; what publishers were told of these stays as it was."""
     target = listener(hook)
     part.event_cursor = found.last
     if found.refused:
@@ -130,12 +138,7 @@ def _make_missing(work: Work, row: Replay, *, part: ReplayPart, hook: Hook, foun
     if rows:
         kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
         insert = kind.insert(Delivery).on_conflict_do_nothing().returning(Delivery.event_number)
-        made = list(work.session.scalars(insert, rows))
-        part.queued += len(made)
-        work.session.execute(
-            update(Event).where(Event.number.in_(made)).values(delivery_count=Event.delivery_count + 1),
-            execution_options={"synchronize_session": False},
-        )
+        part.queued += len(work.session.scalars(insert, rows).all())
     if not found.has_more:
         _close(part, Skip.CHANGED)
 

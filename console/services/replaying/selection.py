@@ -145,10 +145,15 @@ def _bisect(work: Work, model: type[Delivery | Event], moment: datetime, *, last
 # --- deliveries -----------------------------------------------------------------------------------------------------
 
 
-def in_scope(query: Select[Any], scope: Scope) -> Select[Any]:
-    """Add the conditions on deliveries that a scope has whatever their state is."""
+def in_scope(query: Select[Any], scope: Scope, *, of_hook: int | None = None) -> Select[Any]:
+    """Add the conditions on deliveries that a scope has whatever their state is, for all its hooks or for *of_hook*."""
     wanted = replace(scope.narrowed, hook_number=scope.hook_number, since=scope.since, until=scope.until)
-    query = deliveries.filtered(query, organization_number=scope.organization_number, wanted=wanted)
+    number = scope.organization_number
+    if of_hook is None:
+        query = deliveries.filtered(query, organization_number=number, wanted=wanted)
+    else:  # by the organization's index one would walk through what all its hooks were sent
+        query = query.where(Delivery.hook_number == of_hook)
+        query = deliveries.narrowed(query, organization_number=number, wanted=replace(wanted, hook_number=None))
     return query.where(
         Delivery.number.between(scope.reach.first_delivery, scope.reach.last_delivery),
         Delivery.is_test.is_(False),
@@ -164,10 +169,11 @@ def of_types(column: Any, scope: Scope) -> ColumnElement[bool]:
     return or_(*(deliveries.of_type(column, name, field=f"event_types/{place}") for place, name in wanted))
 
 
-def sendable(which: Which) -> ColumnElement[bool]:
-    """Match the deliveries that a replay sends again."""
+def sendable(which: Which, *, of_hook: bool = False) -> ColumnElement[bool]:
+    """Match the deliveries that a replay sends again; *of_hook*: in a query that is bound to a hook."""
     if which is Which.FAILED:
-        return and_(_NOT_DELIVERED, Delivery.state == DeliveryState.FAILED)
+        failed = Delivery.state == literal_column("'failed'")  # as the partial index over a hook's says it
+        return failed if of_hook else and_(_NOT_DELIVERED, failed)
     if which is Which.MISSING:
         states = (DeliveryState.HELD, DeliveryState.CANCELED)
         return and_(_NOT_DELIVERED, Delivery.state.in_(states), Delivery.attempt_count == 0)

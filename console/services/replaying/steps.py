@@ -12,11 +12,10 @@ import structlog
 from sqlalchemy import func, select, update
 
 from console.core.errors import Busy
-from console.core.replays import SMALLEST_WINDOW
 from console.database import is_busy, read_only
 from console.models import Replay, ReplayPart, ReplayState
-from console.services.replaying import counts, stopping
-from console.services.replaying.feeding import feed, locked
+from console.services.replaying import counts, feeding, stopping
+from console.services.replaying.feeding import locked
 from console.services.replaying.selection import scope_of
 from console.services.replaying.shares import Share, shares_of
 from console.services.work import BACKGROUND, Work
@@ -124,7 +123,6 @@ def _part(row: Replay, share: Share) -> ReplayPart:
         skipped=share.skipped,
         delivery_cursor=row.first_delivery - 1,
         event_cursor=row.first_event - 1,
-        window=SMALLEST_WINDOW,
         is_fed=not share.to_send,
     )
 
@@ -134,42 +132,42 @@ def _part(row: Replay, share: Share) -> ReplayPart:
 
 def _run(work: Work, row: Replay) -> None:
     scope = scope_of(row)
-    with read_only():
-        unfed = select(ReplayPart.hook_number).where(
-            ReplayPart.replay_number == row.number, ReplayPart.is_fed.is_(False)
-        )
-        unfed = unfed.order_by(ReplayPart.fed_at.is_not(None), ReplayPart.fed_at, ReplayPart.hook_number)
-        hooks = list(work.session.scalars(unfed.limit(PARTS_A_STEP)))
-        work.session.commit()
-    for number in hooks:
-        feed(work, row, scope, hook_number=number)
-    _note(work, row, is_fed=not hooks)
+    hooks, has_more = feeding.hungry(work, row)
+    for number, room in hooks[:PARTS_A_STEP]:
+        feeding.feed(work, row, scope, hook_number=number, room=room)
+    _note(work, row, is_fed=not has_more)
 
 
 def _note(work: Work, row: Replay, *, is_fed: bool) -> None:
-    """Write down what became of the deliveries so far; when nothing is to come, the replay is over.
+    """Say when to look again, and once a second write down what became of the deliveries so far.
 
-    *is_fed*: everything was queued before this step.
+    *is_fed*: everything was queued before this step; when nothing of it is on its way any more, the replay is over.
     """
+    is_time = is_fed or row.tallied_at is None or work.now() - row.tallied_at >= timedelta(seconds=LOOK_EVERY_S)
     with read_only():
-        found = counts.count(work, row)
+        found = counts.count(work, row) if is_time else {}
     with work.transaction():
         if not locked(work, row, ReplayState.RUNNING):
             return
-        ended = counts.write(work, row, found)
         now = work.now()
-        if row.tallied_at is not None and now > row.tallied_at:
-            speed = ended / (now - row.tallied_at).total_seconds()
-            row.per_second = speed if row.per_second is None else (row.per_second + speed) / 2
-        row.tallied_at = now
-        is_moving = any(counts.moving(states) for states in found.values())
-        if is_fed and not is_moving:
-            row.state, row.finished_at, row.per_second = ReplayState.DONE, now, None
-        elif not is_fed:
+        ended = _tally(work, row, found) if is_time else 0
+        if not is_fed:
             row.look_at, row.calm_s = now + FEED_EVERY, 0.0
-        else:
+        elif any(counts.moving(states) for states in found.values()):
             row.calm_s = LOOK_EVERY_S if ended else min(max(2 * row.calm_s, LOOK_EVERY_S), LONGEST_CALM_S)
             row.look_at = now + timedelta(seconds=row.calm_s)
+        else:
+            row.state, row.finished_at, row.per_second = ReplayState.DONE, now, None
+
+
+def _tally(work: Work, row: Replay, found: counts.Counts) -> int:
+    """Write the counts and the pace, inside the caller's transaction; give how many more have ended."""
+    ended, now = counts.write(work, row, found), work.now()
+    if row.tallied_at is not None and now > row.tallied_at:
+        speed = ended / (now - row.tallied_at).total_seconds()
+        row.per_second = speed if row.per_second is None else (row.per_second + speed) / 2
+    row.tallied_at = now
+    return ended
 
 
 # --- stopping ---------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import case, delete, func, select, update
 
-from console.models import Attempt, Delivery, DeliveryState, Event, Hook, Replay, ReplayPart, ReplayState, Trigger
+from console.models import Attempt, Delivery, DeliveryState, Hook, Replay, ReplayPart, ReplayState, Trigger
 from console.services.outbox import HELD_REASON, KEPT_REASON
 from console.services.replaying import counts
 from console.services.work import Work
@@ -57,7 +57,8 @@ def _take_back(work: Work, row: Replay) -> bool:
     unsent = [one for one in rows if not one[-1]]
     _end_retries(work, sent)
     _restore(work, [one.number for one in unsent if one.state_before is not None])
-    _unmake(work, [one for one in unsent if one.state_before is None])
+    made = [one.number for one in unsent if one.state_before is None]
+    work.session.execute(delete(Delivery).where(Delivery.number.in_(made)), execution_options=UNSEEN)
     hooks = {one.hook_number for one in unsent}
     parts = select(ReplayPart).where(ReplayPart.replay_number == row.number, ReplayPart.hook_number.in_(hooks))
     for part in work.session.scalars(parts, execution_options={"populate_existing": True}):
@@ -127,15 +128,3 @@ def _held_words() -> Any:
     """Say why a delivery is held: of an enabled hook it was kept back, else it would be released at once."""
     is_active = select(Hook.is_active).where(Hook.number == Delivery.hook_number).scalar_subquery()
     return case((is_active, KEPT_REASON), else_=HELD_REASON)
-
-
-def _unmake(work: Work, rows: list[Any]) -> None:
-    work.session.execute(
-        delete(Delivery).where(Delivery.number.in_([one.number for one in rows])), execution_options=UNSEEN
-    )
-    for hook_number in {one.hook_number for one in rows}:  # of one hook an event has one delivery
-        events = [one.event_number for one in rows if one.hook_number == hook_number]
-        work.session.execute(
-            update(Event).where(Event.number.in_(events)).values(delivery_count=Event.delivery_count - 1),
-            execution_options=UNSEEN,
-        )
