@@ -6,6 +6,7 @@ An engine remembers how it compiled each statement; to compile them anew took a 
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -30,6 +31,8 @@ class Line:
         self.engine = engine
         self._url = engine.url
         event.listen(engine, "do_connect", self._connect)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _hurry)
 
     def lead_to(self, url: str) -> None:
         """Connect to *url* from now on."""
@@ -43,6 +46,11 @@ class Line:
     def _connect(self, dialect: Any, _record: object, arguments: list[Any], named: dict[str, Any]) -> None:
         arguments[:], known = dialect.create_connect_args(self._url)
         named |= known | database.engine_options(str(self._url))["connect_args"]
+
+
+def _hurry(connection: sqlite3.Connection, _record: object) -> None:
+    """Do not wait for the disk: a fifth of the time of most tests, for what only a power cut would show."""
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 class Databases(Protocol):
