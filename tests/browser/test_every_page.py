@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import NARROW, WIDE, Product, Watch
 from tests.browser.test_newcomer import make_hook_to_a_bin
+from tests.browser.test_replays import START, publish
 
 PATHS = [
     "/o/acme/",
@@ -38,18 +39,21 @@ PATHS = [
     "/o/acme/deliveries?q=nothing-is-called-that",
     "/nowhere",
 ]
-FROM_LISTS = ["/o/acme/hooks", "/o/acme/deliveries", "/o/acme/events", "/o/acme/bins"]
+FROM_LISTS = ["/o/acme/hooks", "/o/acme/deliveries", "/o/acme/events", "/o/acme/replays", "/o/acme/bins"]
 OpenContext = Callable[..., BrowserContext]
 
 
 @pytest.fixture(scope="module")
 def furnished(browser: object, product: Product, signed_in_state: dict[str, object]) -> list[str]:
-    """Have something on every page; give the paths, those of one hook, delivery, event and bin among them."""
+    """Have something on every page; give the paths, those of one hook, delivery, event, replay and bin among them."""
     context = browser.new_context(viewport=WIDE, base_url=product.url, storage_state=signed_in_state)
     page = context.new_page()
     make_hook_to_a_bin(page, name="Furniture")
     page.get_by_role("button", name="Send test").click()
     expect(page.get_by_text("200").first).to_be_visible(timeout=20_000)
+    publish(page, "order.paid")
+    page.goto("/o/acme/replays/new?which=all")
+    page.get_by_role("button", name=START).click()
     found = []
     for path in FROM_LISTS:
         page.goto(path)

@@ -1,0 +1,72 @@
+"""Replays in a browser: the preview follows the form, the progress follows the workers; both without scripts too."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_newcomer import make_hook_to_a_bin
+
+ENDED = re.compile("Done")
+SOME = re.compile(r"\d+ deliver(y|ies) will be sent")
+START = re.compile(r"^Replay \d+ deliver")
+
+
+def publish(page: Page, event_type: str) -> None:
+    page.goto("/o/acme/events/publish")
+    page.get_by_role("combobox", name="Event type").fill(event_type)
+    page.get_by_label("Payload").fill('{"order": 17}')
+    page.get_by_role("button", name="Publish").last.click()
+    page.wait_for_url(re.compile(r"/events/[0-9a-f-]{36}"))
+    for _ in range(100):
+        if page.get_by_text("Delivered").count():
+            return
+        page.wait_for_timeout(200)
+        page.reload()
+    pytest.fail("the event was not delivered")
+
+
+def test_the_preview_follows_the_form_and_the_progress_the_workers(page: Page) -> None:
+    make_hook_to_a_bin(page, name="Replayed")
+    publish(page, "order.paid")
+    page.goto("/o/acme/replays")
+    page.get_by_role("link", name="New replay").first.click()
+    expect(page.locator("#preview")).to_contain_text("Nothing to send")
+
+    page.get_by_text("All", exact=True).click()
+    expect(page.locator("#preview")).to_contain_text(SOME)
+    page.get_by_label("Event types and wildcards").fill("cart.*")
+    page.get_by_label("Event types and wildcards").blur()
+    expect(page.get_by_text("Nothing to send")).to_be_visible()
+    page.get_by_label("Remove the condition Event types").click()
+    expect(page.locator("#preview")).to_contain_text(SOME)
+    expect(page).to_have_url(re.compile(r"replays/new\?which=all$"))
+    page.get_by_role("button", name=START).click()
+
+    page.wait_for_url(re.compile(r"/replays/[0-9a-f-]{36}"))
+    expect(page.locator("#progress")).to_contain_text(ENDED, timeout=30_000)
+    expect(page.locator("#progress")).not_to_have_attribute("hx-get", re.compile("."))
+    page.get_by_role("link", name="Its deliveries").click()
+    expect(page.locator("tbody .tag", has_text="replay").first).to_be_visible()
+
+
+def test_the_same_works_without_javascript(plain_page: Page) -> None:
+    page = plain_page
+    make_hook_to_a_bin(page, name="Replayed plainly")
+    publish(page, "cart.left")
+    page.goto("/o/acme/replays/new")
+
+    page.get_by_text("All", exact=True).click()
+    page.get_by_label("Event types and wildcards").fill("cart.*")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#preview")).to_contain_text(SOME)
+    page.get_by_role("button", name=START).click()
+
+    for _ in range(100):
+        if ENDED.search(page.locator("#progress").inner_text()):
+            return
+        page.wait_for_timeout(200)
+        page.get_by_role("link", name="Refresh").click()
+    pytest.fail("the replay did not end")
