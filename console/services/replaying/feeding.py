@@ -47,6 +47,9 @@ def feed(work: Work, row: Replay, scope: Scope, *, hook_number: int) -> None:
             _fill(work, row, scope, part=part, room=room)
         elif room > 0 and found is not None and found.after == part.event_cursor:
             _make_missing(work, row, part=part, hook=hook, found=found.first(room))
+        # Looked at each time: the last delivery may have filled the window just so, or lie behind a resumed replay.
+        if part.delivery_cursor >= row.last_delivery and not scope.covers_missing:
+            _close(part, Skip.CHANGED)
         lane = work.session.scalar(select(HookState.lane).where(HookState.hook_number == hook_number)) or DELIVERIES
     if lane:
         work.ring.ring(lane)
@@ -93,8 +96,6 @@ def _fill(work: Work, row: Replay, scope: Scope, *, part: ReplayPart, room: int)
         state_before=Delivery.state,
     )
     part.delivery_cursor = numbers[-1] if len(numbers) == room else row.last_delivery
-    if len(numbers) < room and not scope.covers_missing:
-        _close(part, Skip.CHANGED)
 
 
 def _make_missing(work: Work, row: Replay, *, part: ReplayPart, hook: Hook, found: Missed) -> None:
