@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, text
+from sqlalchemy import Row, TextClause, bindparam, text
 from sqlalchemy.sql.selectable import TextualSelect
 
 from console.core.verdicts import REASONS, Reason
@@ -133,7 +133,7 @@ def claim(
         if idle:
             free_turns(work, worker=worker, turns=idle)
         asked = _Asked(worker=worker, lane=lane, held=held, without=without, crowding=crowding, alone=alone)
-        wants = [want for want in _wants(work, asked) if _may_probe(work, want)]
+        wants = [want for want in _wants(work, asked) if _may_probe(work, want, alone=alone)]
         return _take(work, worker=worker, wants=wants, alone=alone) if wants else []
 
 
@@ -165,11 +165,27 @@ class _Asked:
     alone: bool
 
 
-def _may_probe(work: Work, want: _Want) -> bool:
-    """Say whether the rows of a hook may go: of all hooks behind a destination that was silent, one tries it."""
+def _ready(want: _Want, *, alone: bool) -> TextClause:
+    which = SUSPECT if alone else ORDINARY
+    return text(f"""
+    SELECT 1 FROM deliveries AS d
+    WHERE d.hook_number = :hook AND d.state = 'pending' AND d.next_attempt_at <= :now {which} {want.restriction}
+      AND (d.expires_at IS NULL OR d.expires_at > :now) LIMIT 1""").bindparams(  # noqa: S608 constants of due
+        bindparam("now", type_=Moment())
+    )
+
+
+def _may_probe(work: Work, want: _Want, *, alone: bool) -> bool:
+    """Say whether the rows of a hook may go: of all hooks behind a destination that was silent, one tries it.
+
+    It must have something to send at once: a probe that nobody makes keeps all of them waiting for its whole time.
+    """
     if not want.probes:
         return True
-    return destinations.begin_probe(work, organization_number=want.hook.organization_number, name=want.hook.destination)
+    ready = work.session.scalar(_ready(want, alone=alone), {"hook": want.hook.number, "now": work.now()})
+    return ready is not None and destinations.begin_probe(
+        work, organization_number=want.hook.organization_number, name=want.hook.destination
+    )
 
 
 def _wants(work: Work, asked: _Asked) -> list[_Want]:

@@ -15,10 +15,10 @@ from console.core.errors import Conflict
 from console.core.rules import Verdict
 from console.database import dialect_of
 from console.models import Delivery, DeliveryState, Event, Hook, Trigger
-from console.services import audit, explaining
+from console.services import audit
 from console.services.deliveries import begin_chains
 from console.services.explaining import Standing
-from console.services.matching import listener
+from console.services.matching import Listener, hearing, listener, listeners, occurrence_of
 from console.services.outbox import delivery_row
 from console.services.work import DELIVERIES, Work
 
@@ -33,17 +33,17 @@ def to_wanting(work: Work, *, event: Event) -> int:
 
     Those to which it is being sent right now are passed over.
     """
-    deliveries = list(work.session.scalars(select(Delivery).where(Delivery.event_number == event.number)))
-    return _send(work, event, wanting(explaining.of_event(work, event=event, deliveries=deliveries)))
+    everybody = listeners(work, organization_number=event.organization_number)
+    return _send(work, event, hearing(everybody, occurrence_of(work, event)))
 
 
 def to_hook(work: Work, *, event: Event, hook: Hook) -> None:
     """Send an event to one hook, whether it wants it or not; raise Conflict while it is being sent to it."""
-    if not _send(work, event, [hook]):
+    if not _send(work, event, [listener(hook)]):
         raise Conflict("This event is being sent to this hook right now; wait for the outcome.", code="sending")
 
 
-def _send(work: Work, event: Event, hooks: Sequence[Hook]) -> int:
+def _send(work: Work, event: Event, hooks: Sequence[Listener]) -> int:
     numbers = [hook.number for hook in hooks]
     with work.transaction():
         have = dict(
@@ -69,7 +69,7 @@ def _send(work: Work, event: Event, hooks: Sequence[Hook]) -> int:
     return count
 
 
-def _make(work: Work, event: Event, hooks: Sequence[Hook]) -> int:
+def _make(work: Work, event: Event, hooks: Sequence[Listener]) -> int:
     """Make first deliveries, due now even for a disabled hook: somebody asked for them."""
     if not hooks:
         return 0
@@ -82,7 +82,7 @@ def _make(work: Work, event: Event, hooks: Sequence[Hook]) -> int:
         "next_attempt_at": now,
         "waiting_reason": None,
     }
-    rows = [delivery_row(work, event=facts, hook=listener(hook), now=now) | asked for hook in hooks]
+    rows = [delivery_row(work, event=facts, hook=hook, now=now) | asked for hook in hooks]
     kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
     work.session.execute(kind.insert(Delivery).on_conflict_do_nothing(), rows)
     return len(rows)

@@ -62,9 +62,8 @@ class _Entry:
 
     def do_alone(self, work: Work) -> None:
         """Do the job in a transaction of its own; whatever happens is its outcome."""
-        self.result = self.error = None
         try:
-            self.result = _alone(work, self.job)
+            self.result, self.error = _alone(work, self.job), None
         except Exception as error:  # noqa: BLE001 it is raised where the job came from
             self.error = error
 
@@ -125,14 +124,13 @@ def _together(work: Work, entries: list[_Entry]) -> None:
             for entry in entries:
                 entry.do(inside)
     except BaseException as error:
-        if isinstance(error, Exception) and not isinstance(error, Busy) and len(entries) > 1:
-            for entry in entries:
-                entry.do_alone(work)
-            return
-        for entry in entries:
-            entry.error = error
+        for entry in entries:  # all is undone: also of those whose turn does not come any more when the process ends
+            entry.result, entry.error = None, error
         if not isinstance(error, Exception):
             raise
+        if not isinstance(error, Busy) and len(entries) > 1:
+            for entry in entries:
+                entry.do_alone(work)
     else:
         ring.pass_on(work)
     finally:

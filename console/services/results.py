@@ -140,10 +140,11 @@ def _current(work: Work, ended: Sequence[Ended]) -> dict[int, Row[Any]]:
 
 
 def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Served) -> None:
-    """Decide what one result changes."""
-    is_ours = row.state == DeliveryState.SENDING and (row.claimed_by, row.claim_no) == (
-        one.row.worker,
-        one.row.claim_no,
+    """Decide what one result changes; a 2xx before it in the batch may have overtaken it."""
+    is_ours = (
+        row.state == DeliveryState.SENDING
+        and (row.claimed_by, row.claim_no) == (one.row.worker, one.row.claim_no)
+        and one.row.number not in batch.rows.overtaken
     )
     if one.outcome is Outcome.OK:
         is_news = is_ours or (row.chain == one.row.chain and row.state != DeliveryState.DELIVERED)

@@ -40,9 +40,12 @@ def begin(work: Work, *, user: User, password: str) -> None:
     Raise Invalid for a wrong password, TooMany while throttled, Conflict when a second factor is in force.
     """
     if is_on(user):
-        raise Conflict("Two-factor sign-in is on already.", code="two_factor_on")
+        raise _on_already()
     sign_in.confirm_password(work, user=user, password=password)
     with work.transaction():
+        _read_again(work, user)
+        if is_on(user):  # in another browser, while the password was looked at
+            raise _on_already()
         user.sealed_totp = work.keys.seal(b32encode(work.token_bytes(SECRET_BYTES)).decode("ascii"))
         user.totp_step = None
 
@@ -64,13 +67,13 @@ def confirm(work: Work, *, user: User, code: str) -> list[str]:
 
     Raise Invalid for a wrong code, TooMany while throttled, Conflict when nothing waits to be confirmed.
     """
-    if user.sealed_totp is None or is_on(user):
-        raise Conflict("Begin again: there is no app that waits for its first code.", code="two_factor_not_begun")
-    with throttle.throttled(work, f"code:{user.number}"):
+    with throttle.throttled(work, f"code:{user.number}"), work.transaction():
+        _read_again(work, user)
+        if user.sealed_totp is None or is_on(user):
+            raise Conflict("Begin again: there is no app that waits for its first code.", code="two_factor_not_begun")
         step = _step_of(work, user, _plain(code))
         if step is None:
             raise _wrong_code()
-    with work.transaction():
         user.two_factor_since, user.totp_step = work.now(), step
         codes = _renew_codes(work, user)
         sign_in.audit_for(work, user, "user.two_factor_on")
@@ -120,6 +123,15 @@ def recovery_codes_left(work: Work, *, user: User) -> int:
     """Count the recovery codes that were not used."""
     unused = select(func.count()).where(RecoveryCode.user_number == user.number, RecoveryCode.used_at.is_(None))
     return work.session.scalar(unused) or 0
+
+
+def _read_again(work: Work, user: User) -> None:
+    """Read how it stands now and keep others from changing it: the code must fit the secret that stays."""
+    work.session.refresh(user, ["sealed_totp", "two_factor_since", "totp_step"], with_for_update=True)
+
+
+def _on_already() -> Conflict:
+    return Conflict("Two-factor sign-in is on already.", code="two_factor_on")
 
 
 def _plain(code: str) -> str:

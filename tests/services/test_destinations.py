@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from console.core.outcomes import Outcome
-from console.models import Destination, Hook, HookState, Turn
+from console.models import Delivery, Destination, Hook, HookState, Turn
 from console.services import deliveries, due, hooks, results, sweeping, unsent
 from console.services.hook_fields import HookDraft
 from console.services.unsent import Fate
@@ -138,6 +138,24 @@ def test_a_probe_that_came_to_nothing_is_made_again(work: Work, ada, dead, clock
     clock.advance(seconds=46)
 
     assert len(rows_of(claim(work, hire(work), lane=DELIVERIES_SLOW))) == 1
+
+
+def test_a_hook_with_nothing_to_send_just_now_does_not_take_the_probe(work: Work, ada, dead, clock) -> None:
+    """What killed its workers is sent alone, and what has expired not at all: the probe would be nobody's."""
+    all_due(work)
+    suspect, expired, *_ = publish(work, ada)
+    put(work, suspect, interrupted=due.SUSPECT_AFTER)
+    put(work, expired, expires_at=clock.now())
+    work.session.execute(update(Delivery).where(Delivery.number < suspect).values(state="failed"))
+    work.session.execute(
+        update(Turn).where(Turn.hook_number.in_([one.number for one in dead[:2]])).values(served_at=None)
+    )
+    work.session.commit()
+    clock.advance(seconds=40)
+
+    [probe] = rows_of(claim(work, hire(work), lane=DELIVERIES_SLOW))
+
+    assert probe.number not in {suspect, expired}
 
 
 @pytest.mark.parametrize(

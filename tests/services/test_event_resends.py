@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from console.core.errors import Conflict
 from console.models import AuditEntry, Delivery, Event, Hook
-from console.services import event_resends, hooks, publishing
+from console.services import event_resends, explaining, hooks, publishing
 from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
 from console.services.work import Work
@@ -46,6 +46,15 @@ def test_all_that_want_it_now_get_it_those_included_that_came_later(work: Work, 
     assert log(work) == {first.number: ("pending", 2, "resend"), late.number: ("pending", 1, "resend")}
     assert ring.lanes == ["deliveries"]
     assert work.session.scalar(select(AuditEntry.action).order_by(AuditEntry.number.desc()).limit(1)) == "event.resent"
+
+
+def test_all_are_more_than_a_page_explains(work: Work, ada, monkeypatch) -> None:
+    monkeypatch.setattr(explaining, "MOST_HOOKS", 1)
+    for _ in range(3):
+        make_hook(work, ada)
+    event = publish(work, ada)
+
+    assert event_resends.to_wanting(work, event=event) == 3
 
 
 def test_one_hook_gets_it_whether_it_wants_it_or_is_on(work: Work, ada) -> None:

@@ -136,6 +136,29 @@ def test_when_the_database_refuses_one_the_others_are_written_without_it(work: W
     assert events(work) == 2
 
 
+def test_nobody_is_told_of_a_commit_that_an_ending_process_never_made(work: Work, ada, together) -> None:
+    """The first transaction is undone for one who is refused, and the process ends while all are written singly."""
+    seen: list[str] = []
+
+    def ending(_inside: Work) -> None:
+        seen.append("ending")
+        if len(seen) > 1:
+            raise SystemExit
+
+    def forbidden(inside: Work) -> None:
+        inside.session.execute(text("INSERT INTO turns (hook_number, slot) VALUES (999999, 0)"))
+
+    ended, published, refused = together(
+        lambda work: work.group_commit.run(work, ending, size=1),
+        publisher(ada),
+        lambda work: work.group_commit.run(work, forbidden, size=1),
+    )
+
+    assert isinstance(ended.exception(), SystemExit)
+    assert isinstance(refused.exception(), IntegrityError)
+    assert work.session.scalar(select(Event.id)) == published.result().id  # it tried once more
+
+
 def test_when_the_database_stays_locked_all_who_waited_are_told_to_come_back(
     work: Work, database_url: str, ada, monkeypatch
 ) -> None:

@@ -440,6 +440,15 @@ def test_a_failure_that_waits_for_its_retry_keeps_the_replay_open(work, ada, clo
     assert (row.state, progress.failed, progress.left) == ("done", 1, 0)
 
 
+def test_a_replay_ends_when_the_last_delivery_of_the_log_just_fills_its_window(work, ada, clock) -> None:
+    make_hook(work, ada)
+    failed(work, ada, 64)
+
+    progress = finish(work, clock, start(work, ada))
+
+    assert (progress.total, progress.delivered, progress.left) == (64, 64, 0)
+
+
 def test_what_changed_before_its_turn_is_counted_as_left_out(work, ada, clock) -> None:
     make_hook(work, ada)
     first, second = failed(work, ada, 2)
@@ -643,6 +652,23 @@ def test_only_what_was_stopped_can_go_on(work, ada) -> None:
         replays.resume(work, row=row)
 
     assert caught.value.code == "not_stopped"
+
+
+def test_a_resumed_replay_ends_although_something_was_left_out_before_it_was_stopped(work, ada, clock) -> None:
+    make_hook(work, ada)
+    _, changed = failed(work, ada, 2)
+    row = start(work, ada)
+    tend(work, clock)
+    put(work, changed, state="delivered")
+    tend(work, clock)
+    deliver(work)
+    replays.stop(work, row=row)
+    assert read(work, row)[0].state == ReplayState.STOPPED
+
+    replays.resume(work, row=row)
+    progress = finish(work, clock, row)
+
+    assert (progress.total, progress.delivered, progress.skipped, progress.left) == (2, 1, 1, 0)
 
 
 # --- since when a hook fails ----------------------------------------------------------------------------------------

@@ -213,6 +213,19 @@ def test_the_same_row_claimed_again_is_not_touched_by_the_first_claims_failure(w
     assert (delivery(work, row.number).state, delivery(work, row.number).claimed_by) == ("sending", row.worker + 1)
 
 
+def test_what_a_late_2xx_delivered_is_not_undone_by_the_next_attempts_failure_beside_it(work: Work, row, clock) -> None:
+    """Both in one batch, as of a process that was taken for dead and claimed the row again."""
+    clock.advance(seconds=60)
+    sweeping.sweep(work)
+    clock.advance(seconds=60)
+    [again] = rows_of(claim(work, hire(work)))
+
+    results.record(work, ended=[end(work, row), end(work, again, Outcome.SERVER_ERROR, status=500)])
+
+    assert delivery(work, row.number).state == "delivered"
+    assert [one.outcome for one in attempts(work, row.number)] == ["ok", "server_error"]
+
+
 def test_a_late_2xx_leaves_no_attempt_open_of_a_worker_that_had_taken_over_and_dies(work: Work, row, clock) -> None:
     clock.advance(seconds=60)
     sweeping.sweep(work)

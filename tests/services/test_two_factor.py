@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pyotp
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
 
 from console.core.errors import Conflict, Invalid, TooMany
 from console.models import RecoveryCode, User
@@ -63,6 +65,32 @@ def test_beginning_takes_the_right_password(work: Work, ada: Any) -> None:
     with pytest.raises(Invalid):
         two_factor.begin(work, user=ada.user, password="not the password")
     assert two_factor.address_of(work, user=ada.user) is None
+
+
+def test_a_secret_that_is_in_force_is_not_replaced_by_who_began_at_the_same_moment(
+    work: Work, engine: Engine, ada: Any, clock: Any
+) -> None:
+    assert not two_factor.is_on(ada.user)
+    with Session(engine, expire_on_commit=False) as session:
+        other = replace(work, session=session)
+        shown, _ = _on(other, session.get_one(User, ada.user.number), clock)
+
+    with pytest.raises(Conflict):
+        two_factor.begin(work, user=ada.user, password=PASSWORD)
+
+    two_factor.check(work, user=ada.user, code=shown())
+
+
+def test_the_code_of_an_app_whose_secret_was_replaced_meanwhile_turns_nothing_on(
+    work: Work, engine: Engine, ada: Any, clock: Any
+) -> None:
+    shown = _app(work, ada.user, clock)
+    with Session(engine, expire_on_commit=False) as session:
+        newer = _app(replace(work, session=session), session.get_one(User, ada.user.number), clock)
+
+    with pytest.raises(Invalid):
+        two_factor.confirm(work, user=ada.user, code=shown())
+    two_factor.confirm(work, user=ada.user, code=newer())
 
 
 def test_a_code_works_once(work: Work, ada: Any, clock: Any) -> None:

@@ -82,6 +82,8 @@ def _look(work: Work, row: Replay, scope: Scope, *, hook_number: int, room: int)
                 Delivery.number > part.delivery_cursor, sendable(scope.which, of_hook=True), ~in_a_replay(scope)
             )
             return _Portion(*at, numbers=work.session.scalars(query.order_by(Delivery.number).limit(room)).all())
+        if not scope.covers_missing:  # its last delivery filled the window just so, or lies behind a resumed replay
+            return _Portion(*at)
         target = listener(work.session.get_one(Hook, hook_number, populate_existing=True))
         found = missed(work, scope, target, after=part.event_cursor, look_at=EVENTS_LOOKED_AT)
         return _Portion(*at, missed=found.first(room))
