@@ -17,7 +17,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.core.errors import Busy, KeyUnavailable
 from console.database import is_busy
 from console.ring import RedisRing
-from console.services import closing, due, fan_outs, idempotency, resealing, retention, sign_in, sweeping, type_hours
+from console.services import (
+    bins,
+    closing,
+    due,
+    fan_outs,
+    idempotency,
+    resealing,
+    retention,
+    sign_in,
+    sweeping,
+    type_hours,
+)
 from console.services.replaying import steps
 from console.services.work import Work
 from workers.beat import Beat
@@ -53,6 +64,7 @@ class Dispatcher:
             Duty(60.0, sweeping.repair),
             Duty(60.0, idempotency.forget),
             Duty(60.0, closing.remove_closed),
+            Duty(600.0, bins.remove_expired),
             Duty(600.0, sign_in.forget_old),
             Duty(600.0, resealing.reseal),
             Duty(60.0, lambda work: retention.prune(work, most_batches=PRUNE_BATCHES)),

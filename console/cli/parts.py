@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from console import logs, migrations
 from console.cli import checks, commands
 from console.cli.listener import listen, url_of
-from console.cli.work import redis_url
+from console.cli.work import install_types, redis_url
 from console.database import create_engine
 from console.services.work import DELIVERIES, LANES
 from console.settings import Settings, ensure_secret_key, load_settings
@@ -99,6 +99,8 @@ def upgrade(revision: str) -> None:
         before = migrations.current(engine)
         migrations.upgrade(engine, revision)
         after = migrations.current(engine)
+    if after == migrations.head():
+        install_types(settings)
     if before == after:
         click.echo(f"The database is at {after}.")
     else:

@@ -13,7 +13,7 @@ from console.cli import checks, commands, lock, valkey
 from console.cli.listener import listen, reachable, url_of
 from console.cli.plan import Part, Plan
 from console.cli.supervisor import log, replace_this_process
-from console.cli.work import opened
+from console.cli.work import install_types, opened
 from console.database import create_engine
 from console.services import accounts
 from console.services.work import BACKGROUND, DELIVERIES, DELIVERIES_SLOW
@@ -85,7 +85,7 @@ def make_data_directory(data: Path) -> None:
 
 
 def prepare_database(settings: Settings) -> None:
-    """Generate the secret key if there is none, and bring the database to this version's schema."""
+    """Generate the secret key if there is none, and bring the database to this version's schema and event types."""
     ensure_secret_key(settings)
     engine = create_engine(settings.sqlalchemy_url, pool_size=1)
     try:
@@ -93,6 +93,7 @@ def prepare_database(settings: Settings) -> None:
         migrations.upgrade(engine)
     finally:
         engine.dispose()
+    install_types(settings)
 
 
 def setup_lines(settings: Settings) -> list[str]:

@@ -13,6 +13,7 @@ from console.cli import checks, valkey
 from console.clocks import DatabaseClock
 from console.database import create_engine
 from console.ring import RedisRing
+from console.services import catalogue
 from console.services.keys import KeyRing
 from console.services.work import Actor, Work
 from console.settings import Settings, load_settings
@@ -53,3 +54,9 @@ def opened(settings: Settings | None = None) -> Iterator[Work]:
             )
     finally:
         engine.dispose()
+
+
+def install_types(settings: Settings) -> None:
+    """Add the event types that came with this version to the catalogue of every organization."""
+    with opened(settings) as work:
+        catalogue.install_everywhere(work)

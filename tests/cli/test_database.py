@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,18 @@ def test_upgrading_an_empty_directory_makes_database_and_secret_key(hookyard: Ru
 
 def test_upgrading_twice_changes_nothing(installed: Run) -> None:
     assert installed("db", "upgrade").output == f"The database is at {migrations.head()}.\n"
+
+
+def test_upgrading_gives_organizations_the_event_types_that_came_with_the_version(installed: Run, data: Path) -> None:
+    assert installed("organizations", "create", "acme").exit_code == 0
+    with closing(sqlite3.connect(data / "hookyard.sqlite3", isolation_level=None)) as raw:
+        everything = raw.execute("SELECT count(*) FROM event_types").fetchone()
+        raw.execute("DELETE FROM event_types WHERE name = 'hook.circuit_opened'")
+
+    assert installed("db", "upgrade").exit_code == 0
+
+    with closing(sqlite3.connect(data / "hookyard.sqlite3")) as raw:
+        assert raw.execute("SELECT count(*) FROM event_types").fetchone() == everything
 
 
 def test_a_database_of_another_version_fails_the_check(installed: Run) -> None:

@@ -11,11 +11,13 @@ import pytest
 import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
+from sqlalchemy import select, update
 
+from console.models import Bin
 from console.ring import RedisRing
-from console.services import beating, sweeping
+from console.services import beating, bins, sweeping
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Ring, SystemClock, Work
-from tests.engine import claim, delivery, hire, make_hook, publish, put, set_state
+from tests.engine import claim, delivery, hire, make_hook, publish, put, scalars, set_state
 from tests.receiver import Receiver
 from workers.beat import Beat
 from workers.dispatcher import Dispatcher
@@ -160,6 +162,16 @@ def test_a_duty_that_fails_does_not_keep_the_others_from_being_done(work: Work, 
     dispatcher.tick()
 
     assert delivery(work, number).state == "pending"
+
+
+def test_a_bin_whose_time_is_up_is_deleted(work: Work, ada, ring, post) -> None:
+    bins.create(work, organization=ada.organization, name="Brief")
+    work.session.execute(update(Bin).values(expires_at=work.now() - timedelta(seconds=1)))
+    work.session.commit()
+
+    post(ring=ring).tick()
+
+    assert scalars(work, select(Bin.number)) == []
 
 
 def test_a_dispatcher_that_stops_leaves_the_lead_to_another(work: Work, ring, post) -> None:
