@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any
 
@@ -179,7 +179,7 @@ def _own_keywords(kind: Any) -> dict[str, Keyword]:
     return {name: keyword for name, keyword in keywords.items() if name in kind.VALIDATORS}
 
 
-@cache
+@lru_cache(maxsize=1024)  # tenants write the patterns
 def _compiled(pattern: str) -> Any:
     return regex.compile(pattern)
 

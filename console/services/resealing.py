@@ -8,6 +8,7 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm.attributes import flag_modified
 
+from console.core.errors import KeyUnavailable
 from console.models import Hook, HookSecret, User
 from console.services import oms_hooks
 from console.services.work import Work
@@ -21,22 +22,33 @@ BATCH = 100
 def reseal(work: Work) -> int:
     """Encrypt with the newest key whatever an older one in force encrypted; say how many rows that were.
 
-    Raise KeyUnavailable for a row that no key in force opens; those before it are done.
+    Raise KeyUnavailable at the end when there are rows that no key in force opens; all others are done.
     """
     if not work.keys.has_older:
         return 0
-    return _reseal(work, HookSecret) + _reseal(work, Hook) + _reseal(work, User)
+    done = [_reseal(work, HookSecret), _reseal(work, Hook), _reseal(work, User)]
+    unreadable = sum(count for _, count in done)
+    if unreadable:
+        raise KeyUnavailable(
+            f"{unreadable} stored secrets cannot be re-encrypted: their key is not in HOOKYARD_SECRET_KEY."
+        )
+    return sum(count for count, _ in done)
 
 
-def _reseal(work: Work, model: type[Row]) -> int:
-    changed, after = 0, 0
+def _reseal(work: Work, model: type[Row]) -> tuple[int, int]:
+    """Give how many rows were renewed, and how many no key opens."""
+    renewed, unreadable, after = 0, 0, 0
     while True:
         with work.transaction():
             query = select(model).where(model.number > after).order_by(model.number).limit(BATCH)
             rows: Sequence[Row] = work.session.scalars(query.with_for_update()).all()
-            changed += sum(_renew(work, row) for row in rows)
+            for row in rows:
+                try:
+                    renewed += _renew(work, row)
+                except KeyUnavailable:
+                    unreadable += 1
             if len(rows) < BATCH:
-                return changed
+                return renewed, unreadable
             after = rows[-1].number
 
 

@@ -63,3 +63,14 @@ def test_a_missing_key_is_reported_and_changes_nothing(work: Work, stored: Any) 
         resealing.reseal(replace(work, keys=KeyRing([NEW, "neither of them is the right one"])))
 
     assert hooks.headers_of(work, stored) == {"Authorization": "Bearer hidden"}
+
+
+def test_one_secret_that_nobody_can_read_keeps_no_other_from_the_new_key(work: Work, ada: Any, stored: Any) -> None:
+    with work.transaction():
+        stored.secrets[0].sealed = KeyRing(["a key that was lost long ago"]).seal("whsec_lost")
+
+    with pytest.raises(KeyUnavailable):
+        resealing.reseal(replace(work, keys=KeyRing([NEW, SECRET_KEY])))
+
+    work.session.expire_all()
+    assert hooks.headers_of(replace(work, keys=KeyRing([NEW])), stored) == {"Authorization": "Bearer hidden"}

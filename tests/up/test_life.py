@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import psutil
@@ -78,8 +78,11 @@ def first_run(launch_for_all: Launch, wait_until_session: Wait) -> FirstRun:
 def memory_of(up: Up) -> int:
     """Add up the memory of all its processes, in bytes."""
     everything = [psutil.Process(up.process.pid), *(one for some in up.processes().values() for one in some)]
-    # The proportional set size counts a page that several processes share once.
-    return sum(process.memory_full_info().pss for process in everything)
+    total = 0
+    for process in everything:
+        with suppress(psutil.NoSuchProcess):  # one that was asked to start and has ended meanwhile
+            total += process.memory_full_info().pss  # counts a page that several processes share once
+    return total
 
 
 def states_of(up: Up) -> dict[str, str]:
