@@ -15,7 +15,7 @@ from console.database import create_engine
 from console.ring import RedisRing
 from console.services import catalogue
 from console.services.keys import KeyRing
-from console.services.work import Actor, Work
+from console.services.work import Actor, Ring, SilentRing, Work
 from console.settings import Settings, load_settings
 
 
@@ -33,8 +33,8 @@ def operator() -> Actor:
 
 
 @contextmanager
-def opened(settings: Settings | None = None) -> Iterator[Work]:
-    """Open the database that the settings name; close it after the block."""
+def opened(settings: Settings | None = None, *, ring: Ring | None = None) -> Iterator[Work]:
+    """Open the database that the settings name, with the ring of their Redis unless *ring* is given; close it after."""
     settings = settings or load_settings()
     logs.configure("WARNING")
     checks.require_database(settings)
@@ -49,7 +49,7 @@ def opened(settings: Settings | None = None) -> Iterator[Work]:
                 settings=settings,
                 keys=KeyRing(settings.secret_keys),
                 clock=clock,
-                ring=RedisRing(redis_url(settings)),
+                ring=ring or RedisRing(redis_url(settings)),
                 actor=operator(),
             )
     finally:
@@ -57,6 +57,6 @@ def opened(settings: Settings | None = None) -> Iterator[Work]:
 
 
 def install_types(settings: Settings) -> None:
-    """Add the event types that came with this version to the catalogue of every organization."""
-    with opened(settings) as work:
+    """Add the event types that came with this version to the catalogue of every organization; Redis is not needed."""
+    with opened(settings, ring=SilentRing()) as work:
         catalogue.install_everywhere(work)
