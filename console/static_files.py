@@ -1,5 +1,7 @@
 """Static files, compressed once a process: style and scripts are most of what a first visit loads.
 
+The style leaves its comments and indentation at home, which are a tenth of it once compressed.
+
 Pages are not compressed: they hold secrets beside what strangers wrote, and the length of a compressed answer tells
 about both (BREACH).
 """
@@ -7,6 +9,7 @@ about both (BREACH).
 from __future__ import annotations
 
 import gzip
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +17,8 @@ from flask import Response, request
 
 OK = 200
 COMPRESSED = frozenset({".css", ".js", ".svg"})
+MEANS_NOTHING = re.compile(rb"\s*/\*.*?\*/\s*|\s+(?=[{}])|(?<=[{};,:])\s+|;\s*(?=\})", re.DOTALL)
+"""What a browser skips in our style, whose strings hold no space after a sign."""
 
 
 def compress(response: Response, *, path: Path) -> Response:
@@ -35,4 +40,5 @@ def compress(response: Response, *, path: Path) -> Response:
 
 @lru_cache(maxsize=32)
 def _gzipped(path: Path, changed_ns: int) -> bytes:  # noqa: ARG001 it notices edits
-    return gzip.compress(path.read_bytes(), mtime=0)
+    content = path.read_bytes()
+    return gzip.compress(MEANS_NOTHING.sub(b"", content) if path.suffix == ".css" else content, mtime=0)
