@@ -3,11 +3,14 @@
 A page holds secrets beside what strangers wrote, and the length of its compressed text tells about both to who can
 make somebody's browser ask for it again and again, and see the lengths pass (BREACH). So pages are compressed only
 when the browser vouches that the person or a page of ours asks (Fetch Metadata), never when another site does.
+
+The style leaves its comments and indentation at home, which are a tenth of it once compressed.
 """
 
 from __future__ import annotations
 
 import gzip
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +18,9 @@ from flask import Response, request
 
 OK = 200
 COMPRESSED = frozenset({".css", ".js", ".svg"})
+MEANS_NOTHING = re.compile(rb"\s*/\*.*?\*/\s*|\s+(?=[{}])|(?<=[{};,:])\s+|;\s*(?=\})", re.DOTALL)
+"""What a browser skips in our style, whose strings hold no space after a sign."""
+
 OUR_OWN = frozenset({"same-origin", "none"})
 """Values of Sec-Fetch-Site of requests that no other site can cause."""
 
@@ -62,4 +68,5 @@ def _is_taken() -> bool:
 
 @lru_cache(maxsize=32)
 def _gzipped(path: Path, changed_ns: int) -> bytes:  # noqa: ARG001 it notices edits
-    return gzip.compress(path.read_bytes(), mtime=0)
+    content = path.read_bytes()
+    return gzip.compress(MEANS_NOTHING.sub(b"", content) if path.suffix == ".css" else content, mtime=0)
