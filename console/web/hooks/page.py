@@ -13,7 +13,7 @@ from console.core.permissions import Permission
 from console.core.retry import read_stored
 from console.extensions import current_work
 from console.models import Delivery, Hook
-from console.services import audit, catalogue, deliveries, hooks, stats
+from console.services import audit, catalogue, defaults, deliveries, hooks, stats
 from console.services.audit import AuditFilter
 from console.services.deliveries import DeliveryFilter
 from console.services.stats import Period
@@ -78,9 +78,9 @@ def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block
         hears=hears(hook),
         format_name=FORMAT_NAMES.get(hook.payload_format, hook.payload_format),
         headers=list(hooks.headers_of(work, hook)),
-        times=times_of(hook.retry, default=work.settings.default_retry),
-        policy=read_stored(hook.retry, default=work.settings.default_retry)[0],
-        timeout=hook.timeout_s or work.settings.timeout,
+        times=times_of(hook.retry, default=defaults.policy_for(work, hook)),
+        policy=read_stored(hook.retry, default=defaults.policy_for(work, hook))[0],
+        timeout=defaults.timeout_for(work, hook),
         type_names=catalogue.names(work, organization_number=number),
         test=test or TestForm(first_type_of(hook)),
         result=find_result(hook, tested) if tested else None,

@@ -1,0 +1,28 @@
+"""Defaults of organizations, and whether a person wants shortcuts of one key."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from console.models.base import Number
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # Added and dropped one by one: a batch would copy the table, and SQLite drops rows that refer to a dropped one.
+    op.add_column("organizations", sa.Column("retry_schedule", sa.Text(), nullable=True))
+    op.add_column("organizations", sa.Column("timeout_s", Number, nullable=True))
+    op.add_column("organizations", sa.Column("retention_days", Number, nullable=True))
+    op.add_column("organizations", sa.Column("largest_payload", Number, nullable=True))
+    op.add_column("users", sa.Column("has_shortcuts", sa.Boolean(), nullable=False, server_default=sa.true()))
+
+
+def downgrade() -> None:
+    op.drop_column("users", "has_shortcuts")
+    for name in ("largest_payload", "retention_days", "timeout_s", "retry_schedule"):
+        op.drop_column("organizations", name)
