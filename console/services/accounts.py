@@ -58,6 +58,7 @@ __all__ = [
     "set_password",
     "set_up",
     "setup_is_needed",
+    "switch_shortcuts",
     "user_count",
     "wrong_email",
     "wrong_user",
@@ -257,6 +258,12 @@ def change_time_zone(work: Work, *, user: User, name: str) -> None:
         raise Invalid.field("time_zone", "Give a time zone such as Europe/Berlin, or UTC.", code="time_zone")
     with work.transaction():
         user.time_zone = name
+
+
+def switch_shortcuts(work: Work, *, user: User, is_on: bool) -> None:
+    """Switch a person's shortcuts of one key on or off (WCAG 2.1.4)."""
+    with work.transaction():
+        user.has_shortcuts = is_on
 
 
 def change_password(work: Work, *, user: User, current: str, new: str, keep: BrowserSession | None = None) -> None:

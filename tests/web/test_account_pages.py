@@ -107,3 +107,18 @@ def test_an_unknown_time_zone_is_refused(signed_in, ada, name) -> None:
 
     assert answer.status_code == 422
     assert 'id="time_zone-error-1"' in answer.text
+
+
+def test_single_key_shortcuts_are_switched_off_for_a_person_in_every_browser(signed_in, ada, vi) -> None:
+    here, there, other = signed_in(ada), signed_in(ada), signed_in(vi)
+    form = here.see("/account").select_one("form:has(button[role=switch])")
+
+    here.submit(form["action"], {"has_shortcuts": form.select_one("[name=has_shortcuts]")["value"]})
+
+    assert here.see("/account").select_one("button[role=switch]")["aria-checked"] == "false"
+    assert there.see("/o/acme/").html["data-keys"] == "off"
+    assert other.see("/o/acme/").html["data-keys"] == "on"
+
+    here.submit(form["action"], {"has_shortcuts": "1"})
+
+    assert there.see("/o/acme/").html["data-keys"] == "on"
