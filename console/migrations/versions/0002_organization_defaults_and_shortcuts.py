@@ -1,4 +1,4 @@
-"""Defaults of organizations, and whether a person wants shortcuts of one key."""
+"""Defaults of organizations, whether a person wants shortcuts of one key, and bins that break off."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ def upgrade() -> None:
     op.add_column("organizations", sa.Column("retention_days", Number, nullable=True))
     op.add_column("organizations", sa.Column("largest_payload", Number, nullable=True))
     op.add_column("users", sa.Column("has_shortcuts", sa.Boolean(), nullable=False, server_default=sa.true()))
+    op.add_column("bins", sa.Column("breaks_off", sa.String(length=10), nullable=False, server_default=""))
 
 
 def downgrade() -> None:
+    op.drop_column("bins", "breaks_off")
     op.drop_column("users", "has_shortcuts")
     for name in ("largest_payload", "retention_days", "timeout_s", "retry_schedule"):
         op.drop_column("organizations", name)
