@@ -19,7 +19,7 @@ from console.core.errors import Conflict, Invalid, NotFound, Refused
 from console.core.patterns import check_event_type, check_pattern, is_pattern
 from console.core.retry import read_stored
 from console.models import Attempt, Delivery, DeliveryState, Event, Hook, Trigger
-from console.services import audit, bodies, catalogue, defaults, rate_of_tests
+from console.services import audit, bodies, catalogue, defaults, destinations, rate_of_tests
 from console.services.queries import count_capped, starts_with
 from console.services.work import DELIVERIES, Work
 
@@ -435,8 +435,10 @@ def planned_attempts(work: Work, delivery: Delivery) -> list[datetime]:
     if delivery.state != DeliveryState.PENDING or delivery.next_attempt_at is None or delivery.is_test:
         return [delivery.next_attempt_at] if delivery.next_attempt_at else []
     policy, _ = read_stored(delivery.hook.retry, default=defaults.policy_for(work, delivery.hook))
-    moment = delivery.next_attempt_at
-    moments = [moment]
+    is_put_off = not policy.is_exact and delivery.trigger not in {Trigger.TEST, Trigger.RESEND}
+    rests_until = destinations.rests_until(work, delivery.hook) if is_put_off else None
+    moments = [max(delivery.next_attempt_at, rests_until or delivery.next_attempt_at)]
+    moment = max(moments[0], work.now())  # what is due and waits is not sent before now
     for delay in policy.planned()[delivery.chain_failures :]:
         moment += timedelta(seconds=delay)
         moments.append(moment)

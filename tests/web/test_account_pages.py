@@ -36,7 +36,11 @@ def test_the_password_is_changed_and_other_browsers_are_signed_out(signed_in, ad
 
 @pytest.mark.parametrize(
     ("current", "new", "field"),
-    [("wrong wrong wrong", NEW, "current"), ("correct horse battery", "short", "new"), ("", "", "current")],
+    [
+        ("wrong wrong wrong", NEW, "current"),
+        ("correct horse battery", "short", "new"),
+        ("", "", "current"),
+    ],
 )
 def test_a_refused_change_says_why(signed_in, ada, current, new, field) -> None:
     answer = signed_in(ada).submit("/account/password", {"current": current, "new": new})
@@ -122,3 +126,17 @@ def test_single_key_shortcuts_are_switched_off_for_a_person_in_every_browser(sig
     here.submit(form["action"], {"has_shortcuts": "1"})
 
     assert there.see("/o/acme/").html["data-keys"] == "on"
+
+
+def test_a_password_that_is_guessed_first_is_refused_in_words(signed_in, ada) -> None:
+    browser = signed_in(ada)
+
+    for new in ("password1234", "ada-acme-2026"):
+        answer = browser.submit("/account/password", {"current": "correct horse battery", "new": new})
+
+        assert answer.status_code == 422
+        assert "Take three or four words" in answer.text
+
+
+def test_the_switch_is_on_the_page(signed_in, ada) -> None:
+    assert signed_in(ada).see("/account").select_one("button[role=switch]")["aria-checked"] == "true"
