@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from apiflask import APIFlask
 from flask import Flask, Request, Response, g, request
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -43,6 +43,7 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 IMMUTABLE = timedelta(days=365)
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Console(APIFlask):
@@ -63,6 +64,15 @@ class Cookies(SecureCookieSessionInterface):
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """Read the cookie of a page's request."""
         return None if api.owns(request.path) else super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Write the cookie, but not because of another site's form.
+
+        Such a request comes without our cookie (SameSite), so the session it sees is empty: kept, it would sign the
+        person out.
+        """
+        if request.method in SAFE_METHODS or request.headers.get("Sec-Fetch-Site") != "cross-site":
+            super().save_session(app, session, response)
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock | None = None, ring: Ring | None = None) -> Flask:

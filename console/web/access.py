@@ -24,6 +24,7 @@ from console.web import hx
 __all__ = [
     "Place",
     "SignedIn",
+    "for_staff",
     "install",
     "login_required",  # Flask-Login's, for pages outside an organization
     "person",
@@ -108,6 +109,19 @@ def requires(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R
         return guarded
 
     return decorate
+
+
+def for_staff(view: Callable[P, R]) -> Callable[P, R]:
+    """Let only staff through: for others there is no such page."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        someone = person()
+        if someone is None or not someone.user.is_staff:
+            raise NotFound("page")
+        return view(*args, **kwargs)
+
+    return guarded
 
 
 def _load(secret: str) -> SignedIn | None:

@@ -222,3 +222,15 @@ def test_no_cache_keeps_what_a_signed_in_person_saw(signed_in, ada, client) -> N
 
 def test_the_organization_of_others_is_not_there(signed_in, mallory, ada) -> None:
     assert signed_in(mallory).get("/o/acme/hooks").status_code == 404
+
+
+def test_another_sites_form_signs_nobody_out(signed_in, ada) -> None:
+    """Browsers leave our cookie out of such a request; an answer that sets one would take the place of the real one."""
+    browser = signed_in(ada)
+    stranger = browser.application.test_client()
+
+    answer = stranger.post("/logout", headers={"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example.com"})
+
+    assert answer.status_code == 400
+    assert "Set-Cookie" not in answer.headers
+    assert browser.get("/o/acme/").status_code == 200
