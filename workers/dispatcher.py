@@ -36,6 +36,8 @@ from workers.drain import Drain
 from workers.equipment import Equipment
 
 TICK_S = 1.0
+LATE = timedelta(seconds=1)
+"""What is due for so long was rung for in vain, or there is more than the workers manage."""
 OVERDUE = timedelta(seconds=5)
 OWN_SLICE_S = 10.0
 PRUNE_BATCHES = 5
@@ -97,14 +99,21 @@ class Dispatcher:
         is_redis_there = self._is_redis_there()
         with self._equipment.work() as work:
             if not self._beat.is_fenced() and sweeping.lead(work, worker=self._beat.worker):
-                self._lead(work, lanes)
+                self._ring(lanes, now=now)
+                self._lead(work)
         oldest = lanes.get(self._lane)
         if oldest is not None and (not is_redis_there or now - oldest > OVERDUE):
             self._drain_alone()
 
-    def _lead(self, work: Work, lanes: dict[str, datetime]) -> None:
-        for lane in lanes:
-            work.ring.ring(lane)
+    def _ring(self, lanes: dict[str, datetime], *, now: datetime) -> None:
+        ring = self._equipment.ring
+        for lane, oldest in lanes.items():
+            if now - oldest > LATE and isinstance(ring, RedisRing):
+                ring.ring_again(lane)
+            else:
+                ring.ring(lane)
+
+    def _lead(self, work: Work) -> None:
         for duty in self._duties:
             try:
                 duty.see_to(work)
