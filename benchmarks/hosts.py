@@ -52,6 +52,7 @@ class Drill:
     engine: Engine
     say: Say
     kills: int = 0
+    was_cut: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     periods: list[tuple[str, datetime]] = field(default_factory=list)
 
@@ -70,8 +71,8 @@ class Drill:
         self._mend(host, until=begun + seconds, what="until the first host was back")
 
     def cut_other(self, seconds: float) -> None:
-        """Cut a host that does not lead off for so many seconds."""
-        host = next(host for host in WORKERS if host != self.product.leader(self.engine))
+        """Cut another host, which does not lead, off for so many seconds."""
+        host = next(host for host in WORKERS if host not in (self.product.leader(self.engine), self.was_cut))
         self.begin(f"{host} is cut off")
         self._mend(host, until=self._cut(host) + seconds, what="until the second host was back")
 
@@ -111,6 +112,7 @@ class Drill:
     def _cut(self, host: str) -> float:
         self.kills += sum(row.host == host for row in self.product.living(self.engine))
         self.network.cut(host)
+        self.was_cut = host
         return time.monotonic()
 
     def _mend(self, host: str, *, until: float, what: str) -> None:
