@@ -23,6 +23,7 @@ from console.services import (
     due,
     fan_outs,
     idempotency,
+    pruning,
     resealing,
     retention,
     sign_in,
@@ -40,7 +41,8 @@ LATE = timedelta(seconds=1)
 """What is due for so long was rung for in vain, or there is more than the workers manage."""
 OVERDUE = timedelta(seconds=5)
 OWN_SLICE_S = 10.0
-PRUNE_BATCHES = 5
+PRUNE_S = 0.2
+"""How long a tick may delete what is old; the leader's other duties come every second."""
 _log = structlog.get_logger(__name__)
 
 
@@ -69,8 +71,9 @@ class Dispatcher:
             Duty(600.0, bins.remove_expired),
             Duty(600.0, sign_in.forget_old),
             Duty(600.0, resealing.reseal),
-            Duty(60.0, lambda work: retention.prune(work, most_batches=PRUNE_BATCHES)),
+            Duty(60.0, self._prune),
         )
+        self._pruned = retention.Pruned()
 
     def start(self) -> None:
         """Begin to tick."""
@@ -121,6 +124,12 @@ class Dispatcher:
                 work.session.rollback()
                 _log.warning("a duty failed and is tried again", duty=duty.name, error=type(error).__name__)
 
+    def _prune(self, work: Work) -> bool:
+        """Delete some of what is old; False when there is more."""
+        place = self._pruned.place or pruning.START
+        self._pruned = retention.prune(work, most_s=PRUNE_S, place=place)
+        return self._pruned.place is None
+
     def _is_redis_there(self) -> bool:
         ring = self._equipment.ring
         return isinstance(ring, RedisRing) and not ring.trouble()
@@ -139,16 +148,17 @@ class Dispatcher:
 
 
 class Duty:
-    """Something the leader does every so many seconds."""
+    """Something the leader does every so many seconds, and at the next tick again when it says that it is not done."""
 
     def __init__(self, every_s: float, do: Callable[[Work], object]) -> None:
         self._every_s = every_s
         self._do = do
         self._next_at = 0.0
-        self.name = getattr(do, "__name__", "prune").strip("<>")
+        self.name = getattr(do, "__name__", "").strip("_")
 
     def see_to(self, work: Work) -> None:
         """Do it if it is time."""
         if monotonic() >= self._next_at:
             self._next_at = monotonic() + self._every_s
-            self._do(work)
+            if self._do(work) is False:
+                self._next_at = 0.0
