@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -22,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import OperationalError
 
 from benchmarks.history import Report, compare, read_rows, wait_for_the_end
@@ -41,6 +42,8 @@ FAILING = 0.05
 SLOWEST_S = 0.03
 SETTLE_S = 10
 RETRY = {"kind": "fixed", "seconds": 2, "attempts": 50}
+_CONNECTIONS = text("""
+SELECT host(client_addr), count(*) FROM pg_stat_activity WHERE client_addr IS NOT NULL GROUP BY client_addr""")
 Say = Callable[[str], None]
 
 
@@ -56,6 +59,7 @@ class Drill:
     was_cut: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     periods: list[tuple[str, datetime]] = field(default_factory=list)
+    connections: Counter[str] = field(default_factory=Counter)
 
     def begin(self, period: str) -> None:
         """Enter a period; deliveries made in it are told apart."""
@@ -107,9 +111,14 @@ class Drill:
         self.seconds["the slowest restart of a worker"] = round(slowest, 1)
 
     def rest(self) -> None:
-        """Let a quiet time pass."""
+        """Let a quiet time pass; count the connections that each host has to the database, at most."""
         self.begin("nothing happens")
-        time.sleep(SETTLE_S)
+        over = time.monotonic() + SETTLE_S
+        while time.monotonic() < over:
+            with self.engine.connect() as connection:
+                for address, count in connection.execute(_CONNECTIONS):
+                    self.connections[address] = max(self.connections[address], count)
+            time.sleep(0.2)
 
     def _cut(self, host: str) -> float:
         self.kills += sum(row.host == host for row in self.product.living(self.engine))
@@ -203,6 +212,11 @@ def run(
     figures = {
         "seconds": drill.seconds,
         "slowest_publish_s": round(stream.slowest_s, 1),
+        "connections": {
+            name: drill.connections[address]
+            for name, address in drill.network.addresses.items()
+            if name in (WEB, *WORKERS)
+        },
         "start_delays_s": start_delays(drill.engine, drill.periods),
     }
     return report, figures

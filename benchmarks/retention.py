@@ -114,6 +114,7 @@ def measure(place: Place, options: argparse.Namespace, *, port: int) -> Figures:
             time.sleep(options.before)
         before = delays(place.engine, hooks=hooks, since=since)
         _grow_old(place.engine, last=last, waiting=options.waiting)
+        _settle(place)
         since, begun = datetime.now(UTC), time.monotonic()
         with watching(place) as watch:
             left = _wait(place.engine, last=last, seconds=options.seconds, stay=options.waiting)
@@ -148,6 +149,13 @@ def _grow_old(engine: Engine, *, last: int, waiting: int) -> None:
             connection.execute(update(Delivery).where(chunk, stays).values(state="held", finished_at=None))
     with engine.begin() as connection:
         connection.execute(update(Event).where(Event.number <= last).values(created_at=then))
+
+
+def _settle(place: Place) -> None:
+    """Let SQLite's log, which ageing has blown up, begin anew."""
+    if place.settings.is_sqlite:
+        with closing(sqlite3.connect(str(place.engine.url.database), timeout=60)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _wait(engine: Engine, *, last: int, seconds: float, stay: int) -> int:
