@@ -34,8 +34,9 @@ AGE = timedelta(days=40)
 ANSWER = b"x" * 1000
 LOOK_EVERY_S = 0.02
 _OLDEST = """
-SELECT max(extract(epoch FROM clock_timestamp() - xact_start)) FROM pg_stat_activity
-WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()"""
+SELECT extract(epoch FROM clock_timestamp() - xact_start), left(trim(query), 80) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+ORDER BY xact_start LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Figures:
     meanwhile: Delays
     longest_write_before_s: float
     longest_write_s: float
+    longest_write: str
     size_mb: float
     log_mb: float
 
@@ -133,6 +135,7 @@ def measure(place: Place, options: argparse.Namespace, *, port: int) -> Figures:
         meanwhile=meanwhile,
         longest_write_before_s=round(watch_before.longest_s, 3),
         longest_write_s=round(watch.longest_s, 3),
+        longest_write=watch.longest,
         size_mb=round(watch.size / 1e6, 1),
         log_mb=round(watch.log / 1e6, 1),
     )
@@ -174,9 +177,10 @@ def _count(engine: Engine, query: object) -> int:
 
 @dataclass
 class Watch:
-    """What was seen: the longest wait or write in seconds, bytes of the database and of SQLite's log."""
+    """What was seen: the longest wait or write in seconds, what it did, bytes of the database and of SQLite's log."""
 
     longest_s: float = 0.0
+    longest: str = ""
     size: int = 0
     log: int = 0
 
@@ -219,5 +223,7 @@ def _is_free(connection: sqlite3.Connection) -> bool:
 def _look_at_postgresql(place: Place, watch: Watch, pause: Callable[[float], bool]) -> None:
     with place.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         while not pause(LOOK_EVERY_S):
-            watch.longest_s = max(watch.longest_s, float(connection.scalar(text(_OLDEST)) or 0))
+            for seconds, query in connection.execute(text(_OLDEST)):
+                if seconds > watch.longest_s:
+                    watch.longest_s, watch.longest = float(seconds), query
         watch.size = int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0)

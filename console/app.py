@@ -134,14 +134,14 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 
 def _refuse_other_names(app: Flask, name: str) -> None:
-    """Answer 400 to requests for another host than *name*, but for probes, which come by address.
+    """Answer 400 to requests for another host than *name*, but for probes and Prometheus, which come by address.
 
     Not Flask's TRUSTED_HOSTS: it refuses before there is anything that a page of an error could make its links with.
     """
 
     @app.before_request
     def look_at_the_name() -> None:
-        if request.path not in health.PATHS and not host_is_trusted(request.host, [name]):
+        if request.path not in {*health.PATHS, metrics.PATH} and not host_is_trusted(request.host, [name]):
             raise BadRequest("This installation has another name.")
 
 

@@ -49,8 +49,8 @@ def test_another_name_than_the_installations_is_refused(behind_a_proxy: Flask, p
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_probes_come_by_address_past_the_proxy(behind_a_proxy: Flask, path: str) -> None:
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_probes_and_prometheus_come_by_address_past_the_proxy(behind_a_proxy: Flask, path: str) -> None:
     answer = behind_a_proxy.test_client().get(path, headers={"Host": "10.0.0.7:8000"})
 
     assert answer.status_code != 400
