@@ -183,3 +183,43 @@ def scene(work: Work, ada: Any) -> Scene:
 def elsewhere(work: Work, mallory: Any) -> Scene:
     """Make them in the organization of somebody else."""
     return Scene(work, mallory)
+
+
+@pytest.fixture
+def make_hook(work: Work, ada: Any) -> Callable[..., Hook]:
+    """Make a hook of acme: ``make_hook(name="Shop")``."""
+
+    def make(**fields: Any) -> Hook:
+        draft = HookDraft(
+            **{"name": "Shop", "url": "https://shop.example.com/hook", "event_types": ["order.paid"], **fields}
+        )
+        made = hooks.create(
+            work, organization_number=ada.organization.number, author_number=ada.user.number, draft=draft
+        )
+        work.session.commit()
+        return made.hook
+
+    return make
+
+
+@pytest.fixture
+def publish(work: Work, ada: Any) -> Callable[..., None]:
+    """Publish events: ``publish("order.paid", times=3)``."""
+
+    def publish(event_type: str, *, times: int = 1) -> None:
+        draft = EventDraft(type=event_type, payload=b"{}")
+        publishing.publish_batch(work, organization_number=ada.organization.number, drafts=[draft] * times)
+
+    return publish
+
+
+@pytest.fixture
+def five(scene: Scene) -> list[Delivery]:
+    """A delivery in each state of the presets, and a canceled one."""
+    scene.hook()
+    made = [scene.publish(object_pk=str(number))[0] for number in range(5)]
+    for delivery, state in zip(made, ("delivered", "pending", "failed", "held", "canceled"), strict=True):
+        scene.put(delivery, state=state)
+    scene.attempt(made[0])
+    scene.attempt(made[2], status=None, outcome="timeout")
+    return made
