@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy import TextClause, bindparam, select, text
 
 from console.database import dialect_of
+from console.models import Organization
 from console.models.base import Moment
+from console.services import defaults
 from console.services.work import Work
 
 BATCH = 200
@@ -39,6 +41,10 @@ _IS_OVER = """NOT EXISTS (SELECT 1 FROM deliveries AS d
 _OLD_EVENTS = f"""
 SELECT e.number FROM events AS e WHERE e.created_at < :until AND NOT e.fanout_pending AND {_IS_OVER}
 ORDER BY e.created_at LIMIT :batch"""  # noqa: S608 constants of this module
+# Of one organization that keeps less than the operator does, walked by number: the order in which they were published.
+_NEXT_EVENTS = """
+SELECT e.number, e.created_at < :until AND NOT e.fanout_pending AS is_old, e.created_at >= :until AS is_young
+FROM events AS e WHERE e.organization_number = :organization AND e.number > :after ORDER BY e.number LIMIT :batch"""
 # What somebody resends or replays at this very moment would go with its event: PostgreSQL deletes in the end what it
 # waited for, whatever became of it. So the rows are locked first and looked at again. SQLite has one writer.
 _LOCKS = (
@@ -82,16 +88,26 @@ _OTHERS = (
 
 
 def prune(work: Work, *, days: int | None = None, most_batches: int | None = None) -> Pruned:
-    """Delete what is older than *days* (default: the setting), at most so many batches of each kind.
+    """Delete what is older than *days*, at most so many batches of each kind.
+
+    By default it is the setting, or what an organization has chosen for its events, which is never more.
 
     ``is_complete`` is False when that was not enough; call again.
     """
     until = work.now() - timedelta(days=work.settings.retention_days if days is None else days)
     counts = []
     is_complete = True
+    kept_shorter = _kept_shorter(work) if days is None else {}
     for delete in (_delete_events, _delete_bin_requests):
         count, is_done = _in_batches(work, delete, until=until, most_batches=most_batches)
         counts.append(count)
+        is_complete = is_complete and is_done
+    for organization, shorter in kept_shorter.items():
+        walk = _Walk(organization)
+        count, is_done = _in_batches(
+            work, walk.delete, until=work.now() - timedelta(days=shorter), most_batches=most_batches
+        )
+        counts[0] += count
         is_complete = is_complete and is_done
     others = 0
     for statement, kept in _OTHERS:
@@ -100,8 +116,40 @@ def prune(work: Work, *, days: int | None = None, most_batches: int | None = Non
     return Pruned(events=counts[0], bin_requests=counts[1], others=others, is_complete=is_complete)
 
 
-def _delete_events(work: Work, until: datetime) -> int:
+def _kept_shorter(work: Work) -> dict[int, int]:
+    """Give the organizations that keep events for less time than the operator does, with their days."""
+    query = select(Organization.number, Organization.retention_days).where(Organization.retention_days.is_not(None))
+    with work.transaction():
+        found = {number: defaults.retention_of(work.settings, days) for number, days in work.session.execute(query)}
+    return {number: days for number, days in found.items() if days < work.settings.retention_days}
+
+
+def _delete_events(work: Work, until: datetime) -> tuple[int, bool]:
     numbers = list(work.session.scalars(_deletion(_OLD_EVENTS), {"until": until, "batch": BATCH}))
+    deleted = _delete_numbered(work, numbers, until=until)
+    return deleted, deleted < BATCH
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Goes through the events of one organization, a batch at a time, up to the first that is young."""
+
+    organization: int
+    after: int = 0
+
+    def delete(self, work: Work, until: datetime) -> tuple[int, bool]:
+        """Delete what is old in the next batch; say how many went, and whether that was the last."""
+        query = _deletion(_NEXT_EVENTS)
+        rows = work.session.execute(
+            query, {"until": until, "batch": BATCH, "organization": self.organization, "after": self.after}
+        ).all()
+        deleted = _delete_numbered(work, [row.number for row in rows if row.is_old], until=until)
+        self.after = rows[-1].number if rows else self.after
+        return deleted, len(rows) < BATCH or any(row.is_young for row in rows)
+
+
+def _delete_numbered(work: Work, numbers: list[int], *, until: datetime) -> int:
+    """Delete those of the events that are over, with their deliveries and attempts."""
     if not numbers:
         return 0
     if dialect_of(work.session) == "postgresql":
@@ -110,8 +158,9 @@ def _delete_events(work: Work, until: datetime) -> int:
     return _rows(work.session.execute(_DELETE_EVENTS, {"numbers": numbers, "until": until}))
 
 
-def _delete_bin_requests(work: Work, until: datetime) -> int:
-    return _rows(work.session.execute(_BIN_REQUESTS, {"until": until, "batch": BATCH}))
+def _delete_bin_requests(work: Work, until: datetime) -> tuple[int, bool]:
+    deleted = _rows(work.session.execute(_BIN_REQUESTS, {"until": until, "batch": BATCH}))
+    return deleted, deleted < BATCH
 
 
 def _rows(result: object) -> int:
@@ -119,14 +168,14 @@ def _rows(result: object) -> int:
 
 
 def _in_batches(
-    work: Work, delete: Callable[[Work, datetime], int], *, until: datetime, most_batches: int | None
+    work: Work, delete: Callable[[Work, datetime], tuple[int, bool]], *, until: datetime, most_batches: int | None
 ) -> tuple[int, bool]:
     total = batches = 0
     while most_batches is None or batches < most_batches:
         with work.transaction():
-            count = delete(work, until)
+            count, is_done = delete(work, until)
         total += count
         batches += 1
-        if count < BATCH:
+        if is_done:
             return total, True
     return total, False

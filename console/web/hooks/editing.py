@@ -16,7 +16,7 @@ from console.core.permissions import Permission
 from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
 from console.models import EventType, Hook
-from console.services import bins, catalogue, deliveries, hooks, sources, trials, type_hours
+from console.services import bins, catalogue, defaults, deliveries, hooks, sources, trials, type_hours
 from console.web import access, hx, once
 from console.web.hooks import picker
 from console.web.hooks.filtering import filter_words
@@ -220,6 +220,8 @@ def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Respon
     """Render the form, or only one block of it for htmx."""
     form, hook, work, here = draft.form, draft.hook, current_work(), access.place().organization
     types = catalogue.all_of(work, organization_number=here.number)
+    usual_retry = defaults.retry_of(work.settings, here.retry_schedule)
+    form.name_default(times_of(None, default=usual_retry))
     form.prepare_oms(hook)
     seen = type_hours.last_seen(work, organization_number=here.number)
     known = picker.known_types(types, seen=seen, since=work.now() - SEEN_LATELY)
@@ -249,10 +251,10 @@ def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Respon
         sources=sources.all_of(work, organization_number=here.number),
         headers=header_rows(hook),
         retry_fields=fields_of(form.retry_kind.data or ""),
-        times=times_of(retry, default=work.settings.default_retry),
+        times=times_of(retry, default=usual_retry),
         retry_problem=retry_problem,
         limits=LIMITS,
-        default_timeout=work.settings.timeout,
+        default_timeout=defaults.timeout_of(work.settings, here.timeout_s),
         has_password=has_password(hook),
         preview=_preview(form, hook, types, matched),
     )
