@@ -248,7 +248,6 @@ def test_a_fan_out_whose_hooks_have_gone_ends_without_deliveries(work: Work, ada
     assert count(work, Delivery) == 0
 
 
-@pytest.mark.both_databases
 def test_a_delivery_that_is_there_stays_as_it_is_and_is_not_counted_as_new(work: Work, ada) -> None:
     """Two people who send an event to a hook at one moment make one delivery of it, and only one of them is told so."""
     made = hook(work, ada, all_events=True)
