@@ -6,7 +6,6 @@ before the installed packages: a stray wsgi.py there would be served instead of 
 
 from __future__ import annotations
 
-import gc
 import select
 import sys
 from collections.abc import Callable
@@ -23,8 +22,6 @@ from console.cli.lines import LineFormatter
 DRAIN_S = 4  # `hookyard up` as a whole has 10 s to stop
 KEEP_ALIVE_S = 15
 LINGER_MS = 10
-COLLECT_EVERY = 10_000
-"""New objects between two looks of the garbage collector; Python's default is 700."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  Gunicorn's own files there are private
 
 
@@ -101,16 +98,12 @@ class WebServer(BaseApplication):  # type: ignore[misc]  # as above
 
     def load(self) -> Callable[..., Any]:
         """Import the application in the forked process: the parent stays small, and engines do not survive a fork."""
-        from console import logs  # noqa: PLC0415  see above
+        from console import garbage, logs  # noqa: PLC0415  see above
         from console.settings import load_settings  # noqa: PLC0415  see above
         from wsgi import app  # noqa: PLC0415  see above
 
         logs.configure(load_settings().log_level)
-        # What was imported stays until the end, and a batch of events makes thousands of short-lived objects: looked
-        # through as often as Python does by itself, they cost 7 % of a batch of 1,000 events.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(COLLECT_EVERY)
+        garbage.collect_seldom()
         return app
 
 
