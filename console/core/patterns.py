@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Generic, Literal, TypeVar
 
 from console.core.errors import Refused
@@ -36,8 +37,9 @@ class Way:
     text: str
 
 
+@lru_cache(maxsize=1024)
 def check_event_type(name: str) -> None:
-    """Raise Refused unless *name* may be the type of an event."""
+    """Raise Refused unless *name* may be the type of an event. A batch names few types, and often."""
     _check(name, form=_EVENT_TYPE, words=f"An event type is made of {_CHARACTERS}, in parts separated by dots")
 
 
