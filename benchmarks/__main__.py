@@ -11,6 +11,7 @@ MEASUREMENTS = (
     "footprint",
     "isolation",
     "latency",
+    "pages",
     "publish",
     "replay",
     "screenshots",

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from console import api, database, health, metrics, static_files, web
+from console import api, compression, database, health, metrics, web
 from console.clocks import DatabaseClock
 from console.core.errors import HookyardError
 from console.extensions import Collaborators, collaborators, csrf, db, login
@@ -26,6 +26,7 @@ from console.ring import RedisRing
 from console.services.keys import KeyRing, derive
 from console.services.work import Clock, Ring, SilentRing
 from console.settings import Settings, load_settings
+from console.web.indentation import Unindented
 
 MIB = 1024 * 1024
 CONTENT_SECURITY_POLICY = (
@@ -50,7 +51,7 @@ class Console(APIFlask):
 
     def send_static_file(self, filename: str) -> Response:
         """Answer a static file, compressed where that helps."""
-        return static_files.compress(super().send_static_file(filename), path=STATIC / filename)
+        return compression.compress_file(super().send_static_file(filename), path=STATIC / filename)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Give *func* as it is."""
@@ -110,6 +111,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     metrics.install(app)
     _answer_errors(app)
     app.after_request(_add_security_headers)
+    app.after_request(compression.compress_page)
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # as Flask's docs do
@@ -138,6 +140,7 @@ def _configure(app: Flask, settings: Settings) -> None:
     )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
+    app.jinja_env.add_extension(Unindented)
     if settings.base_url and settings.proxy_hops:
         app.config["TRUSTED_HOSTS"] = [urlsplit(settings.base_url).netloc]
 

@@ -64,7 +64,7 @@
     event.detail.target?.removeAttribute("aria-busy");
     if (event.detail.successful) unreachable = false;
   });
-  document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.requestConfig.elt.dataset.poll !== "quiet") news(); });
+  document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.requestConfig?.elt.dataset.poll !== "quiet") news(); });
 
   /* -- errors ------------------------------------------------------------------------------------------------------ */
   document.addEventListener("htmx:responseError", ({ detail: { xhr, elt } }) => {

@@ -130,8 +130,7 @@ def _load(secret: str) -> SignedIn | None:
 
 
 def _ask_to_sign_in() -> Response:
-    target = request.full_path.rstrip("?") if request.method == "GET" and not hx.is_htmx() else None
-    return hx.sign_in_again(url_for("sessions.new", next=target))
+    return hx.sign_in_again(url_for("sessions.new", next=hx.standing_on()))
 
 
 def _refuse_nul() -> None:
