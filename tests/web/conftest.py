@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
 from console.services.work import Work
 from console.settings import Settings
+from console.web.hooks import resolving
 from tests.apps import app_of
 
 HTMX = {"HX-Request": "true"}
@@ -86,6 +88,20 @@ def check_page(soup: BeautifulSoup) -> None:
         for name in ("aria-describedby", "aria-labelledby"):
             for wanted in str(tag.get(name, "")).split():
                 assert wanted in ids, (wanted, str(tag)[:200])
+
+
+@pytest.fixture(autouse=True)
+def unknown_hosts(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names that the DNS does not know; all others it does, and nobody is asked."""
+    unknown: set[str] = set()
+
+    def look_up(host: str, *_args: object, **_options: object) -> list[object]:
+        if host in unknown:
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return []
+
+    monkeypatch.setattr(resolving, "lookup", look_up)
+    return unknown
 
 
 @pytest.fixture
