@@ -77,6 +77,14 @@ _SERVABLE = f"""
 """
 
 
+_ANY_SUSPECT = text(f"SELECT 1 FROM deliveries AS d WHERE d.state = 'pending' {SUSPECT} LIMIT 1")  # noqa: S608 a constant
+
+
+def has_suspects(work: Work) -> bool:
+    """Say whether any delivery that killed its workers waits: nearly never, which an empty index tells."""
+    return work.session.scalar(_ANY_SUSPECT) is not None
+
+
 @lru_cache
 def candidates(dialect: str, which: str) -> TextualSelect:
     """Select free turns, and those of the asking worker, of hooks with servable work, longest unserved first.

@@ -26,7 +26,7 @@ from console.models import (
 from console.services import deliveries, hooks, publishing, replays, sources
 from console.services.deliveries import DeliveryFilter
 from console.services.event_drafts import EventDraft
-from console.services.replaying import pace, steps
+from console.services.replaying import missed, pace, steps
 from console.services.replays import ReplayDraft, Skip
 from console.services.work import BACKGROUND, Work
 from tests.engine import attempts, claim, delivery, hire, make_hook, publish, put, record, rows_of, scalars, set_state
@@ -688,3 +688,29 @@ def test_the_start_of_the_last_failures_is_known_while_a_hook_fails_and_after(wo
     clock.advance(hours=2)
     assert deliver(work) == 1
     assert pace.failing_since(work, hook) == began
+
+
+def test_a_replay_that_failed_can_be_stopped_so_that_what_it_queued_is_not_sent(work, ada, clock) -> None:
+    make_hook(work, ada)
+    lost = failed(work, ada, 2)
+    row = start(work, ada)
+    tend(work, clock, 2)
+    assert delivery(work, lost[0]).state == "pending"
+    with work.transaction():
+        work.session.execute(
+            update(Replay).values(state=ReplayState.FAILED, finished_at=work.now(), error="The replay failed.")
+        )
+
+    replays.stop(work, row=row)
+
+    assert read(work, row)[0].state == ReplayState.STOPPED
+    assert [delivery(work, number).state for number in lost] == ["failed", "failed"]
+
+
+def test_a_filter_is_asked_of_everything_a_hook_has_missed(work, ada) -> None:
+    """Payloads are read a few at a time; the parts join without a gap."""
+    count = 2 * missed.PAYLOADS_AT_ONCE + 3
+    publish(work, ada, count)
+    make_hook(work, ada, filter="n >= `2`")
+
+    assert planned(work, ada, Which.MISSING).to_send == count - 2
