@@ -32,6 +32,7 @@ from console.services.due import (
     candidates,
     default_is_exact,
     has_suspects,
+    rows_due,
 )
 from console.services.hook_fields import SLOT_SIZE
 from console.services.work import Work
@@ -171,11 +172,8 @@ class _Asked:
 def _ready(want: _Want, *, alone: bool) -> TextClause:
     which = SUSPECT if alone else ORDINARY
     return text(f"""
-    SELECT 1 FROM deliveries AS d
-    WHERE d.hook_number = :hook AND d.state = 'pending' AND d.next_attempt_at <= :now {which} {want.restriction}
-      AND (d.expires_at IS NULL OR d.expires_at > :now) LIMIT 1""").bindparams(  # noqa: S608 constants of due
-        bindparam("now", type_=Moment())
-    )
+    SELECT 1 {rows_due(":hook", which, want.restriction)}
+      AND (d.expires_at IS NULL OR d.expires_at > :now) LIMIT 1""").bindparams(bindparam("now", type_=Moment()))
 
 
 def _probing(work: Work, wants: Sequence[_Want], *, alone: bool) -> list[_Want]:
@@ -321,9 +319,7 @@ def _pick(dialect: str, restrictions: tuple[str, ...], which: str) -> TextualSel
     lock = "FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
     parts = [
         f"""SELECT * FROM (
-            SELECT d.number, d.hook_number, d.expires_at FROM deliveries AS d
-            WHERE d.hook_number = :hook{index} AND d.state = 'pending' AND d.next_attempt_at <= :now {which}
-            {restriction}
+            SELECT d.number, d.hook_number, d.expires_at {rows_due(f":hook{index}", which, restriction)}
             ORDER BY d.next_attempt_at, d.number LIMIT :rows{index} {lock}) AS part{index}"""  # noqa: S608 as above
         for index, restriction in enumerate(restrictions)
     ]
