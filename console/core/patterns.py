@@ -56,14 +56,14 @@ def check_catalogue_name(name: str) -> None:
 def check_pattern(pattern: str) -> None:
     """Raise Refused unless a hook may subscribe to *pattern*: an event type, of which any part may be ``*``."""
     words = f"An event type or wildcard is made of {_CHARACTERS}, in parts separated by dots; * replaces whole parts"
-    _check(pattern, form=_PATTERN, words=words)
+    _check(pattern, form=_PATTERN, words=words, example="order.*")
 
 
-def _check(text: str, *, form: re.Pattern[str], words: str) -> None:
+def _check(text: str, *, form: re.Pattern[str], words: str, example: str = "order.paid") -> None:
     if not 1 <= len(text) <= LONGEST_NAME:
         raise Refused(f"An event type has 1 to {LONGEST_NAME} characters.", code="event_type_length")
     if not form.fullmatch(text):
-        raise Refused(f"{words}, such as order.paid.", code="event_type_form")
+        raise Refused(f"{words}, such as {example}.", code="event_type_form")
 
 
 def is_pattern(text: str) -> bool:
