@@ -12,6 +12,7 @@ MEASUREMENTS = (
     "hosts",
     "isolation",
     "latency",
+    "pages",
     "publish",
     "replay",
     "retention",

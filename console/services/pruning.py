@@ -8,7 +8,7 @@ where the step before ended, so that old events which must stay are passed once 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -26,6 +26,9 @@ MOST_ROWS = 1000
 MOST_BYTES = 4 * 1024 * 1024
 """Of their payloads and of what receivers answered."""
 
+ALL = 0
+"""Stands for the events of all organizations."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -33,6 +36,8 @@ class Place:
 
     created_at: datetime
     number: int
+    organization: int = ALL
+    """Whose events are passed."""
 
 
 START = Place(datetime.min.replace(tzinfo=UTC), 0)
@@ -61,15 +66,25 @@ def _bound(sql: str) -> TextClause:
 # An event stays while one of its deliveries is unfinished or was finished lately (resent, perhaps).
 _IS_OVER = """NOT EXISTS (SELECT 1 FROM deliveries AS d
     WHERE d.event_number = e.number AND (d.finished_at IS NULL OR d.finished_at >= :until))"""
-_WINDOW = (
-    _bound(f"""
-SELECT e.number, e.created_at, e.delivery_count, length(e.payload) AS size,
-       NOT e.fanout_pending AND {_IS_OVER} AS is_over
-FROM (SELECT number FROM events WHERE created_at < :until AND (created_at, number) > (:at, :number)
-      ORDER BY created_at, number LIMIT :window) AS w JOIN events AS e ON e.number = w.number
-ORDER BY e.created_at, e.number""")  # noqa: S608 constants of this module
-    .bindparams(bindparam("at", type_=Moment()))
-    .columns(created_at=Moment())
+_WINDOW = """
+SELECT e.number, e.created_at, e.delivery_count, length(e.payload) AS size, e.created_at >= :until AS is_young,
+       e.created_at < :until AND NOT e.fanout_pending AND {is_over} AS is_over
+FROM (SELECT e.number FROM events AS e WHERE {chosen} ORDER BY {order} LIMIT :window) AS w
+JOIN events AS e ON e.number = w.number ORDER BY {order}"""
+_OF_ALL = _bound(
+    _WINDOW.format(
+        is_over=_IS_OVER,
+        chosen="e.created_at < :until AND (e.created_at, e.number) > (:at, :number)",
+        order="e.created_at, e.number",
+    )
+)
+# An index leads through the events of one organization by number: the order of their moments, nearly.
+_OF_ONE = _bound(
+    _WINDOW.format(
+        is_over=_IS_OVER,
+        chosen="e.organization_number = :organization AND e.number > :number",
+        order="e.number",
+    )
 )
 _DELIVERIES = text("""
 SELECT d.number, d.event_number, d.attempt_count AS attempts, (
@@ -96,8 +111,7 @@ _DELETE_DELIVERIES = _bound(
 def step(work: Work, *, until: datetime, place: Place) -> Step:
     """Delete a few events that ended before *until*, looking on from *place*."""
     with read_only():
-        parameters = {"until": until, "at": place.created_at, "number": place.number, "window": WINDOW}
-        window = work.session.execute(_WINDOW, parameters).all()
+        window = _look(work, until=until, place=place)
         over = [row for row in window if row.is_over]
         chosen = _choose(work, over) if over else _Chosen([], [])
         work.session.rollback()
@@ -105,8 +119,22 @@ def step(work: Work, *, until: datetime, place: Place) -> Step:
     gone = set(chosen.events)
     left = [row for row in over if row.number not in gone]
     if left:
-        return Step(count, Place(left[0].created_at, left[0].number - 1))
-    return Step(count, Place(window[-1].created_at, window[-1].number) if len(window) == WINDOW else None)
+        return Step(count, replace(place, created_at=left[0].created_at, number=left[0].number - 1))
+    if len(window) < WINDOW or window[-1].is_young:
+        return Step(count, None)
+    return Step(count, replace(place, created_at=window[-1].created_at, number=window[-1].number))
+
+
+def _look(work: Work, *, until: datetime, place: Place) -> Sequence[Row[Any]]:
+    """Read the events next to *place*, those of one organization up to the first window that has young ones."""
+    where = {"number": place.number, "until": until, "window": WINDOW}
+    if place.organization == ALL:
+        statement = _OF_ALL.bindparams(bindparam("at", type_=Moment()))
+        where["at"] = place.created_at
+    else:
+        statement = _OF_ONE
+        where["organization"] = place.organization
+    return work.session.execute(statement.columns(created_at=Moment()), where).all()
 
 
 def _choose(work: Work, over: Sequence[Row[Any]]) -> _Chosen:

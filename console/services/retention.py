@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import inf
 from time import monotonic, sleep
 
-from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy import TextClause, bindparam, select, text
 
+from console.database import read_only
+from console.models import Organization
 from console.models.base import Moment
 from console.services import pruning
-from console.services.pruning import START, Place
+from console.services.pruning import ALL, START, Place
 from console.services.work import Work
 
 BATCH = 200
@@ -71,22 +74,42 @@ _OTHERS = (
 
 
 def prune(work: Work, *, days: int | None = None, most_s: float = inf, place: Place = START) -> Pruned:
-    """Delete what is older than *days* (default: the setting), for about *most_s* seconds.
+    """Delete what is older than *days*, for about *most_s* seconds.
 
-    When that was not enough the answer has the *place* from which to go on; what is small goes at the start.
+    By default it is the setting, and for the events of an organization what it has chosen, which is never more. When
+    the time was not enough the answer has the *place* from which to go on; what is small goes at the start.
     """
-    begun, until = monotonic(), work.now() - timedelta(days=work.settings.retention_days if days is None else days)
-    bin_requests = others = 0
+    begun, passes = monotonic(), _passes(work, days)
+    bin_requests = others = events = 0
     if place == START:
-        bin_requests, others = _delete_bin_requests(work, until=until), _delete_others(work)
-    events = 0
-    while True:
-        step = pruning.step(work, until=until, place=place)
-        events += step.events
-        if step.place is None or monotonic() - begun > most_s:
-            return Pruned(events, bin_requests, others, step.place)
-        place = step.place
+        bin_requests, others = _delete_bin_requests(work, until=passes[ALL]), _delete_others(work)
+    at: Place | None = place
+    while at is not None:
+        step = pruning.step(work, until=passes[at.organization], place=at) if at.organization in passes else None
+        events += step.events if step else 0
+        at = (step and step.place) or _next(passes, after=at.organization)
+        if at is None or monotonic() - begun > most_s:
+            break
         sleep(PAUSE_S)
+    return Pruned(events, bin_requests, others, at)
+
+
+def _next(passes: Collection[int], *, after: int) -> Place | None:
+    """Give where the events of the next organization begin, None behind the last."""
+    following = [organization for organization in passes if organization > after]
+    return replace(START, organization=min(following)) if following else None
+
+
+def _passes(work: Work, days: int | None) -> dict[int, datetime]:
+    """Give until when events go: of all organizations, then by number of those that keep less than the operator."""
+    now, usual = work.now(), work.settings.retention_days if days is None else days
+    passes = {ALL: now - timedelta(days=usual)}
+    if days is None:
+        query = select(Organization.number, Organization.retention_days).where(Organization.retention_days < usual)
+        with read_only():
+            passes |= {number: now - timedelta(days=kept or usual) for number, kept in work.session.execute(query)}
+            work.session.rollback()
+    return passes
 
 
 def _delete_bin_requests(work: Work, *, until: datetime) -> int:

@@ -23,7 +23,6 @@ from console.web.pretty import json_tokens
 
 THEMES = ("auto", "light", "dark")
 DENSITIES = ("comfortable", "compact")
-KEYS = ("on", "off")
 COUNT_LIMIT = 10_000
 """Counts beyond this are not counted out, but shown as "10,000+"."""
 
@@ -233,6 +232,5 @@ def install(app: Flask) -> None:
         zone_name=lambda: _now().astimezone(_zone()).tzname() or "UTC",
         theme=lambda: chosen("theme", THEMES),
         density=lambda: chosen("density", DENSITIES),
-        keys=lambda: chosen("keys", KEYS),
         sparkline=sparkline,
     )
