@@ -11,13 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from console.models import Worker
 from console.ring import RedisRing
 from console.services.work import DELIVERIES, SystemClock, Work
-from tests.engine import scalars
 from tests.receiver import Receiver
+from tests.workers.processes.stage import living
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -64,7 +62,3 @@ def end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.kill()
     process.wait(10)
-
-
-def living(work: Work) -> int:
-    return len(scalars(work, select(Worker.number).where(Worker.stopped_at.is_(None))))
