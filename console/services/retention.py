@@ -10,6 +10,7 @@ from sqlalchemy import TextClause, bindparam, text
 
 from console.database import dialect_of
 from console.models.base import Moment
+from console.services import organization_hours
 from console.services.work import Work
 
 BATCH = 200
@@ -97,6 +98,7 @@ def prune(work: Work, *, days: int | None = None, most_batches: int | None = Non
     for statement, kept in _OTHERS:
         with work.transaction():
             others += _rows(work.session.execute(statement, {"until": work.now() - kept}))
+    others += organization_hours.forget(work, until=work.now() - ROLLUPS_KEPT)
     return Pruned(events=counts[0], bin_requests=counts[1], others=others, is_complete=is_complete)
 
 

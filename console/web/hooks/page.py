@@ -15,7 +15,7 @@ from console.extensions import current_work
 from console.models import Delivery, Hook
 from console.services import audit, catalogue, deliveries, hooks, stats
 from console.services.audit import AuditFilter
-from console.services.deliveries import DeliveryFilter
+from console.services.delivery_filters import DeliveryFilter
 from console.services.stats import Period
 from console.web import access, hx, once
 from console.web.delivery_rows import rows_of
