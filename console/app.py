@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 
 from apiflask import APIFlask
 from flask import Flask, Request, Response, g, request
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
 
-from console import api, database, health, metrics, static_files, web
+from console import api, compression, database, health, metrics, web
 from console.clocks import DatabaseClock
 from console.core.errors import HookyardError
 from console.extensions import Collaborators, collaborators, csrf, db, login
@@ -26,6 +27,7 @@ from console.ring import RedisRing
 from console.services.keys import KeyRing, derive
 from console.services.work import Clock, Ring, SilentRing
 from console.settings import Settings, load_settings
+from console.web.indentation import Unindented
 
 MIB = 1024 * 1024
 CONTENT_SECURITY_POLICY = (
@@ -42,6 +44,7 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 IMMUTABLE = timedelta(days=365)
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Console(APIFlask):
@@ -49,7 +52,7 @@ class Console(APIFlask):
 
     def send_static_file(self, filename: str) -> Response:
         """Answer a static file, compressed where that helps."""
-        return static_files.compress(super().send_static_file(filename), path=STATIC / filename)
+        return compression.compress_file(super().send_static_file(filename), path=STATIC / filename)
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Give *func* as it is."""
@@ -62,6 +65,15 @@ class Cookies(SecureCookieSessionInterface):
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         """Read the cookie of a page's request."""
         return None if api.owns(request.path) else super().open_session(app, request)
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Write the cookie, but not because of another site's form.
+
+        Such a request comes without our cookie (SameSite), so the session it sees is empty: kept, it would sign the
+        person out.
+        """
+        if request.method in SAFE_METHODS or request.headers.get("Sec-Fetch-Site") != "cross-site":
+            super().save_session(app, session, response)
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock | None = None, ring: Ring | None = None) -> Flask:
@@ -93,6 +105,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     csrf.init_app(app)
     login.init_app(app)
     _keep_readers_reading(app)
+    if settings.base_url and settings.proxy_hops:
+        _refuse_other_names(app, urlsplit(settings.base_url).netloc)
     app.before_request(_look_at_the_clock)
     web.install(app)
     api.install(app)
@@ -100,6 +114,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     metrics.install(app)
     _answer_errors(app)
     app.after_request(_add_security_headers)
+    app.after_request(compression.compress_page)
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # as Flask's docs do
@@ -128,8 +143,19 @@ def _configure(app: Flask, settings: Settings) -> None:
     )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
-    if settings.base_url and settings.proxy_hops:
-        app.config["TRUSTED_HOSTS"] = [urlsplit(settings.base_url).netloc]
+    app.jinja_env.add_extension(Unindented)
+
+
+def _refuse_other_names(app: Flask, name: str) -> None:
+    """Answer 400 to requests for another host than *name*, but for probes and Prometheus, which come by address.
+
+    Not Flask's TRUSTED_HOSTS: it refuses before there is anything that a page of an error could make its links with.
+    """
+
+    @app.before_request
+    def look_at_the_name() -> None:
+        if request.path not in {*health.PATHS, metrics.PATH} and not host_is_trusted(request.host, [name]):
+            raise BadRequest("This installation has another name.")
 
 
 def _keep_readers_reading(app: Flask) -> None:

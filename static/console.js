@@ -5,7 +5,7 @@
    data-bulk (a form)         counts its ticked rows into [data-count]; data-select-all ticks them all
    data-filter="#list"        hides the children of .picker-children that do not contain the text
    data-add-row="#template"   puts a copy of the template before the button          data-remove=".pair"  removes the row
-   data-ctrl-enter (a form)   is sent by Ctrl+Enter */
+   data-ctrl-enter (a form)   is sent by Ctrl+Enter   .field.changed hides the errors of a field */
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -33,9 +33,8 @@
   document.addEventListener("toasts", (event) => event.detail.items.forEach(toast));
 
   /* -- polling: not while hidden, slower after 2 quiet minutes, no more after 20 ----------------------------------- */
-  let lastNews = Date.now();
+  let lastNews = Date.now(), unreachable = false;
   const lastPoll = new WeakMap();
-  let unreachable = false;
   const news = () => { lastNews = Date.now(); };
   const resume = () => {
     news();
@@ -65,7 +64,7 @@
     event.detail.target?.removeAttribute("aria-busy");
     if (event.detail.successful) unreachable = false;
   });
-  document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.requestConfig.elt.dataset.poll !== "quiet") news(); });
+  document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.requestConfig?.elt.dataset.poll !== "quiet") news(); });
 
   /* -- errors ------------------------------------------------------------------------------------------------------ */
   document.addEventListener("htmx:responseError", ({ detail: { xhr, elt } }) => {
@@ -140,6 +139,7 @@
   });
   addEventListener("pageshow", () => all("form[data-bulk]").forEach(countTicked)); // the Back button keeps ticks
   document.addEventListener("input", ({ target }) => {
+    target.closest(".field")?.classList.add("changed"); // what was said of it is no longer about what stands there
     if (!target.dataset.filter) return;
     const wanted = target.value.trim().toLowerCase();
     const list = document.querySelector(target.dataset.filter);

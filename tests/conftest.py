@@ -36,6 +36,7 @@ from console.settings import Settings
 from tests.databases import Databases, Line, PostgresDatabases, SqliteDatabases, postgres_server
 from tests.fuzz import register_profiles
 
+gc.disable()  # until all tests are collected: nothing of them is garbage
 register_profiles()
 SECRET_KEY = "a key for tests that is long enough"
 PASSWORD = "correct horse battery"
@@ -46,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "postgresql_only: run on PostgreSQL and not on SQLite")
     for name in [name for name in os.environ if name.startswith("HOOKYARD_")]:
         del os.environ[name]  # the suite must not depend on the developer's own settings
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes start: compile once, not in each of them
 
 
 @pytest.hookimpl(trylast=True)  # after the shuffling
@@ -59,6 +61,7 @@ def pytest_collection_finish() -> None:
     """Spare the garbage collector what stays until the end: imported modules and thousands of tests."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

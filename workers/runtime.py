@@ -22,7 +22,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now as rq_now
 from rq.worker import WorkerStatus
 
-from console import logs
+from console import garbage, logs
 from console.ring import CONNECT_TIMEOUT_S, RedisRing
 from console.services.work import DELIVERIES_SLOW
 from console.settings import Settings, load_settings
@@ -287,4 +287,6 @@ def run(lane: str) -> int:
     """Run a worker process of *lane* until a signal ends it; give the exit code."""
     settings = load_settings()
     logs.configure(settings.log_level)
-    return Process(settings, lane=lane).run()
+    process = Process(settings, lane=lane)
+    garbage.collect_seldom()
+    return process.run()

@@ -153,8 +153,10 @@ def _draft(event: EventWrite, raw: dict[str, str], *, key: str | None) -> EventD
 
 def _as_uuid(text: str | None) -> UUID | None:
     """Read a UUID in its dashed form; any other text is only a key."""
+    if text is None:
+        return None
     try:
-        found = UUID(text or "")
+        found = UUID(text)
     except ValueError:
         return None
-    return found if str(found) == (text or "").lower() else None
+    return found if str(found) == text.lower() else None

@@ -84,7 +84,7 @@ def problem(
 ) -> Response:
     """Write a problem; *more* are its extension members (RFC 9457, section 3.2)."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "code": code}
-    response = Response(json.dumps(body | dict(more or {})), status=status, mimetype=MEDIA_TYPE)
+    response = Response(json.dumps(body | dict(more or {}), ensure_ascii=False), status=status, mimetype=MEDIA_TYPE)
     response.headers.extend(headers)
     return response
 

@@ -68,7 +68,7 @@ def _sentence(error: Exception) -> str | None:
     """Say in words what went wrong when it is one of ours, the database or the file system; None for a bug."""
     if isinstance(error, (click.exceptions.Exit, click.ClickException, click.Abort)):
         return None
-    return import_module("console.cli.sentences").describe(error)  # type: ignore[no-any-return]
+    return import_module("console.sentences").describe(error)  # type: ignore[no-any-return]
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

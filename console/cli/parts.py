@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import click
 from sqlalchemy import Engine
 
-from console import logs, migrations
-from console.cli import checks, commands
+from console import checks, logs, migrations
+from console.cli import commands
 from console.cli.listener import listen, url_of
 from console.cli.work import install_types, redis_url
 from console.database import create_engine

@@ -12,7 +12,7 @@ from console.services import retention
 @click.option(
     "--days",
     type=click.IntRange(1, 3650),
-    help="Keep what was finished in so many days. Default: HOOKYARD_RETENTION_DAYS, else 30.",
+    help="Keep what was finished in so many days. Default: HOOKYARD_RETENTION_DAYS, else 30; less where chosen.",
 )
 def prune(days: int | None) -> None:
     """Delete events, deliveries and caught requests that have been finished for longer than they are kept.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from console import logs, migrations
-from console.cli import checks, commands, lock, valkey
+from console import checks, logs, migrations
+from console.cli import commands, lock, valkey
 from console.cli.listener import listen, reachable, url_of
 from console.cli.plan import Part, Plan
 from console.cli.supervisor import log, replace_this_process

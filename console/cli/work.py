@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-from console import logs
-from console.cli import checks, valkey
+from console import checks, logs
+from console.cli import valkey
 from console.clocks import DatabaseClock
 from console.database import create_engine
 from console.ring import RedisRing

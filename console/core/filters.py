@@ -58,10 +58,10 @@ def check_filter(expression: str) -> None:
     """
     if len(expression) > LONGEST_FILTER:
         raise Refused(f"A filter has at most {LONGEST_FILTER} characters.", code="filter_too_long")
-    tree = _parse(expression)
+    tree = parse(expression)
     if tree["type"] == "expref":
         raise Refused("An expression behind & is no value; leave the & out.", code="filter_value")
-    for node in _nodes(tree):
+    for node in nodes(tree):
         if node["type"] == "function_expression":
             _check_function(node)
 
@@ -69,7 +69,7 @@ def check_filter(expression: str) -> None:
 def read(expression: str, payload: Any) -> Reading:
     """Try a filter on a payload, as ``json.loads`` gives it. Never raises: what fails does not pass, with a problem."""
     try:
-        value = _evaluate(_parse(expression), payload)
+        value = evaluate(parse(expression), payload)
         shown = _shown(value)
     except Refused as error:
         return Reading(passes=False, problem=error.message)
@@ -86,9 +86,9 @@ def values_read(expression: str, payload: Any) -> list[tuple[str, str]]:
     ``total > `10` && paid`` gives ``[("total", "7"), ("paid", "true")]``; paths within projections are left out.
     """
     try:
-        tree = _parse(expression)
-        paths = {_written(node): node for node in _paths(tree)}
-        return [(path, _shown(_evaluate(node, payload))) for path, node in paths.items()]
+        tree = parse(expression)
+        paths = {written(node): node for node in _paths(tree)}
+        return [(path, _shown(evaluate(node, payload))) for path, node in paths.items()]
     except (Refused, JMESPathError, RecursionError):
         return []
 
@@ -97,7 +97,7 @@ def values_read(expression: str, payload: Any) -> list[tuple[str, str]]:
 
 
 @lru_cache(maxsize=1024)
-def _parse(expression: str) -> dict[str, Any]:
+def parse(expression: str) -> dict[str, Any]:
     """Give the tree of an expression; raise Refused."""
     _check_literals(expression)
     try:
@@ -149,7 +149,7 @@ def _first_line(error: Exception) -> str:
     return str(error).split("\n", maxsplit=1)[0].rstrip(".:")[:LONGEST_SHOWN]
 
 
-def _nodes(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def nodes(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield every node of a tree; the children of a slice are numbers."""
     waiting = [tree]
     while waiting:
@@ -187,11 +187,16 @@ def _paths(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if tree["type"] in _CONDITIONS:
         for child in tree["children"]:
             yield from _paths(child)
-    elif tree["type"] != "current" and all(node["type"] in _PATH_PARTS for node in _nodes(tree)):
+    elif is_path(tree):
         yield tree
 
 
-def _written(node: dict[str, Any]) -> str:
+def is_path(tree: dict[str, Any]) -> bool:
+    """Say whether a tree is a plain path from the payload's root."""
+    return tree["type"] != "current" and all(node["type"] in _PATH_PARTS for node in nodes(tree))
+
+
+def written(node: dict[str, Any]) -> str:
     """Write a plain path as it was: ``order.lines[0].sku``."""
     kind = node["type"]
     if kind == "field":
@@ -201,7 +206,7 @@ def _written(node: dict[str, Any]) -> str:
         return f"[{node['value']}]"
     if kind in {"current", "identity"}:
         return "@" if kind == "current" else ""
-    first, *rest = (_written(child) for child in node["children"])
+    first, *rest = (written(child) for child in node["children"])
     return first + "".join(part if part.startswith("[") else f".{part}" for part in rest)
 
 
@@ -212,7 +217,8 @@ class _TooMuch(JMESPathError):  # type: ignore[misc]  # JMESPath ships no types
     """The budget is spent."""
 
 
-def _evaluate(tree: dict[str, Any], payload: Any) -> Any:
+def evaluate(tree: dict[str, Any], payload: Any) -> Any:
+    """Apply a tree to a payload, within the budget; raise JMESPathError."""
     return _Counting().visit(tree, payload)
 
 

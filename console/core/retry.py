@@ -11,7 +11,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import NoReturn, TypeGuard
 
@@ -181,6 +181,11 @@ def parse_schedule(text: str) -> RetryPolicy:
     if max(delays) > LONGEST_DELAY_S:
         _refuse_schedule()
     return RetryPolicy(Listed(delays), attempts=len(delays) + 1)
+
+
+def with_delays(usual: RetryPolicy, delays: RetryPolicy) -> RetryPolicy:
+    """Give *usual* with the waits of *delays*: as varied, and put off by what puts *usual* off."""
+    return replace(usual, backoff=delays.backoff, attempts=delays.attempts)
 
 
 def _refuse_schedule() -> NoReturn:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from socket import inet_aton
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -172,7 +173,7 @@ def _checked_host(text: str) -> tuple[str, IPv4Address | None]:
         try:
             return host, IPv4Address(host)
         except ValueError:
-            _refuse("host_numeric", "This is no IP address in its plain form; write four numbers from 0 to 255.")
+            _refuse("host_numeric", _numeric_words(host))
     if last and not "a" <= last[0] <= "z":
         _refuse("host_numeric", "The last part of a host name starts with a letter, and this one does not.")
     if len(host) > _LONGEST_HOST or not _HOST_NAME.fullmatch(host):
@@ -182,6 +183,18 @@ def _checked_host(text: str) -> tuple[str, IPv4Address | None]:
             f"at most {_LONGEST_HOST} characters in all.",
         )
     return host, None
+
+
+def _numeric_words(host: str) -> str:
+    """Say how an address is written, and that one which is not public is refused in its plain form too."""
+    words = "This is no IP address in its plain form; write four numbers from 0 to 255."
+    try:
+        address = IPv4Address(inet_aton(host))  # what programs written in C make of it
+    except (OSError, ValueError):
+        return words
+    if address.is_global:
+        return f"{words[:-1]}: {address}."
+    return f"This is {address} in disguise, which is refused too, unless HOOKYARD_ALLOW_NETS lists it."
 
 
 def _a_labels(host: str) -> str:

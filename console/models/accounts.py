@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from console.models.base import Base, number_key, text40, text200
@@ -23,6 +23,11 @@ class Organization(Base):
     name: Mapped[text200]
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]  # its slug is then ~number, which nobody can ask for
+    # Its defaults; none leaves it to the installation.
+    retry_schedule: Mapped[str | None] = mapped_column(Text)  # delays in seconds: 10,60,300
+    timeout_s: Mapped[int | None]
+    retention_days: Mapped[int | None]
+    largest_payload: Mapped[int | None]  # bytes
 
 
 class User(Base):
@@ -44,6 +49,7 @@ class User(Base):
     totp_step: Mapped[int | None]  # the time step of the last code that was used
     two_factor_since: Mapped[datetime | None]
     time_zone: Mapped[str] = mapped_column(String(64), default="UTC")  # an IANA name
+    has_shortcuts: Mapped[bool] = mapped_column(default=True, server_default=true())  # of one key
 
     memberships: Mapped[list[Membership]] = relationship(back_populates="user", cascade="all, delete-orphan")
 

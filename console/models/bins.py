@@ -29,6 +29,7 @@ class Bin(Base):
     answer_body: Mapped[str] = mapped_column(Text, default="")
     retry_after_s: Mapped[int | None]
     delay_ms: Mapped[int] = mapped_column(default=0)
+    breaks_off: Mapped[str] = mapped_column(String(10), default="", server_default="")  # before or within its answer
     fail_next: Mapped[int] = mapped_column(default=0)  # answers 500 this many more times
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -58,6 +58,7 @@ __all__ = [
     "set_password",
     "set_up",
     "setup_is_needed",
+    "switch_shortcuts",
     "user_count",
     "wrong_email",
     "wrong_user",
@@ -160,7 +161,8 @@ def create_user(
     Raise Invalid, or Conflict when the user name or the e-mail is somebody's, in whatever case.
     """
     username, email = sign_in.normalized(username), sign_in.normalized(email)
-    wrong = wrong_user(username, email, full_name, password) + _wrong_organization(organization_slug, "")
+    wrong = wrong_user(username, email, full_name, password, names=[organization_slug])
+    wrong += _wrong_organization(organization_slug, "")
     if role not in set(Role):
         wrong.append(FieldError("/role", "choice", f"A role is one of {', '.join(Role)}."))
     if wrong:
@@ -214,8 +216,10 @@ def wrong_email(email: str) -> list[FieldError]:
     return [FieldError("/email", "email", "Give an e-mail address, such as ada@example.com.")]
 
 
-def wrong_user(username: str, email: str, full_name: str, password: str) -> list[FieldError]:
-    """Give what is wrong with the fields of a new person."""
+def wrong_user(
+    username: str, email: str, full_name: str, password: str, *, names: Iterable[str] = ()
+) -> list[FieldError]:
+    """Give what is wrong with the fields of a new person; *names* are those of the organization."""
     wrong = []
     if not _USERNAME.fullmatch(username):
         words = "A user name has 1 to 150 letters, digits and . _ + - @ characters."
@@ -223,15 +227,22 @@ def wrong_user(username: str, email: str, full_name: str, password: str) -> list
     wrong += wrong_email(email)
     if len(full_name) > _LONGEST_NAME or "\x00" in full_name:
         wrong.append(FieldError("/full_name", "too_long", f"A name has at most {_LONGEST_NAME} characters."))
-    return wrong + _wrong_password(password, field="password")
+    return wrong + _wrong_password(password, field="password", names=(username, email, full_name, *names))
 
 
-def _wrong_password(password: str, *, field: str) -> list[FieldError]:
+def _wrong_password(password: str, *, field: str, names: Iterable[str]) -> list[FieldError]:
     try:
-        passwords.check_rules(password)
+        passwords.check_rules(password, names=names)
     except Refused as error:
         return [FieldError(f"/{field}", error.code, error.message)]
     return []
+
+
+def _names_of(work: Work, user: User) -> list[str]:
+    """Give the names of a person and of their organizations, which make a bad password."""
+    organizations = [one.organization for one in memberships_of(work, user=user)]
+    names = [name for one in organizations for name in (one.slug, one.name)]
+    return [user.username, user.email, user.full_name, *names]
 
 
 def get_user(work: Work, *, login: str) -> User:
@@ -259,9 +270,15 @@ def change_time_zone(work: Work, *, user: User, name: str) -> None:
         user.time_zone = name
 
 
+def switch_shortcuts(work: Work, *, user: User, is_on: bool) -> None:
+    """Switch a person's shortcuts of one key on or off (WCAG 2.1.4)."""
+    with work.transaction():
+        user.has_shortcuts = is_on
+
+
 def change_password(work: Work, *, user: User, current: str, new: str, keep: BrowserSession | None = None) -> None:
     """Change a person's password and end all their sessions but *keep*; raise Invalid, or TooMany while throttled."""
-    wrong = _wrong_password(new, field="new")
+    wrong = _wrong_password(new, field="new", names=_names_of(work, user))
     if wrong:
         raise Invalid(*wrong)
     try:
@@ -273,7 +290,7 @@ def change_password(work: Work, *, user: User, current: str, new: str, keep: Bro
 
 def set_password(work: Work, *, user: User, new: str) -> None:
     """Give a person a new password, on the operator's word, and end all their sessions; raise Invalid."""
-    wrong = _wrong_password(new, field="password")
+    wrong = _wrong_password(new, field="password", names=_names_of(work, user))
     if wrong:
         raise Invalid(*wrong)
     _set_password(work, user, new, keep=None)
@@ -338,7 +355,7 @@ def set_up(
     check_setup_link(work, secret=secret)
     email = sign_in.normalized(email)
     wrong = _wrong_organization(organization_slug, organization_name)
-    wrong += wrong_user("admin", email, full_name, password)
+    wrong += wrong_user("admin", email, full_name, password, names=[organization_slug, organization_name])
     if wrong:
         raise Invalid(*wrong)
     work.session.commit()  # no transaction is open while hashing

@@ -7,6 +7,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -34,6 +35,8 @@ UNSIGNED = "unsigned"
 UNKNOWN = "unknown"
 """No delivery of the bin's organization has that ``webhook-id``, or its secrets cannot be read."""
 
+BEFORE, WITHIN = "before", "within"
+WAYS_TO_BREAK_OFF = ("", BEFORE, WITHIN)
 FAILURE = "This bin was told to fail this request."
 _SENT_BY_US = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
 
@@ -48,12 +51,16 @@ class Numbered(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a bin answers: the body is what its owner wrote, never the request's own text; wait *delay_ms* first."""
+    """What a bin answers: the body is what its owner wrote, never the request's own text; wait *delay_ms* first.
+
+    *breaks_off* is empty, BEFORE (the connection is closed without an answer) or WITHIN (in the middle of the body).
+    """
 
     status: int
     body: str
     headers: Mapping[str, str]
     delay_ms: int
+    breaks_off: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,10 @@ def counts_of(work: Work, *, bins: Sequence[Bin]) -> dict[int, int]:
 
 
 def change(work: Work, *, changed: Bin, is_pinned: bool | None = None, **fields: Any) -> Bin:
-    """Set any of ``name answer_status answer_body retry_after_s delay_ms fail_next`` and the pin; raise Invalid."""
+    """Set any of the fields, and the pin; raise Invalid.
+
+    They are ``name answer_status answer_body retry_after_s delay_ms breaks_off fail_next``.
+    """
     values = _checked(fields)
     with work.transaction():
         before = {name: getattr(changed, name) for name in values}
@@ -162,7 +172,7 @@ _RANGES = {
 
 
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = set(fields) - {*_RANGES, "name", "answer_body"}
+    unknown = set(fields) - {*_RANGES, "name", "answer_body", "breaks_off"}
     if unknown:
         raise TypeError(f"a bin has no field {', '.join(sorted(unknown))}")
     wrong = [
@@ -170,6 +180,8 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
         for name, (low, high) in _RANGES.items()
         if name in fields and not _is_between(fields[name], low, high, nullable=name == "retry_after_s")
     ]
+    if fields.get("breaks_off", "") not in WAYS_TO_BREAK_OFF:
+        wrong.append(FieldError("/breaks_off", "choice", "Choose one of the ways to answer."))
     name, body = fields.get("name", "-"), fields.get("answer_body", "")
     if not 1 <= len(name.strip()) <= LONGEST_NAME or "\x00" in name:
         wrong.append(FieldError("/name", "length", f"A name has 1 to {LONGEST_NAME} characters."))
@@ -237,7 +249,7 @@ def catch(
             verification=receipt.verification,
             verified_with=receipt.verified_with,
             skew_s=receipt.skew_s,
-            answered_status=answer.status,
+            answered_status=0 if answer.breaks_off == BEFORE else answer.status,
             body=body,
         )
         work.session.add(request)
@@ -264,7 +276,9 @@ def _answer(bin_: Bin) -> Answer:
     if bin_.fail_next > 0:
         bin_.fail_next -= 1
         return Answer(500, FAILURE, headers, bin_.delay_ms)
-    return Answer(bin_.answer_status, bin_.answer_body, headers, bin_.delay_ms)
+    if HTTPStatus.MULTIPLE_CHOICES <= bin_.answer_status < HTTPStatus.BAD_REQUEST:
+        headers["Location"] = f"/in/{bin_.key}"  # its own address: a bin leads nobody elsewhere
+    return Answer(bin_.answer_status, bin_.answer_body, headers, bin_.delay_ms, bin_.breaks_off)
 
 
 def _forget_the_oldest(work: Work, bin_: Bin) -> None:

@@ -325,7 +325,7 @@ def _take(work: Work, *, worker: int, wants: Sequence[_Want], alone: bool) -> li
     work.session.execute(_MARK, {"worker": worker, "numbers": numbers})
     work.session.execute(_ATTEMPTS, {"worker": worker, "now": now, "numbers": numbers})
     versions = {want.hook.number: want.hook.version for want in wants}
-    rows = _claimed(work.session.execute(_ROWS, {"numbers": numbers}), worker=worker, versions=versions)
+    rows = _claimed(work.session.execute(_ROWS, {"numbers": numbers}).all(), worker=worker, versions=versions)
     grants = _seated(wants, rows)
     _hold_turns(work, worker=worker, grants=grants)
     _advance_schedules(work, wants, rows, now=now)

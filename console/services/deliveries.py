@@ -18,7 +18,7 @@ from console.core.errors import Conflict, Invalid, NotFound, Refused
 from console.core.patterns import check_event_type
 from console.core.retry import read_stored
 from console.models import Attempt, Delivery, DeliveryState, Event, Hook, Trigger
-from console.services import audit, bodies, catalogue, delivery_walks, rate_of_tests
+from console.services import audit, bodies, catalogue, defaults, delivery_walks, destinations, rate_of_tests
 from console.services.delivery_filters import DeliveryFilter
 from console.services.queries import count_capped
 from console.services.work import DELIVERIES, Work
@@ -82,7 +82,14 @@ def _of_rows() -> tuple[ExecutableOption, ...]:
     """Load what a row of a list says of the hook and the event."""
     return (
         joinedload(Delivery.hook).load_only(
-            Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.retry, Hook.deleted_at, Hook.is_trial
+            Hook.id,
+            Hook.name,
+            Hook.url,
+            Hook.organization_number,
+            Hook.is_active,
+            Hook.retry,
+            Hook.deleted_at,
+            Hook.is_trial,
         ),
         joinedload(Delivery.event).load_only(Event.id, Event.type, Event.source, Event.object_pk),
     )
@@ -322,9 +329,11 @@ def planned_attempts(work: Work, delivery: Delivery) -> list[datetime]:
     """Say when the attempts that are still to come would be made, the next one first, if all of them failed."""
     if delivery.state != DeliveryState.PENDING or delivery.next_attempt_at is None or delivery.is_test:
         return [delivery.next_attempt_at] if delivery.next_attempt_at else []
-    policy, _ = read_stored(delivery.hook.retry, default=work.settings.default_retry)
-    moment = delivery.next_attempt_at
-    moments = [moment]
+    policy, _ = read_stored(delivery.hook.retry, default=defaults.policy_for(work, delivery.hook))
+    is_put_off = not policy.is_exact and delivery.trigger not in {Trigger.TEST, Trigger.RESEND}
+    rests_until = destinations.rests_until(work, delivery.hook) if is_put_off else None
+    moments = [max(delivery.next_attempt_at, rests_until or delivery.next_attempt_at)]
+    moment = max(moments[0], work.now())  # what is due and waits is not sent before now
     for delay in policy.planned()[delivery.chain_failures :]:
         moment += timedelta(seconds=delay)
         moments.append(moment)

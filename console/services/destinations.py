@@ -18,7 +18,7 @@ from sqlalchemy import Table, and_, bindparam, delete, or_, select, text, tuple_
 from console.core import health
 from console.core.outcomes import ANSWERED, NETWORK, Outcome
 from console.database import dialect_of
-from console.models import Destination
+from console.models import Destination, Hook, HookState
 from console.models.base import Moment
 from console.services.queries import insert_into
 from console.services.reports import Report
@@ -126,6 +126,14 @@ def begin_probe(work: Work, *, organization_number: int, name: str) -> bool:
         .values(probe_until=now + PROBE_FOR)
     )
     return bool(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
+
+
+def rests_until(work: Work, hook: Hook) -> datetime | None:
+    """Say until when the circuit of a hook, or of its destination, keeps everything back; None: neither is open."""
+    state = work.session.get(HookState, hook.number)
+    place = of(work, keys={(hook.organization_number, hook.destination)})
+    ends = [one.open_until for one in (state, *place.values()) if one is not None and one.open_until is not None]
+    return max((end for end in ends if end > work.now()), default=None)
 
 
 def of(work: Work, *, keys: Collection[Key]) -> dict[Key, Destination]:

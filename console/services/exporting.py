@@ -31,7 +31,10 @@ MOST_MEMBERS = 10_000
 
 
 def export(work: Work, *, organization: Organization) -> dict[str, Any]:
-    """Give hooks (without signing secrets and headers), own event types, sources and members, each oldest first."""
+    """Give defaults, hooks (without signing secrets and headers), own event types, sources and members.
+
+    Each list is oldest first.
+    """
     number = organization.number
     hooks = select(Hook).where(Hook.organization_number == number, Hook.deleted_at.is_(None)).order_by(Hook.number)
     own = (EventType.organization_number == number, EventType.is_builtin.is_(False))
@@ -42,6 +45,12 @@ def export(work: Work, *, organization: Organization) -> dict[str, Any]:
         "slug": organization.slug,
         "name": organization.name,
         "exported_at": work.now().isoformat(),
+        "defaults": {
+            "retry_schedule": organization.retry_schedule,
+            "timeout": organization.timeout_s,
+            "retention_days": organization.retention_days,
+            "largest_payload": organization.largest_payload,
+        },
         "hooks": [
             {"id": str(hook.id), **{name: getattr(hook, name) for name in HOOK_FIELDS}, "timeout": hook.timeout_s}
             for hook in work.session.scalars(hooks)

@@ -128,7 +128,7 @@ def accept_as_new(work: Work, *, secret: str, full_name: str, password: str) -> 
     """
     invitation = look_up(work, secret=secret)
     email, role, organization = invitation.email, Role(invitation.role), invitation.organization
-    wrong = accounts.wrong_user("invited", email, full_name, password)
+    wrong = accounts.wrong_user("invited", email, full_name, password, names=[organization.slug, organization.name])
     if wrong:
         raise Invalid(*wrong)
     work.session.commit()  # no transaction is open while hashing

@@ -15,9 +15,8 @@ from sqlalchemy import select
 from console.core.catalogue import OMS
 from console.core.countdown import Countdown, countdown_of
 from console.core.errors import Conflict
-from console.core.patterns import is_pattern
 from console.models import Hook, Organization
-from console.services import dialect_hooks, hooks
+from console.services import dialect_hooks, dialect_words, hooks
 from console.services.dialect_hooks import CanSay
 from console.services.keys import KeyRing
 from console.services.work import Work
@@ -87,14 +86,8 @@ def countdown(hook: Hook) -> Countdown | None:
 
 
 def can_say(hook: Any) -> bool:
-    """Say whether oms has words for a hook: one event type by its name, retried by a countdown."""
-    return (
-        len(hook.event_types) == 1
-        and not hook.all_events
-        and not hook.event_groups
-        and not is_pattern(hook.event_types[0])
-        and countdown_of(hook.retry) is not None
-    )
+    """Say whether oms has words for a hook."""
+    return not dialect_words.oms_lacks(hook)
 
 
 def secret_key(work: Work, hook: Hook) -> str | None:

@@ -7,13 +7,14 @@ one process: a flood of sign-ins must not take the machine's memory.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from console.core.errors import Busy, Refused
+from console.core.guessing import is_guessable
 
 SHORTEST = 12
 LONGEST = 1024
@@ -21,13 +22,23 @@ METHOD = "scrypt:32768:8:1"
 HASHES_AT_A_TIME = 4
 LONGEST_WAIT_S = 10
 
+GUESSABLE = (
+    "This is guessed too soon: it is little more than common words, rows of keys, or a name of yours or of the "
+    "organization. Take three or four words that have nothing to do with each other."
+)
+
 _slots = threading.BoundedSemaphore(HASHES_AT_A_TIME)
 
 
-def check_rules(password: str) -> None:
-    """Raise Refused unless *password* may be somebody's: 12 to 1024 characters, any of them."""
+def check_rules(password: str, *, names: Iterable[str] = ()) -> None:
+    """Raise Refused unless *password* may be somebody's: 12 to 1024 characters, any of them, and not guessed at once.
+
+    *names* are those of the person and of their organizations.
+    """
     if not SHORTEST <= len(password) <= LONGEST:
         raise Refused(f"A password has {SHORTEST} to {LONGEST} characters.", code="password_length")
+    if is_guessable(password, names=names):
+        raise Refused(GUESSABLE, code="password_guessable")
 
 
 def hash_password(password: str) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from console.core.errors import KeyUnavailable, Refused
-from console.core.retry import RetryPolicy, read_stored
+from console.core.retry import RetryPolicy
 from console.core.targets import Target, check_url
 from console.models import Hook, HookSecret, Organization
-from console.services import oms_hooks
+from console.services import defaults, oms_hooks
 from console.services.oms_hooks import OmsFields
 from console.services.work import Work
 
@@ -24,6 +24,8 @@ _COLUMNS = (
     Hook.version,
     Hook.organization_number,
     Organization.slug,
+    Organization.retry_schedule,
+    Organization.timeout_s.label("usual_timeout_s"),
     Hook.url,
     Hook.destination,
     Hook.sealed_headers,
@@ -122,8 +124,8 @@ def _recipient(work: Work, hook: Row[Any], sealed: Sequence[tuple[bytes, datetim
         fault=fault,
         headers=headers,
         secrets=secrets,
-        timeout_s=float(hook.timeout_s or work.settings.timeout),
-        policy=policy_of(work, hook.retry),
+        timeout_s=float(hook.timeout_s or defaults.timeout_of(work.settings, hook.usual_timeout_s)),
+        policy=defaults.policy_of(work, hook.retry, schedule=hook.retry_schedule),
         max_in_flight=hook.max_in_flight,
         config=oms.config,
         callback=oms.callback,
@@ -136,8 +138,3 @@ def _target(work: Work, url: str) -> tuple[Target | None, str | None]:
         return check_url(url, policy=work.settings.target_policy), None
     except Refused as error:
         return None, error.message
-
-
-def policy_of(work: Work, stored: dict[str, Any] | None) -> RetryPolicy:
-    """Give the retry policy that holds for a hook: one that can no longer be read counts as the default."""
-    return read_stored(stored, default=work.settings.default_retry)[0]

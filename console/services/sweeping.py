@@ -20,8 +20,8 @@ from console.models import Delivery, DeliveryState, Hook, HookState, Leader, Tri
 from console.models.base import Moment
 from console.services import claims, destinations, due
 from console.services.beating import DEAD_AFTER
+from console.services.defaults import policy_of
 from console.services.outbox import HELD_REASON
-from console.services.recipients import policy_of
 from console.services.work import Work
 
 DISPATCHER = "dispatcher"
@@ -99,9 +99,10 @@ UPDATE workers SET stopped_at = :now, in_flight = 0 WHERE stopped_at IS NULL AND
 
 _ORPHANS = """
 SELECT d.number, d.attempt_count, d.interrupted, d.chain, d.chain_failures, d.trigger, d.is_test, d.cancel_requested,
-       h.is_active, {GONE} AS is_deleted, h.retry, a.started_at, d.created_at
+       h.is_active, {GONE} AS is_deleted, h.retry, o.retry_schedule, a.started_at, d.created_at
 FROM deliveries AS d
 JOIN hooks AS h ON h.number = d.hook_number
+JOIN organizations AS o ON o.number = h.organization_number
 LEFT JOIN attempts AS a ON a.delivery_number = d.number AND a.number = d.attempt_count
 WHERE d.state = 'sending'
   AND (d.claimed_by IS NULL OR d.claimed_by NOT IN ({_LIVING}) OR a.started_at < :lost)
@@ -177,7 +178,7 @@ def _freed(work: Work, row: Row[Any], *, now: datetime) -> dict[str, Any]:
     verdict = judge(
         Outcome.INTERRUPTED,
         now=now,
-        policy=policy_of(work, row.retry),
+        policy=policy_of(work, row.retry, schedule=row.retry_schedule),
         failures=row.chain_failures,
         interruptions=row.interrupted,
         random=work.random,
@@ -209,10 +210,11 @@ def _freed(work: Work, row: Row[Any], *, now: datetime) -> dict[str, Any]:
 # --- time -----------------------------------------------------------------------------------------------------------
 
 _LATEST = text(f"""{due.WAITING}
-SELECT waiting.hook, h.retry, (SELECT d.next_attempt_at FROM deliveries AS d
+SELECT waiting.hook, h.retry, o.retry_schedule, (SELECT d.next_attempt_at FROM deliveries AS d
                                WHERE d.hook_number = waiting.hook AND d.state = 'pending'
                                ORDER BY d.next_attempt_at DESC LIMIT 1) AS latest
-FROM waiting JOIN hooks AS h ON h.number = waiting.hook""").columns(retry=Hook.retry.type, latest=Moment())  # noqa: S608
+FROM waiting JOIN hooks AS h ON h.number = waiting.hook
+JOIN organizations AS o ON o.number = h.organization_number""").columns(retry=Hook.retry.type, latest=Moment())  # noqa: S608
 
 
 def clamp(work: Work) -> int:
@@ -225,7 +227,7 @@ def clamp(work: Work) -> int:
     moved = 0
     with work.transaction():
         for row in work.session.execute(_LATEST).all():
-            bound = now + timedelta(seconds=longest_delay_s(policy_of(work, row.retry)))
+            bound = now + timedelta(seconds=longest_delay_s(policy_of(work, row.retry, schedule=row.retry_schedule)))
             if row.latest is not None and row.latest > bound:
                 result = work.session.execute(
                     update(Delivery)

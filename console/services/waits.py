@@ -9,8 +9,8 @@ from sqlalchemy import Row, func, select
 
 from console.core.retry import read_stored
 from console.core.waiting import Waiting, reason
-from console.models import Delivery, DeliveryState, Destination, Hook, HookState, Trigger
-from console.services import destinations
+from console.models import Delivery, DeliveryState, Destination, Hook, HookState, Organization, Trigger
+from console.services import defaults, destinations
 from console.services.log_walks import unindexed
 from console.services.work import DELIVERIES_SLOW, Work
 
@@ -46,6 +46,7 @@ def _hooks(work: Work, numbers: Collection[int]) -> dict[int, Row[Any]]:
             Hook.organization_number,
             Hook.destination,
             Hook.retry,
+            Organization.retry_schedule,
             Hook.rate_limit,
             Hook.max_in_flight,
             HookState.lane,
@@ -55,6 +56,7 @@ def _hooks(work: Work, numbers: Collection[int]) -> dict[int, Row[Any]]:
             HookState.concurrency,
             HookState.next_send_at,
         )
+        .join(Organization, Organization.number == Hook.organization_number)
         .outerjoin(HookState, HookState.hook_number == Hook.number)
         .where(Hook.number.in_(numbers))
     )
@@ -79,7 +81,7 @@ def _in_flight(work: Work, hooks: dict[int, Row[Any]]) -> dict[int, int]:
 
 
 def _waiting(work: Work, delivery: Delivery, hook: Row[Any], place: Destination | None, *, in_flight: int) -> Waiting:
-    policy, problem = read_stored(hook.retry, default=work.settings.default_retry)
+    policy, problem = read_stored(hook.retry, default=defaults.retry_of(work.settings, hook.retry_schedule))
     is_silent = place is not None and place.openings > 0
     return Waiting(
         next_attempt_at=delivery.next_attempt_at or work.now(),

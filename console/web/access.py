@@ -24,6 +24,7 @@ from console.web import hx
 __all__ = [
     "Place",
     "SignedIn",
+    "for_staff",
     "install",
     "login_required",  # Flask-Login's, for pages outside an organization
     "person",
@@ -110,14 +111,26 @@ def requires(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R
     return decorate
 
 
+def for_staff(view: Callable[P, R]) -> Callable[P, R]:
+    """Let only staff through: for others there is no such page."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        someone = person()
+        if someone is None or not someone.user.is_staff:
+            raise NotFound("page")
+        return view(*args, **kwargs)
+
+    return guarded
+
+
 def _load(secret: str) -> SignedIn | None:
     row = sign_in.load_session(current_work(), secret)
     return SignedIn(secret, row) if row is not None else None
 
 
 def _ask_to_sign_in() -> Response:
-    target = request.full_path.rstrip("?") if request.method == "GET" and not hx.is_htmx() else None
-    return hx.sign_in_again(url_for("sessions.new", next=target))
+    return hx.sign_in_again(url_for("sessions.new", next=hx.standing_on()))
 
 
 def _refuse_nul() -> None:

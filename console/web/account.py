@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 from zoneinfo import available_timezones
 
-from flask import Blueprint, Response, g, url_for
+from flask import Blueprint, Response, g, request, url_for
 from wtforms import StringField
 from wtforms.validators import DataRequired
 
@@ -86,6 +86,16 @@ def change_time_zone() -> Response:
         accept(form, error=error)
         return _page(PasswordForm(formdata=None), zone_form=form, status=WRONG)
     return hx.redirect_to(url_for("account.show"), message=f"Times are in {form.time_zone.data} now.")
+
+
+@pages.post("/shortcuts")
+@access.login_required  # type: ignore[untyped-decorator]  # as above
+def switch_shortcuts() -> Response:
+    """Switch shortcuts of one key on or off, in every browser of the person."""
+    is_on = request.form.get("has_shortcuts") == "1"
+    accounts.switch_shortcuts(current_work(), user=_me().user, is_on=is_on)
+    words = "Single-key shortcuts are on." if is_on else "Single-key shortcuts are off. Ctrl+K works all the same."
+    return hx.redirect_to(url_for("account.show"), message=words)
 
 
 @pages.post("/sessions/<int:number>/end")

@@ -5,7 +5,9 @@ No session, no CSRF token, any method. Answers are plain text and never hold any
 
 from __future__ import annotations
 
+import errno
 import time
+from collections.abc import Iterator
 from threading import BoundedSemaphore
 
 from flask import Blueprint, Response, request
@@ -14,11 +16,13 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from console.core.errors import Busy, HookyardError, NotFound, TooLarge, TooMany
 from console.extensions import current_work, db
 from console.services import bins
-from console.services.bins import LARGEST_BODY, Answer
+from console.services.bins import LARGEST_BODY, WITHIN, Answer
 
 pages = Blueprint("catch", __name__)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "LINK", "UNLINK")
+MISSING = 1000
+"""Bytes that an answer which is broken off announces and does not send."""
 MOST_WAITING = 8
 """Slow answers at a time in one process: each holds a thread of the web server, which pages need too."""
 STATUS: dict[type[HookyardError], int] = {NotFound: 404, TooLarge: 413, TooMany: 429, Busy: 503}
@@ -43,7 +47,17 @@ def catch(key: str) -> Response:
     _wait(answer.delay_ms)
     response = _plain(answer.body, status=answer.status)
     response.headers.update(answer.headers)
+    if answer.breaks_off:
+        response.response = _broken_off(answer.body.encode(), is_begun=answer.breaks_off == WITHIN)
+        response.content_length = len(answer.body.encode()) + MISSING
     return response
+
+
+def _broken_off(body: bytes, *, is_begun: bool) -> Iterator[bytes]:
+    """Give what is sent before the connection is closed; the web server takes the error for a peer that has gone."""
+    if is_begun:
+        yield body or b"."
+    raise ConnectionResetError(errno.ECONNRESET, "the bin breaks off, as it was told")
 
 
 def _caught(key: str) -> Answer:

@@ -174,7 +174,7 @@ def stacked_bars(
         height=height,
         ceiling=ceiling,
         bars=tuple(bars),
-        ticks=_ticks(ceiling, height),
+        ticks=tuple(tick for tick in _ticks(ceiling, height) if tick.value.is_integer()),  # halves count nothing
         labels=tuple(labels),
         series=tuple(series),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, url_for
 
 from console.core.permissions import Permission
 from console.extensions import collaborators, current_work
@@ -14,11 +14,10 @@ from console.services.stats import Backlog, Overview, Period, Tally
 from console.web import access, hx
 from console.web.filters import figure, milliseconds, percent, relative
 from console.web.hooks.shared import name_of
-from console.web.series import NEARLY_ALL, latency, result_bars
+from console.web.series import NEARLY_ALL, PERIODS, latency, period_asked, periods, result_bars
 
 pages = Blueprint("dashboard", __name__, url_prefix="/o/<organization>/")
 
-PERIODS = {Period.DAY: "24 hours", Period.WEEK: "7 days", Period.MONTH: "30 days"}
 SETTLED = 0.005
 """A change of less than this share is none worth naming."""
 
@@ -46,18 +45,14 @@ class Tile:
 def show() -> Response:
     """Show the dashboard, or the first steps while there is nothing to show."""
     work, number = current_work(), access.place().organization.number
-    chosen = request.args.get("period", "")
-    period = Period(chosen) if chosen in set(Period) else Period.DAY
+    period = period_asked()
     overview = stats.overview(work, organization_number=number, period=period)
     is_empty = not (overview.total.attempts or stats.has_events(work, organization_number=number))
     return hx.page(
         "dashboard/show.html",
         block="charts",
         period=period,
-        periods=[
-            {"label": words, "url": url_for("dashboard.show", period=one.value), "current": one is period}
-            for one, words in PERIODS.items()
-        ],
+        periods=periods("dashboard.show", chosen=period),
         words=PERIODS[period],
         tiles=tiles_of(overview, stats.backlog(work, organization_number=number)),
         total=overview.total,

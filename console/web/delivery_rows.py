@@ -11,7 +11,7 @@ from console.core.errors import Invalid
 from console.core.outcomes import EXPLANATIONS, Outcome
 from console.core.retry import parse_retry
 from console.models import Delivery, DeliveryState, Hook, Trigger
-from console.services import waits
+from console.services import defaults, waits
 from console.services.work import Work
 
 FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELED})
@@ -103,7 +103,7 @@ def most_attempts(work: Work, delivery: Delivery) -> int | None:
     if delivery.is_test:
         return None
     try:
-        return parse_retry(delivery.hook.retry, default=work.settings.default_retry).attempts
+        return parse_retry(delivery.hook.retry, default=defaults.policy_for(work, delivery.hook)).attempts
     except Invalid:  # a policy of an older version, which nobody can read any more
         return None
 

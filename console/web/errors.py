@@ -21,6 +21,7 @@ from console.core.errors import (
     TooMany,
     Unauthenticated,
 )
+from console.core.permissions import ROLE_PERMISSIONS, Role
 from console.web import hx
 
 STATUS: dict[type[HookyardError], int] = {
@@ -63,7 +64,8 @@ def answer_error(error: HTTPException | HookyardError) -> Response:
         return _answer(400, "The form had expired, or came from another site. Nothing was changed.", retry=True)
     if isinstance(error, HookyardError):
         status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
-        return _answer(status, error.message, error=error)
+        message = _who_may(error.permission) if isinstance(error, Forbidden) else error.message
+        return _answer(status, message, error=error)
     status = error.code or 500
     response = _answer(status, MESSAGES.get(status, error.description or ""))
     for name, value in error.get_headers():
@@ -77,6 +79,13 @@ def answer_error(error: HTTPException | HookyardError) -> Response:
 def answer_crash(_error: Exception) -> Response:
     """Answer an error nobody expected; it is in the log with the request id."""
     return _answer(500, MESSAGES[500])
+
+
+def _who_may(permission: str) -> str:
+    """Say whose a deed is, and who can change that: people have roles, permissions are for programs."""
+    role = next((role for role, held in ROLE_PERMISSIONS.items() if permission in held), Role.ADMIN)
+    may = {Role.VIEWER: "members", Role.EDITOR: "editors and admins"}.get(role, "admins")
+    return f"That is for {may} of this organization. An admin can change your role under Settings, Members."
 
 
 def _came_from_here() -> bool:
@@ -97,7 +106,6 @@ def _answer(status: int, message: str, *, error: HookyardError | None = None, re
             status=status,
             title=TITLES.get(status, "That did not work"),
             message=message,
-            permission=error.permission if isinstance(error, Forbidden) else "",
             retry_after_s=getattr(error, "retry_after_s", None),
             request_id=g.setdefault("request_id", token_hex(6)),
             retry=[(k, v) for k, v in request.form.items(multi=True) if k != "csrf_token"] if expired else [],

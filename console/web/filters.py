@@ -25,7 +25,6 @@ from console.web.pretty import json_tokens
 
 THEMES = ("auto", "light", "dark")
 DENSITIES = ("comfortable", "compact")
-KEYS = ("on", "off")
 COUNT_LIMIT = 10_000
 """Counts beyond this are not counted out, but shown as "10,000+"."""
 
@@ -266,7 +265,6 @@ def install(app: Flask) -> None:
         zone_name=lambda: _now().astimezone(_zone()).tzname() or "UTC",
         theme=lambda: chosen("theme", THEMES),
         density=lambda: chosen("density", DENSITIES),
-        keys=lambda: chosen("keys", KEYS),
         sparkline=sparkline,
         url_of=url_of,
     )

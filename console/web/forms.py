@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 from flask_wtf import FlaskForm
-from wtforms import Field, HiddenField, StringField
+from wtforms import Field, HiddenField, IntegerField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs are older than WTForms 3.3
 from wtforms.form import BaseForm
 from wtforms.widgets import PasswordInput
@@ -27,6 +27,17 @@ class SecretField(StringField):
     """A password: never given back in an answer, and spaces at its ends are kept."""
 
     widget = PasswordInput(hide_value=True)
+
+
+class WholeNumber(IntegerField):
+    """An integer that may be left out, with words of ours when it is none."""
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """Read it; raise ValueError, as WTForms wants it."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError as error:
+            raise ValueError("Give a whole number.") from error
 
 
 def options(names: Mapping[str, str]) -> list[SelectChoice]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from typing import Literal
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, after_this_request, flash, g, make_response, redirect, render_template, request
 from htmx_flask import Htmx
@@ -29,6 +30,14 @@ def wants_fragment() -> bool:
 def is_htmx() -> bool:
     """Say whether the request comes from htmx at all."""
     return bool(request.htmx)  # type: ignore[attr-defined] # htmx-flask puts it on the request class
+
+
+def standing_on() -> str | None:
+    """Give the path and query of the page that the person sees: not of the part that htmx asks for, none for a form."""
+    if is_htmx():
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+        return f"{shown.path}?{shown.query}".rstrip("?") or None
+    return request.full_path.rstrip("?") if request.method == "GET" else None
 
 
 def page(template: str, *, block: str | None = None, status: int = 200, **context: object) -> Response:

@@ -46,7 +46,7 @@ WAYS = (
     Way("Events", "events.index", Permission.EVENTS_VIEW),
     Way("Publish an event", "events.publish", Permission.EVENTS_PUBLISH),
     Way("Event types", "events.types", Permission.EVENTS_VIEW),
-    Way("Receiver", "bins.index", note="bins that catch requests"),
+    Way("Bins", "bins.index", note="the built-in receiver: URLs that catch requests"),
     Way("Tokens", "settings.tokens", Permission.TOKENS_MANAGE, "settings"),
     Way("Members", "settings.members", Permission.ADMIN, "settings"),
     Way("Sources", "settings.sources", note="settings"),

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
+
+from flask import request, url_for
 
 from console.services.stats import SUCCESS, Overview, Period
 from console.web.charts import Band, Bars, Series, latency_band, stacked_bars
+from console.web.lists import Preset
 
 ANSWERS = (("2xx", "2xx"), ("3xx", "3xx"), ("4xx", "4xx"), ("5xx", "5xx"), ("none", "No answer"))
 HALF, NEARLY_ALL = 50, 95
+PERIODS = {Period.DAY: "24 hours", Period.WEEK: "7 days", Period.MONTH: "30 days"}
+
+
+def period_asked() -> Period:
+    """Read the period of a page's charts from the query string; a day unless it says otherwise."""
+    chosen = request.args.get("period", "")
+    return Period(chosen) if chosen in set(Period) else Period.DAY
+
+
+def periods(endpoint: str, *, chosen: Period, **values: Any) -> list[Preset]:
+    """Give the periods as links to a page."""
+    return [
+        Preset(words, url_for(endpoint, period=one.value, **values), one is chosen) for one, words in PERIODS.items()
+    ]
 
 
 def labels_of(overview: Overview) -> list[str]:

@@ -111,14 +111,22 @@ def test_the_log_is_worked_by_keyboard_alone(page: Page, hook: str) -> None:
 
 
 def test_single_keys_can_be_switched_off(page: Page, hook: str) -> None:
+    switch = page.get_by_role("switch", name="Single-key shortcuts")
+    sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
+    page.goto("/account")
+    switch.click()
+    expect(switch).not_to_be_checked()
+
     page.goto(LOG)
-    page.locator("summary[aria-label=Appearance]").click()
-    page.get_by_role("group", name="Single-key shortcuts").get_by_role("button", name="Off").click()
-    page.reload()
-
     page.keyboard.press("?")
+    expect(sheet).to_be_hidden()
 
-    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
+    page.goto("/account")
+    switch.click()
+    expect(switch).to_be_checked()
+    page.goto(LOG)
+    page.keyboard.press("?")
+    expect(sheet).to_be_visible()
 
 
 def test_the_palette_leads_to_pages_and_hooks(page: Page, hook: str) -> None:

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from console.services.work import Clock, Ring
 from console.settings import Settings
 from tests.apps import app_of
+from tests.dialects import web_v1_stage
 
 RECEIVER = "https://receiver.example.com/hook"
 
@@ -115,3 +116,20 @@ def mallory_api(caller: Callable[..., Caller], token_of: Callable[..., str], mal
 def anyone(caller: Callable[..., Caller]) -> Caller:
     """Somebody without a token."""
     return caller(None)
+
+
+@pytest.fixture
+def web_v1(app: Flask, session: Session, token_of: Callable[..., str]) -> Callable[..., web_v1_stage.Caller]:
+    """Make a caller of web/v1: ``web_v1(ada, "WEBHOOKS:VIEW")``; ``web_v1(None)`` has no token."""
+
+    def make(person: Any, *permissions: str) -> web_v1_stage.Caller:
+        token = token_of(person, *permissions) if person else None
+        return web_v1_stage.Caller(app.test_client(), token, session=session)
+
+    return make
+
+
+@pytest.fixture
+def ada_v1(web_v1: Callable[..., web_v1_stage.Caller], ada: object) -> web_v1_stage.Caller:
+    """Ada as a caller of web/v1, with all permissions."""
+    return web_v1(ada)

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from console.core.catalogue import packaged_groups, packaged_names
+from tests.dialects import waldur_models  # noqa: F401  for its effect on what follows
 
 pytest.importorskip("waldur_api_client", reason="the client is not installed: pip install '.[test]'")
 

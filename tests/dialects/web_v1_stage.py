@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from threading import Event, Thread
 from typing import Any, Self
+from uuid import UUID
 
+import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from console.core.permissions import Permission
+from console.models import Hook
+from console.services import hooks
+from console.services.hooks import HookDraft
 from console.services.keys import KeyRing
-from console.services.work import DELIVERIES
+from console.services.work import DELIVERIES, Work
 from console.settings import Settings
 from workers.beat import Beat
 from workers.drain import Drain
@@ -22,6 +29,40 @@ URL = "https://example.com/hook"
 PARMS = {"callbackUrl": URL, "events": ["package.created"]}
 KEYS = ["id", "name", "description", "callbackUrl", "events", "enabled", "headers", "created", "updated", "createdBy"]
 ERROR_KEYS = ["timestamp", "status", "error", "message", "path"]
+ID = "0193a1c2-7b1e-7c55-9d0a-5b8f0f6f2a11"
+OPERATIONS = {
+    "getWebhooksUsingGET": ("GET", "", "WEBHOOKS:VIEW"),
+    "createWebhookUsingPOST": ("POST", "", "WEBHOOKS:ADD"),
+    "readWebhookUsingGET": ("GET", f"/{ID}", "WEBHOOKS:VIEW"),
+    "updateWebhookUsingPUT": ("PUT", f"/{ID}", "WEBHOOKS:EDIT"),
+    "deleteWebhookUsingDELETE": ("DELETE", f"/{ID}", "WEBHOOKS:REMOVE"),
+    "testWebhookUsingPOST": ("POST", f"/test/{ID}", "WEBHOOKS:EDIT"),
+}
+operations = pytest.mark.parametrize(("method", "path", "permission"), OPERATIONS.values(), ids=OPERATIONS)
+WITHOUT_ADMIN = [permission.value for permission in Permission if permission is not Permission.ADMIN]
+LONG_URL = "https://example.com/" + "x" * 2048
+PRIVATE = "callbackUrl: This address is not allowed."
+
+
+def native_hook(work: Work, person, **fields: object) -> Hook:
+    draft = HookDraft(**{"url": "https://example.com/native", "event_types": ["order.paid"], **fields})
+    number = person.organization.number
+    return hooks.create(work, organization_number=number, author_number=person.user.number, draft=draft).hook
+
+
+def stored(work: Work, webhook_id: str) -> Hook:
+    """Give the row of a webhook as it is now."""
+    query = select(Hook).where(Hook.id == UUID(webhook_id)).execution_options(populate_existing=True)
+    return work.session.scalars(query).one()
+
+
+def secrets_of(work: Work, webhook_id: str) -> list[str]:
+    return [text for _, text in hooks.secrets_of(work, stored(work, webhook_id))]
+
+
+def changed(settings: Settings, **fields: object) -> Settings:
+    """Give other settings; a copy would keep what was computed from the old ones."""
+    return Settings(**(settings.model_dump() | fields))
 
 
 class Caller:

@@ -12,7 +12,7 @@ from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases
 
-PASSWORD = "a password of ann's"
+PASSWORD = "lantern moss by the river"
 
 
 def _invite(work: Work, ada: Any, email: str = "Ann@Example.com", role: str = "editor") -> invitations.Invited:

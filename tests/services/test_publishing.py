@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from console.core.errors import Conflict, Invalid
 from console.models import Delivery, Event, Hook
-from console.services import fan_outs, hooks, publishing, sources
+from console.services import fan_outs, hooks, matching, outbox, publishing, sources
 from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft
 from console.services.work import Work
@@ -246,3 +246,16 @@ def test_a_fan_out_whose_hooks_have_gone_ends_without_deliveries(work: Work, ada
     assert fan_outs.finish(work) == 1
     assert fan_outs.finish(work) == 0
     assert count(work, Delivery) == 0
+
+
+def test_a_delivery_that_is_there_stays_as_it_is_and_is_not_counted_as_new(work: Work, ada) -> None:
+    """Two people who send an event to a hook at one moment make one delivery of it, and only one of them is told so."""
+    made = hook(work, ada, all_events=True)
+    first = publish(work, ada)
+    handed = [(first.number, "order.paid", matching.listener(made))]
+
+    with work.transaction():
+        count_of_new = outbox.put(work, handed, organization_number=ada.organization.number)
+
+    assert count_of_new == 0
+    assert count(work, Delivery) == 1

@@ -14,7 +14,7 @@ from workers.faults import fault_named
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if Path(__file__).parent in item.path.parents:
+        if item.nodeid.startswith("tests/up/"):
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.timeout(180))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
 from console.services.work import Work
 from console.settings import Settings
+from console.web.hooks import resolving
 from tests.apps import app_of
 
 HTMX = {"HX-Request": "true"}
@@ -31,6 +33,7 @@ class Browser(FlaskClient):
     """A client that ends the test's own transaction first, and sends the CSRF token and a referrer with every form."""
 
     session_of_test: Session
+    _token: tuple[str, str] = ("", "")
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         self.session_of_test.commit()
@@ -52,11 +55,18 @@ class Browser(FlaskClient):
         return self.post(path, data=form, headers=HTMX if htmx else {})
 
     def token(self) -> str:
-        """Give this browser's CSRF token, as any page holds it."""
-        page = self.get("/login", follow_redirects=True).text
-        found = re.search(r'name="csrf_token" value="([^"]+)"', page) or re.search(r'X-CSRFToken": "([^"]+)"', page)
-        assert found is not None
-        return found[1]
+        """Give this browser's CSRF token, as any page holds it; it lasts as long as the secret in the cookie."""
+        secret = self._secret()
+        if not secret or secret != self._token[0]:
+            page = self.get("/account", follow_redirects=True).text  # a small one
+            found = re.search(r'name="csrf_token" value="([^"]+)"', page) or re.search(r'X-CSRFToken": "([^"]+)"', page)
+            assert found is not None
+            self._token = (self._secret(), found[1])
+        return self._token[1]
+
+    def _secret(self) -> str:
+        with self.session_transaction() as session:
+            return str(session.get("csrf_token", ""))
 
 
 def check_page(soup: BeautifulSoup) -> None:
@@ -66,17 +76,32 @@ def check_page(soup: BeautifulSoup) -> None:
     assert soup.h1.get_text(strip=True)
     assert soup.title is not None
     assert soup.title.get_text(strip=True).endswith("Hookyard")
-    ids = [str(tag["id"]) for tag in soup.find_all(id=True)]
+    tags = soup.find_all()
+    ids = [str(tag["id"]) for tag in tags if tag.get("id") is not None]
     assert sorted(set(ids)) == sorted(ids), [one for one in ids if ids.count(one) > 1]
-    assert not soup.find_all(style=True)
-    assert not [tag for tag in soup.find_all() for name in tag.attrs if name.startswith("on") or name == "hx-on"]
-    for control in soup.select("input:not([type=hidden]), select, textarea"):
-        by_label = bool(control.get("id")) and soup.find("label", attrs={"for": control["id"]}) is not None
+    assert not [tag for tag in tags for name in tag.attrs if name in {"style", "hx-on"} or name.startswith("on")]
+    labelled = {tag.get("for") for tag in tags if tag.name == "label"}
+    for control in [tag for tag in tags if tag.name in {"input", "select", "textarea"} and tag.get("type") != "hidden"]:
+        by_label = bool(control.get("id")) and control["id"] in labelled
         assert by_label or control.find_parent("label") or control.get("aria-label"), str(control)
-    for part in [tag for name in ("aria-describedby", "aria-labelledby") for tag in soup.find_all(attrs={name: True})]:
+    for tag in tags:
         for name in ("aria-describedby", "aria-labelledby"):
-            for wanted in str(part.get(name, "")).split():
-                assert wanted in ids, (wanted, str(part)[:200])
+            for wanted in str(tag.get(name, "")).split():
+                assert wanted in ids, (wanted, str(tag)[:200])
+
+
+@pytest.fixture(autouse=True)
+def unknown_hosts(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names that the DNS does not know; all others it does, and nobody is asked."""
+    unknown: set[str] = set()
+
+    def look_up(host: str, *_args: object, **_options: object) -> list[object]:
+        if host in unknown:
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return []
+
+    monkeypatch.setattr(resolving, "lookup", look_up)
+    return unknown
 
 
 @pytest.fixture
@@ -174,3 +199,43 @@ def scene(work: Work, ada: Any) -> Scene:
 def elsewhere(work: Work, mallory: Any) -> Scene:
     """Make them in the organization of somebody else."""
     return Scene(work, mallory)
+
+
+@pytest.fixture
+def make_hook(work: Work, ada: Any) -> Callable[..., Hook]:
+    """Make a hook of acme: ``make_hook(name="Shop")``."""
+
+    def make(**fields: Any) -> Hook:
+        draft = HookDraft(
+            **{"name": "Shop", "url": "https://shop.example.com/hook", "event_types": ["order.paid"], **fields}
+        )
+        made = hooks.create(
+            work, organization_number=ada.organization.number, author_number=ada.user.number, draft=draft
+        )
+        work.session.commit()
+        return made.hook
+
+    return make
+
+
+@pytest.fixture
+def publish(work: Work, ada: Any) -> Callable[..., None]:
+    """Publish events: ``publish("order.paid", times=3)``."""
+
+    def publish(event_type: str, *, times: int = 1) -> None:
+        draft = EventDraft(type=event_type, payload=b"{}")
+        publishing.publish_batch(work, organization_number=ada.organization.number, drafts=[draft] * times)
+
+    return publish
+
+
+@pytest.fixture
+def five(scene: Scene) -> list[Delivery]:
+    """A delivery in each state of the presets, and a canceled one."""
+    scene.hook()
+    made = [scene.publish(object_pk=str(number))[0] for number in range(5)]
+    for delivery, state in zip(made, ("delivered", "pending", "failed", "held", "canceled"), strict=True):
+        scene.put(delivery, state=state)
+    scene.attempt(made[0])
+    scene.attempt(made[2], status=None, outcome="timeout")
+    return made

@@ -36,7 +36,11 @@ def test_the_password_is_changed_and_other_browsers_are_signed_out(signed_in, ad
 
 @pytest.mark.parametrize(
     ("current", "new", "field"),
-    [("wrong wrong wrong", NEW, "current"), ("correct horse battery", "short", "new"), ("", "", "current")],
+    [
+        ("wrong wrong wrong", NEW, "current"),
+        ("correct horse battery", "short", "new"),
+        ("", "", "current"),
+    ],
 )
 def test_a_refused_change_says_why(signed_in, ada, current, new, field) -> None:
     answer = signed_in(ada).submit("/account/password", {"current": current, "new": new})
@@ -107,3 +111,32 @@ def test_an_unknown_time_zone_is_refused(signed_in, ada, name) -> None:
 
     assert answer.status_code == 422
     assert 'id="time_zone-error-1"' in answer.text
+
+
+def test_single_key_shortcuts_are_switched_off_for_a_person_in_every_browser(signed_in, ada, vi) -> None:
+    here, there, other = signed_in(ada), signed_in(ada), signed_in(vi)
+    form = here.see("/account").select_one("form:has(button[role=switch])")
+
+    here.submit(form["action"], {"has_shortcuts": form.select_one("[name=has_shortcuts]")["value"]})
+
+    assert here.see("/account").select_one("button[role=switch]")["aria-checked"] == "false"
+    assert there.see("/o/acme/").html["data-keys"] == "off"
+    assert other.see("/o/acme/").html["data-keys"] == "on"
+
+    here.submit(form["action"], {"has_shortcuts": "1"})
+
+    assert there.see("/o/acme/").html["data-keys"] == "on"
+
+
+def test_a_password_that_is_guessed_first_is_refused_in_words(signed_in, ada) -> None:
+    browser = signed_in(ada)
+
+    for new in ("password1234", "ada-acme-2026"):
+        answer = browser.submit("/account/password", {"current": "correct horse battery", "new": new})
+
+        assert answer.status_code == 422
+        assert "Take three or four words" in answer.text
+
+
+def test_the_switch_is_on_the_page(signed_in, ada) -> None:
+    assert signed_in(ada).see("/account").select_one("button[role=switch]")["aria-checked"] == "true"

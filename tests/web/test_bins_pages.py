@@ -297,3 +297,38 @@ def test_the_address_of_a_bin_that_lives_on_needs_no_renewal(client, bin_, clock
 
     assert client.post(f"/in/{bin_.key}").status_code == 200
     assert bin_.expires_at - clock.now() < timedelta(days=2)
+
+
+def test_a_redirect_leads_back_to_the_bin_and_nowhere_else(client, bin_, work) -> None:
+    bins.change(work, changed=bin_, answer_status=308)
+
+    answer = client.post(f"/in/{bin_.key}?to=https://elsewhere.example.com/")
+
+    assert (answer.status_code, answer.headers["Location"]) == (308, f"/in/{bin_.key}")
+
+
+@pytest.mark.parametrize(("way", "recorded"), [("before", 0), ("within", 200)])
+def test_a_bin_that_breaks_off_has_caught_the_request(client, bin_, work, way, recorded) -> None:
+    bins.change(work, changed=bin_, breaks_off=way, answer_body="half")
+
+    with pytest.raises(ConnectionResetError):
+        client.post(f"/in/{bin_.key}", data=b"hello", buffered=True)
+
+    (caught,) = bins.requests_of(work, bin_number=bin_.number)
+    assert (caught.body, caught.answered_status) == (b"hello", recorded)
+
+
+@pytest.mark.parametrize(
+    ("like", "name", "value"), [("redirect", "answer_status", "308"), ("torn", "breaks_off", "within")]
+)
+def test_redirects_and_torn_answers_are_ready_made(signed_in, ada, bin_, work, like, name, value) -> None:
+    browser = signed_in(ada)
+    page = browser.see(f"{BINS}/{bin_.id}/edit?like={like}")
+    form = {one["name"]: one.get("value", "") for one in page.select("#answer input[name]")}
+    chosen = page.select_one("[name=breaks_off] option[selected]")["value"]
+
+    answer = browser.submit(f"{BINS}/{bin_.id}/edit", {**form, "breaks_off": chosen, "answer_body": ""})
+
+    work.session.refresh(bin_)
+    assert answer.status_code == 303
+    assert str(getattr(bin_, name)) == value

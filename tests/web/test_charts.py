@@ -115,3 +115,9 @@ def test_a_phase_too_short_to_draw_is_drawn_anyway() -> None:
     send = timing_phases({"send": 0.001, "first_byte": 15_000}, width=600)[0]
 
     assert send.width >= MIN_VISIBLE * 0.99
+
+
+def test_the_scale_of_counts_has_whole_numbers_only() -> None:
+    assert [tick.value for tick in stacked_bars(["a"], series=[Series("x", "X", [1])]).ticks] == [1.0, 0.0]
+    assert [tick.value for tick in stacked_bars(["a"], series=[Series("x", "X", [5])]).ticks] == [5.0, 0.0]
+    assert [tick.value for tick in stacked_bars(["a"], series=[Series("x", "X", [4])]).ticks] == [4.0, 2.0, 0.0]

@@ -45,7 +45,7 @@ def test_the_list_says_how_the_deliveries_stand(signed_in, ada, scene) -> None:
     page = signed_in(ada).see(EVENTS)
 
     second, first = (words_of(row) for row in page.select("tbody tr"))
-    assert "1 hook, delivered" in second
+    assert "1 of 1 hook, delivered" in second
     assert "order 17" in second
     assert "No hook wanted it" in first
 
@@ -328,13 +328,14 @@ def test_only_admins_change_the_catalogue(signed_in, ed) -> None:
 def test_fan_outs_in_words_count_every_state(signed_in, ada, scene, work) -> None:
     for name in ("One", "Two", "Three"):
         scene.hook(name=name)
+    scene.hook(name="Deaf", all_events=False)
     first, second, _third = scene.publish()
     scene.put(first, state="delivered")
     scene.put(second, state="failed")
 
     page = signed_in(ada).see(f"{EVENTS}/{stored(work).id}")
 
-    assert "3 hooks: 1 delivered, 1 waiting, 1 failed" in page.get_text()
+    assert "3 of 4 hooks: 1 delivered, 1 waiting, 1 failed" in page.get_text()
     assert events.fan_outs(work, [stored(work)])[stored(work).number].deliveries == 3
 
 

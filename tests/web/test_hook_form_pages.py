@@ -397,3 +397,23 @@ def test_an_event_type_can_be_chosen_by_the_address(browser, name, place) -> Non
 
     part = page.select_one(place)
     assert part.get("value") == name or part.select_one("input[checked]")["value"] == name
+
+
+def test_a_host_that_nobody_knows_is_saved_with_a_word_about_it(signed_in, ada, unknown_hosts) -> None:
+    unknown_hosts.add("nowhere.example.com")
+    browser = signed_in(ada)
+
+    answer = browser.submit("/o/acme/hooks/new", {"url": "https://nowhere.example.com/", "all_events": "y"})
+    page = browser.see(answer.location)
+    typed = browser.submit("/o/acme/hooks/parts/url_words", {"url": "https://nowhere.example.com/"}, htmx=True)
+
+    assert "nowhere.example.com could not be found just now" in page.get_text()
+    assert "cannot be found just now. It can be saved all the same." in typed.text
+
+
+def test_a_filter_that_compares_the_wrong_kinds_says_what_to_write(signed_in, ada) -> None:
+    fields = {"url": "https://example.com/", "all_events": "y", "filter": 'currency == "EUR"'}
+
+    answer = signed_in(ada).submit("/o/acme/hooks/parts/filter_words", fields, htmx=True)
+
+    assert "is the name of a field, not a text: write &#39;EUR&#39;" in answer.text

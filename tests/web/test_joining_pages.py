@@ -9,7 +9,7 @@ import pytest
 
 from console.services import invitations
 
-PASSWORD = "a password of ann's"
+PASSWORD = "lantern moss by the river"
 
 
 @pytest.fixture

@@ -65,12 +65,3 @@ def test_every_page_carries_the_sheet_of_shortcuts(signed_in, vi, path) -> None:
     sheet = page.select_one("dialog#shortcuts")
     assert [link["data-key"] for link in sheet.select("a[data-key]")] == ["g d", "g h", "g l", "g r"]
     assert len(page.select("#palette-q")) == 1
-
-
-def test_single_keys_can_be_switched_off(signed_in, ada) -> None:
-    browser = signed_in(ada)
-    assert browser.see("/o/acme/").html["data-keys"] == "on"
-
-    browser.set_cookie("keys", "off")
-
-    assert browser.see("/o/acme/").html["data-keys"] == "off"

@@ -166,6 +166,20 @@ def test_an_expired_session_sends_htmx_to_sign_in_with_a_401(client, ada) -> Non
     assert answer.text == ""
 
 
+def test_who_signs_in_again_comes_back_to_the_page_that_was_open_not_to_its_part(client, ada) -> None:
+    shown = "https://hooks.example/o/acme/deliveries?state=failed"
+
+    answer = client.get("/o/acme/live", headers={"HX-Request": "true", "HX-Current-URL": shown})
+    elsewhere = client.get(
+        "/o/acme/live", headers={"HX-Request": "true", "HX-Current-URL": "https://evil.example//x.example/"}
+    )
+
+    assert answer.headers["HX-Redirect"] == "/login?next=/o/acme/deliveries?state%3Dfailed"
+    ways = [answer.headers["HX-Redirect"], elsewhere.headers["HX-Redirect"]]
+    back = [client.submit(way, {"login": "ada", "password": "correct horse battery"}).location for way in ways]
+    assert back == ["/o/acme/deliveries?state=failed", "/"]
+
+
 def test_the_root_leads_to_set_up_then_to_sign_in_then_to_the_dashboard(client, request) -> None:
     assert client.get("/").location == "/setup"
 
@@ -208,3 +222,15 @@ def test_no_cache_keeps_what_a_signed_in_person_saw(signed_in, ada, client) -> N
 
 def test_the_organization_of_others_is_not_there(signed_in, mallory, ada) -> None:
     assert signed_in(mallory).get("/o/acme/hooks").status_code == 404
+
+
+def test_another_sites_form_signs_nobody_out(signed_in, ada) -> None:
+    """Browsers leave our cookie out of such a request; an answer that sets one would take the place of the real one."""
+    browser = signed_in(ada)
+    stranger = browser.application.test_client()
+
+    answer = stranger.post("/logout", headers={"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example.com"})
+
+    assert answer.status_code == 400
+    assert "Set-Cookie" not in answer.headers
+    assert browser.get("/o/acme/").status_code == 200

@@ -254,6 +254,55 @@ def test_the_organization_is_renamed(signed_in, ada) -> None:
     assert browser.submit(f"{SETTINGS}/organization", {"name": " "}).status_code == 422
 
 
+def test_the_defaults_are_set_and_named_where_a_hook_takes_them(signed_in, ada) -> None:
+    browser = signed_in(ada)
+    fields = {"retry_schedule": "10, 60", "timeout_s": "5", "retention_days": "7", "largest_payload": "64"}
+
+    answer = browser.submit(f"{SETTINGS}/organization/defaults", fields)
+    page, form = browser.see(answer.location), browser.see("/o/acme/hooks/new")
+
+    kept = {name: page.select_one(f"[name={name}]")["value"] for name in fields}
+    assert kept == fields
+    assert form.select_one("[name=retry_kind] option").get_text() == "Default (3 attempts over 1 min 10 s)"
+    assert form.select_one("[name=timeout]")["placeholder"] == "Default (5 s)"
+    assert "older than 7 days" in browser.get("/o/acme/deliveries?state=all").text or "kept for 7 days" in (
+        browser.get("/o/acme/deliveries").text
+    )
+
+
+def test_empty_defaults_are_those_of_the_installation(signed_in, ada) -> None:
+    browser = signed_in(ada)
+    browser.submit(f"{SETTINGS}/organization/defaults", {"timeout_s": "5"})
+
+    browser.submit(f"{SETTINGS}/organization/defaults", {"timeout_s": ""})
+
+    assert browser.see("/o/acme/hooks/new").select_one("[name=timeout]")["placeholder"] == "Default (15 s)"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"retry_schedule": "soon"}, "delays in seconds, separated by commas, such as 10,60,300"),
+        ({"timeout_s": "31"}, "Choose from 1 to 30 seconds."),
+        ({"timeout_s": "long"}, "Give a whole number."),
+        ({"retention_days": "400"}, "Choose from 1 to 30 days; the operator keeps nothing longer."),
+        ({"largest_payload": "5"}, "Choose from 16 to 256 KiB."),
+    ],
+)
+def test_wrong_defaults_come_back_with_what_is_wrong(signed_in, ada, fields, words) -> None:
+    answer = signed_in(ada).submit(f"{SETTINGS}/organization/defaults", fields)
+
+    [(name, value)] = fields.items()
+    soup = soup_of(answer)
+    assert answer.status_code == 422
+    assert soup.select_one(f"[name={name}]")["value"] == value
+    assert words in soup.select_one(f"[name={name}]").find_parent(class_="field").get_text()
+
+
+def test_only_admins_set_the_defaults(signed_in, ed) -> None:
+    assert signed_in(ed).submit(f"{SETTINGS}/organization/defaults", {"timeout_s": "5"}).status_code == 403
+
+
 def test_the_configuration_is_downloaded_without_a_secret(signed_in, ada, work) -> None:
     draft = HookDraft(url="https://example.com/", all_events=True, headers={"Authorization": "Bearer hidden"})
     made = hooks.create(work, organization_number=ada.organization.number, author_number=None, draft=draft)

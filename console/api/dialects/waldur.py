@@ -19,7 +19,7 @@ from console.core.catalogue import WALDUR, packaged_groups, packaged_names
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook
-from console.services import dialect_hooks, hooks
+from console.services import dialect_hooks, dialect_words, hooks
 from console.services.dialect_hooks import HooksWanted
 from console.services.hooks import HookDraft
 from console.services.work import Work
@@ -132,8 +132,8 @@ def _get(work: Work, uuid: str) -> Hook:
 
 
 def can_say(hook: Hook | Row[Any]) -> bool:
-    """Say whether Waldur has words for a hook: its clients fail on a whole list when one type is unknown to them."""
-    return not hook.all_events and not hook.event_groups and packaged_names(WALDUR).issuperset(hook.event_types)
+    """Say whether Waldur has words for a hook."""
+    return not dialect_words.waldur_lacks(hook)
 
 
 def shown(hook: Hook) -> dict[str, Any]:

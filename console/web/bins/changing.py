@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from flask import Response, request, url_for
-from wtforms import IntegerField, StringField, TextAreaField
+from wtforms import IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired, InputRequired, Optional
 
 from console.core.errors import Invalid
@@ -13,19 +13,34 @@ from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Bin
 from console.services import bins
-from console.services.bins import LARGEST_ANSWER, LONGEST_DELAY_MS
+from console.services.bins import BEFORE, LARGEST_ANSWER, LONGEST_DELAY_MS, WITHIN
 from console.web import access, hx
 from console.web.bins.shared import WRONG, bin_of, pages
-from console.web.forms import Form, accept
+from console.web.forms import Form, accept, options
 from console.web.lists import Preset
 
+USUAL: dict[str, object] = {
+    "answer_status": 200,
+    "retry_after_s": None,
+    "delay_ms": 0,
+    "breaks_off": "",
+    "fail_next": 0,
+}
 PRESETS: dict[str, tuple[str, dict[str, object]]] = {
-    "ok": ("Takes everything (200)", {"answer_status": 200, "retry_after_s": None, "delay_ms": 0, "fail_next": 0}),
-    "broken": ("Broken (500)", {"answer_status": 500, "retry_after_s": None, "delay_ms": 0, "fail_next": 0}),
-    "busy": ("Busy (429, wait 30 s)", {"answer_status": 429, "retry_after_s": 30, "delay_ms": 0, "fail_next": 0}),
-    "gone": ("Gone (410)", {"answer_status": 410, "retry_after_s": None, "delay_ms": 0, "fail_next": 0}),
-    "slow": ("Slow (200 after 3 s)", {"answer_status": 200, "retry_after_s": None, "delay_ms": 3000, "fail_next": 0}),
-    "flaky": ("Fails twice, then 200", {"answer_status": 200, "retry_after_s": None, "delay_ms": 0, "fail_next": 2}),
+    "ok": ("Takes everything (200)", USUAL),
+    "broken": ("Broken (500)", USUAL | {"answer_status": 500}),
+    "busy": ("Busy (429, wait 30 s)", USUAL | {"answer_status": 429, "retry_after_s": 30}),
+    "gone": ("Gone (410)", USUAL | {"answer_status": 410}),
+    "redirect": ("Redirects (308)", USUAL | {"answer_status": 308}),
+    "slow": ("Slow (200 after 3 s)", USUAL | {"delay_ms": 3000}),
+    "silent": ("Closes without an answer", USUAL | {"breaks_off": BEFORE}),
+    "torn": ("Breaks off midway", USUAL | {"breaks_off": WITHIN}),
+    "flaky": ("Fails twice, then 200", USUAL | {"fail_next": 2}),
+}
+BREAKS = {
+    "": "Stays open: the answer is complete",
+    BEFORE: "Is closed without an answer",
+    WITHIN: "Is closed in the middle of the answer",
 }
 
 
@@ -37,6 +52,7 @@ class AnswerForm(Form):
     answer_body = TextAreaField("Body")
     retry_after_s = IntegerField("Retry-After in seconds", [Optional()])
     delay_ms = IntegerField("Wait before answering, in milliseconds", [InputRequired("Give 0 for no wait.")])
+    breaks_off = SelectField("The connection", choices=options(BREAKS), default="")
     fail_next = IntegerField("Fail the next requests with 500", [InputRequired("Give 0 to fail none.")])
 
 

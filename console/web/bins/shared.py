@@ -9,6 +9,7 @@ from flask import Blueprint
 from console.extensions import collaborators, current_work
 from console.models import Bin
 from console.services import bins
+from console.services.bins import BEFORE, WITHIN
 from console.web import access
 from console.web.filters import milliseconds, plural
 
@@ -29,11 +30,13 @@ def url_of(bin_: Bin) -> str:
 
 def answer_words(bin_: Bin) -> str:
     """Say how a bin answers: ``Answers 429 after 200 ms, Retry-After 30 s``."""
-    words = f"Answers {bin_.answer_status}"
+    words = "Closes the connection" if bin_.breaks_off == BEFORE else f"Answers {bin_.answer_status}"
     if bin_.delay_ms:
         words += f" after {milliseconds(bin_.delay_ms)}"
-    if bin_.retry_after_s is not None:
+    if bin_.retry_after_s is not None and bin_.breaks_off != BEFORE:
         words += f", Retry-After {bin_.retry_after_s} s"
+    if bin_.breaks_off == WITHIN:
+        words += ", broken off midway"
     if bin_.fail_next:
         words += f"; fails the next {plural(bin_.fail_next, 'request')} with 500"
     return words

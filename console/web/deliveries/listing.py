@@ -10,9 +10,9 @@ from flask import Response, request, url_for
 from console.core.errors import Invalid
 from console.core.patterns import is_pattern
 from console.core.permissions import Permission, grants
-from console.extensions import collaborators, current_work
+from console.extensions import current_work
 from console.models import Delivery, Hook
-from console.services import deliveries, hooks
+from console.services import defaults, deliveries, hooks
 from console.services.delivery_filters import DeliveryFilter
 from console.web import access, hx, lists, periods
 from console.web.deliveries import tail
@@ -78,7 +78,7 @@ def _log(*, hook: Hook | None) -> Response:
         classes=CLASS_LABELS,
         outcomes=OUTCOME_LABELS,
         may_resend=grants(access.place().permissions, Permission.DELIVERIES_RESEND),
-        retention_days=collaborators().settings.retention_days,
+        retention_days=defaults.retention_for(work, access.place().organization),
         tail_url=_tail_url(page, asked, hook=hook),
         is_flowing=request.args.get("tail") == "1",
         query=query_of(filter_values(hook=hook)),

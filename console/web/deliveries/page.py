@@ -14,7 +14,7 @@ from console.core.errors import Invalid, NotFound, Refused
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Attempt, Delivery
-from console.services import audit, deliveries, signatures, waits
+from console.services import audit, defaults, deliveries, signatures, waits
 from console.services.audit import AuditFilter
 from console.services.signatures import Signature
 from console.web import access, hx
@@ -134,7 +134,7 @@ def _neighbours(delivery: Delivery) -> dict[str, Any]:
 
 def _headline(delivery: Delivery) -> words.Headline:
     work = current_work()
-    timeout_s = delivery.hook.timeout_s or work.settings.timeout
+    timeout_s = defaults.timeout_for(work, delivery.hook)
     reason = waits.reason_of(work, delivery) or ""
     return words.headline(delivery, reason=reason, most_attempts=most_attempts(work, delivery), timeout_s=timeout_s)
 

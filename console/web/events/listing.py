@@ -6,9 +6,9 @@ from flask import Response, request
 
 from console.core.errors import Invalid
 from console.core.permissions import Permission
-from console.extensions import collaborators, current_work
+from console.extensions import current_work
 from console.models import Event
-from console.services import events, sources
+from console.services import defaults, events, sources, stats
 from console.services.events import EventFilter
 from console.web import access, hx, lists, periods
 from console.web.events.shared import fan_out_words, number, pages
@@ -47,7 +47,8 @@ def index() -> Response:
         period=period,
         fan_outs=events.fan_outs(work, page.rows),
         fan_out_words=fan_out_words,
-        retention_days=collaborators().settings.retention_days,
+        hook_count=stats.hook_count(work, organization_number=number()),
+        retention_days=defaults.retention_for(work, access.place().organization),
     )
     return lists.push_clean_url(response) if hx.wants_fragment() else response
 

@@ -13,7 +13,7 @@ from console.core.errors import Conflict
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Delivery, Event, Hook
-from console.services import event_resends, events, explaining, hooks
+from console.services import event_resends, events, explaining, hooks, stats
 from console.services.explaining import Since
 from console.web import access, explanations, hx
 from console.web.delivery_rows import FINAL, name_of, rows_of
@@ -94,6 +94,7 @@ def _event(event_id: UUID) -> Event:
 def _answer(event: Event, *, block: str | None = None) -> Response:
     work = current_work()
     found = events.deliveries_of(work, event)
+    hook_count = stats.hook_count(work, organization_number=number())
     return hx.page(
         "events/show.html",
         block=block,
@@ -103,7 +104,7 @@ def _answer(event: Event, *, block: str | None = None) -> Response:
         digest=event.payload_sha256.hex(),
         rows=rows_of(work, found),
         fate=_fate(event, found),
-        words=fan_out_words(events.fan_outs(work, [event])[event.number]),
+        words=fan_out_words(events.fan_outs(work, [event])[event.number], hook_count),
         seen=_digest(found),
         is_final=all(one.state in FINAL or one.state == "held" for one in found) and not event.fanout_pending,
         may_resend=grants(access.place().permissions, Permission.DELIVERIES_RESEND),

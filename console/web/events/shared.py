@@ -21,15 +21,16 @@ def number() -> int:
     return access.place().organization.number
 
 
-def fan_out_words(fan_out: FanOut) -> str:
-    """Say how the deliveries of an event stand: ``3 hooks: 2 delivered, 1 waiting``."""
+def fan_out_words(fan_out: FanOut, hooks: int) -> str:
+    """Say how the deliveries of an event stand: ``3 of 7 hooks: 2 delivered, 1 waiting``; *hooks* there are now."""
     if not fan_out.deliveries:
         return "No hook wanted it"
     counts = {"delivered": fan_out.delivered, "waiting": fan_out.waiting, "failed": fan_out.failed}
     parts = [f"{count} {word}" for word, count in counts.items() if count]
+    of_all = f"{fan_out.deliveries} of {plural(max(hooks, fan_out.deliveries), 'hook')}"
     if fan_out.delivered == fan_out.deliveries:
-        return f"{plural(fan_out.deliveries, 'hook')}, all delivered" if fan_out.deliveries > 1 else "1 hook, delivered"
-    return f"{plural(fan_out.deliveries, 'hook')}: {', '.join(parts)}"
+        return f"{of_all}, {'all ' if fan_out.deliveries > 1 else ''}delivered"
+    return f"{of_all}: {', '.join(parts)}"
 
 
 def pretty(value: Any) -> str:

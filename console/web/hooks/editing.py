@@ -16,13 +16,14 @@ from console.core.permissions import Permission
 from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
 from console.models import EventType, Hook
-from console.services import bins, catalogue, deliveries, hooks, sources, trials, type_hours
+from console.services import bins, catalogue, defaults, deliveries, hooks, sources, trials, type_hours
 from console.web import access, hx, once
 from console.web.hooks import picker
 from console.web.hooks.filtering import filter_words
 from console.web.hooks.form import LIMITS, HookForm, form_for, header_rows
 from console.web.hooks.oms import has_password
 from console.web.hooks.previews import Preview, preview_of
+from console.web.hooks.resolving import is_unknown
 from console.web.hooks.retries import fields_of, times_of
 from console.web.hooks.shared import WRONG, bin_url, hook_of, name_of, pages
 from console.web.hooks.testing import TestResult, result_of
@@ -100,10 +101,8 @@ def create() -> Response:
         form.complain(error)
         return _page(Draft(form), status=WRONG)
     once.keep(made.secret, about=made.hook.id)
-    return hx.redirect_to(
-        url_for("hooks.show", hook_id=made.hook.id),
-        message=f"{name_of(made.hook)} is ready. Send a test to see it work.",
-    )
+    hook = made.hook
+    return _saved(hook, f"{name_of(hook)} is ready. Send a test to see it work.")
 
 
 @pages.get("/<uuid:hook_id>/edit")
@@ -123,7 +122,7 @@ def update(hook_id: UUID) -> Response:
         return asked
     if not form.validate():
         return _page(Draft(form, hook), status=WRONG)
-    version = form.version.data or ""
+    version, url = form.version.data or "", hook.url
     try:
         draft = form.draft(hook)
         hooks.change(current_work(), hook=hook, draft=draft, version=int(version) if version.isdecimal() else 0)
@@ -133,7 +132,10 @@ def update(hook_id: UUID) -> Response:
     except Conflict:
         form.version.data = str(hook.version)
         return _page(Draft(form, hook, differences=_differences(form, hook)), status=CONFLICT)
-    return hx.redirect_to(url_for("hooks.show", hook_id=hook.id), message=f"{name_of(hook)} is saved.")
+    message = f"{name_of(hook)} is saved."
+    if hook.url != url:
+        return _saved(hook, message)
+    return hx.redirect_to(url_for("hooks.show", hook_id=hook.id), message=message)
 
 
 @pages.post("/parts/<any(url_words, matching, filter_words, dialect, retry, times, preview):part>")
@@ -220,6 +222,8 @@ def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Respon
     """Render the form, or only one block of it for htmx."""
     form, hook, work, here = draft.form, draft.hook, current_work(), access.place().organization
     types = catalogue.all_of(work, organization_number=here.number)
+    usual_retry = defaults.retry_of(work.settings, here.retry_schedule)
+    form.name_default(times_of(None, default=usual_retry))
     form.prepare_oms(hook)
     seen = type_hours.last_seen(work, organization_number=here.number)
     known = picker.known_types(types, seen=seen, since=work.now() - SEEN_LATELY)
@@ -242,17 +246,17 @@ def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Respon
         is_refused=status == WRONG and block == "trial" and hx.wants_fragment(),
         action=url_for("hooks.update", hook_id=hook.id) if hook else url_for("hooks.create"),
         parts={name: url_for("hooks.part", part=name, hook=hook.id if hook else None) for name in VIEWS},
-        url_words=_url_words(form),
+        url_words=_url_words(form, is_being_typed=block == "url_words"),
         picker=picker.arranged(known, names=form.event_types.data, groups=form.event_groups.data),
         matching=matched,
         filter_words=filter_words((form.filter.data or "").strip(), wanted=form.subscription, types=types),
         sources=sources.all_of(work, organization_number=here.number),
         headers=header_rows(hook),
         retry_fields=fields_of(form.retry_kind.data or ""),
-        times=times_of(retry, default=work.settings.default_retry),
+        times=times_of(retry, default=usual_retry),
         retry_problem=retry_problem,
         limits=LIMITS,
-        default_timeout=work.settings.timeout,
+        default_timeout=defaults.timeout_of(work.settings, here.timeout_s),
         has_password=has_password(hook),
         preview=_preview(form, hook, types, matched),
     )
@@ -266,7 +270,17 @@ def _names() -> list[str]:
     return [*catalogue.names(work, organization_number=number), *lately]
 
 
-def _url_words(form: HookForm) -> UrlWords:
+def _saved(hook: Hook, message: str) -> Response:
+    """Lead to the hook; say so when nobody knows its host, since deliveries will fail."""
+    target = check_url(hook.url, policy=current_work().settings.target_policy)
+    tone: hx.Tone = "good"
+    if is_unknown(target):
+        message = f"{name_of(hook)} is saved, but {display_host(target.host)} could not be found just now."
+        tone = "warn"
+    return hx.redirect_to(url_for("hooks.show", hook_id=hook.id), message=message, tone=tone)
+
+
+def _url_words(form: HookForm, *, is_being_typed: bool) -> UrlWords:
     """Check the URL as saving would, and say where requests go."""
     url = (form.url.data or "").strip()
     if not url or form.url.errors:
@@ -275,6 +289,8 @@ def _url_words(form: HookForm) -> UrlWords:
         target = check_url(url, policy=current_work().settings.target_policy)
     except Refused as error:
         return UrlWords("bad", error.message)
+    if is_being_typed and is_unknown(target):
+        return UrlWords("wait", f"{display_host(target.host)} cannot be found just now. It can be saved all the same.")
     if target.is_bin:
         return UrlWords("good", "This is a bin of Hookyard's own receiver.")
     if target.scheme == "http" and not is_loopback(target.host):

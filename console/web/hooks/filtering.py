@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from console.core.errors import Refused
+from console.core.filter_hints import hints
 from console.core.filters import Reading, check_filter, read, values_read
 from console.core.patterns import Subscription, is_pattern
 from console.extensions import current_work
@@ -18,13 +19,17 @@ from console.web import access
 
 @dataclass(frozen=True, slots=True)
 class FilterWords:
-    """What is said under the filter: *problem*, or what it gives for a *sample_of* a type and for the latest events."""
+    """What is said under the filter: *problem*, or what it gives for a *sample_of* a type and for the latest events.
+
+    *hints* are about comparisons that can hardly be meant so.
+    """
 
     problem: str = ""
     sample_of: str = ""
     reading: Reading | None = None
     values: tuple[tuple[str, str], ...] = ()
     trial: FilterTrial | None = None
+    hints: tuple[str, ...] = ()
 
 
 def filter_words(expression: str, *, wanted: Subscription, types: Sequence[EventType]) -> FilterWords | None:
@@ -40,6 +45,12 @@ def filter_words(expression: str, *, wanted: Subscription, types: Sequence[Event
     number = access.place().organization.number
     trial = explaining.try_filter(current_work(), organization_number=number, wanted=replace(wanted, filter=expression))
     if sample is None:
-        return FilterWords(trial=trial)
+        return FilterWords(trial=trial, hints=tuple(hints(expression)))
     payload = json.loads(json.dumps(sample.sample))
-    return FilterWords("", sample.name, read(expression, payload), tuple(values_read(expression, payload)), trial)
+    return FilterWords(
+        sample_of=sample.name,
+        reading=read(expression, payload),
+        values=tuple(values_read(expression, payload)),
+        trial=trial,
+        hints=tuple(hints(expression, payload)),
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import request
-from wtforms import BooleanField, Field, HiddenField, IntegerField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, Field, HiddenField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Optional
 
 from console.core.catalogue import OMS
@@ -20,9 +20,10 @@ from console.extensions import current_work
 from console.models import Hook
 from console.services import hooks
 from console.services.hook_fields import LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, UNSET, HookDraft
-from console.web.forms import accept, options
+from console.web.filters import plural
+from console.web.forms import WholeNumber, accept, options
 from console.web.hooks import oms
-from console.web.hooks.retries import KINDS, parameters_of, retry_of
+from console.web.hooks.retries import KINDS, Times, parameters_of, retry_of
 
 ANY, SOME, NONE = "any", "some", "none"
 DEFAULT_IN_FLIGHT = 16
@@ -47,17 +48,6 @@ class ListField(Field):
     def process_formdata(self, valuelist: list[Any]) -> None:
         """Take them as they are."""
         self.data = [value for value in valuelist if value]
-
-
-class WholeNumber(IntegerField):
-    """An integer that may be left out, with words of ours when it is none."""
-
-    def process_formdata(self, valuelist: list[Any]) -> None:
-        """Read it; raise ValueError, as WTForms wants it."""
-        try:
-            super().process_formdata(valuelist)
-        except ValueError as error:
-            raise ValueError("Give a whole number.") from error
 
 
 class HookForm(oms.OmsPart):
@@ -113,6 +103,11 @@ class HookForm(oms.OmsPart):
         return Subscription.of(
             self.wanted_types, all_events=bool(self.all_events.data), groups=self.event_groups.data, sources=sources
         )
+
+    def name_default(self, times: Times) -> None:
+        """Say beside "Default" what it comes to."""
+        words = f"Default ({plural(times.attempts, 'attempt')} over {times.gives_up})"
+        self.retry_kind.choices = options({**KINDS, "": words})
 
     def add_pattern(self, pattern: str) -> None:
         """Put a pattern in the place of the name that it was offered for."""

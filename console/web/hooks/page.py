@@ -13,17 +13,16 @@ from console.core.permissions import Permission
 from console.core.retry import read_stored
 from console.extensions import current_work
 from console.models import Delivery, Hook
-from console.services import audit, catalogue, deliveries, hooks, stats
+from console.services import audit, catalogue, defaults, deliveries, dialect_words, hooks, stats
 from console.services.audit import AuditFilter
 from console.services.delivery_filters import DeliveryFilter
-from console.services.stats import Period
 from console.web import access, hx, once
 from console.web.delivery_rows import rows_of
 from console.web.hooks.form import FORMAT_NAMES
 from console.web.hooks.retries import times_of
 from console.web.hooks.shared import health_of, hears, hook_of, name_of, pages
 from console.web.hooks.testing import TestForm, find_result, first_type_of
-from console.web.series import answer_bars
+from console.web.series import PERIODS, answer_bars, period_asked, periods
 
 RECENT, CHANGES = 8, 5
 ACTIONS = {
@@ -42,8 +41,8 @@ ACTIONS = {
 @pages.get("/<uuid:hook_id>")
 @access.requires(Permission.WEBHOOKS_VIEW)
 def show(hook_id: UUID) -> Response:
-    """Show a hook."""
-    return render(hook_of(hook_id))
+    """Show a hook; its chart alone when another period is asked for."""
+    return render(hook_of(hook_id), block="answers")
 
 
 @pages.get("/<uuid:hook_id>/live")
@@ -63,7 +62,8 @@ def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block
     """Render the hook's page, or one block of it for htmx."""
     work, number = current_work(), hook.organization_number
     tested = request.args.get("test", type=UUID)
-    overview = stats.overview(work, organization_number=number, period=Period.DAY, hook_number=hook.number)
+    period = period_asked()
+    overview = stats.overview(work, organization_number=number, period=period, hook_number=hook.number)
     changes = audit.find(
         work,
         organization_number=number,
@@ -78,16 +78,19 @@ def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block
         hears=hears(hook),
         format_name=FORMAT_NAMES.get(hook.payload_format, hook.payload_format),
         headers=list(hooks.headers_of(work, hook)),
-        times=times_of(hook.retry, default=work.settings.default_retry),
-        policy=read_stored(hook.retry, default=work.settings.default_retry)[0],
-        timeout=hook.timeout_s or work.settings.timeout,
+        times=times_of(hook.retry, default=defaults.policy_for(work, hook)),
+        policy=read_stored(hook.retry, default=defaults.policy_for(work, hook))[0],
+        timeout=defaults.timeout_for(work, hook),
         type_names=catalogue.names(work, organization_number=number),
         test=test or TestForm(first_type_of(hook)),
         result=find_result(hook, tested) if tested else None,
         chart=answer_bars(overview),
+        period_words=PERIODS[period],
+        periods=periods("hooks.show", chosen=period, hook_id=hook.id),
+        faces=dialect_words.faces_of(work, hook, organization_slug=access.place().organization.slug),
         total=overview.total,
         changes=[(entry, ACTIONS.get(entry.action, "changed it")) for entry in changes if entry.action in ACTIONS],
-        fresh_secret=once.take(hook.id) if block is None else None,
+        fresh_secret=None if hx.wants_fragment() else once.take(hook.id),
     )
 
 

@@ -11,14 +11,14 @@ from console.core.retry import RetryPolicy, parse_retry
 from console.web.filters import duration
 
 KINDS = {
-    "": "The usual schedule",
+    "": "Default",
     "fixed": "The same wait every time",
     "linear": "A little longer every time",
     "exponential": "A multiple every time",
     "random": "Any wait between two",
     "list": "A list of waits",
 }
-"""The kinds by the name that a policy is stored with; none is the schedule of the installation."""
+"""The kinds by the name that a policy is stored with; none is the default of the organization."""
 
 PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "": (),
@@ -29,7 +29,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "list": ("delays",),
 }
 EVERYWHERE = ("attempts", "jitter", "expires_after")
-"""What every kind but the usual schedule may say too."""
+"""What every kind but the default may say too."""
 
 LONGEST_LIST = 12
 
@@ -51,7 +51,7 @@ def fields_of(kind: str) -> tuple[str, ...]:
 
 
 def retry_of(kind: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Make the object of a policy from what was typed, None for the usual schedule; raise Invalid for no number."""
+    """Make the object of a policy from what was typed, None for the default; raise Invalid for no number."""
     if not kind:
         return None
     wrong: list[FieldError] = []

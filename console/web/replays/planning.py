@@ -13,7 +13,7 @@ from console.core.errors import Conflict, Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook, Which
-from console.services import catalogue, hooks, replays
+from console.services import catalogue, deliveries, hooks, replays
 from console.services.delivery_filters import DeliveryFilter
 from console.services.hooks import HookFilter
 from console.services.replaying import pace
@@ -28,6 +28,7 @@ from console.web.deliveries.asking import (
     states_named,
 )
 from console.web.delivery_rows import name_of
+from console.web.filters import with_query
 from console.web.lists import Chip
 from console.web.periods import Period
 from console.web.replays.shared import WHICH_WORDS, WRONG, pages, title_of
@@ -60,6 +61,14 @@ class Asked:
     period: Period = EVER
     failing_since: datetime | None = None
     problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """Deliveries that have not failed for good: how many there are, and where they are seen."""
+
+    count: int
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +186,38 @@ def _page(asked: Asked) -> Response:
         chips=_chips(asked),
         kept={name: request.values[name] for name in NARROWING if request.values.get(name)},
         conditions=_conditions(asked) if plan is not None and not plan.shares else [],
+        retrying=_retrying(asked) if plan is not None else None,
         skips=[(SKIP_WORDS[skip], count) for skip, count in plan.skips.items()] if plan else [],
         most_shares=MOST_SHARES,
         local=_local,
         exact=EXACT,
         name_of=name_of,
     )
+
+
+def _retrying(asked: Asked) -> Retrying | None:
+    """Count what a replay of failures does not cover because it has not failed yet: it waits for its next attempt."""
+    draft = asked.draft
+    if draft.which is not Which.FAILED or draft.narrowed != DeliveryFilter() or len(draft.event_types) > 1:
+        return None
+    number = access.place().organization.number
+    wanted = DeliveryFilter(
+        hook_number=draft.hook.number if draft.hook else None,
+        event_type=next(iter(draft.event_types), None),
+        states=STATES["waiting"][1],
+        since=draft.since,
+        until=draft.until,
+    )
+    count = deliveries.count(current_work(), organization_number=number, wanted=wanted)
+    url = with_query(
+        url_for("deliveries.index"),
+        {"state": ["waiting"]},
+        hook=draft.hook.id if draft.hook else None,
+        event_type=wanted.event_type,
+        from_=draft.since.isoformat() if draft.since else None,
+        until=draft.until.isoformat() if draft.until else None,
+    )
+    return Retrying(count, url) if count else None
 
 
 def _local(moment: datetime | None) -> str:

@@ -1,19 +1,27 @@
-"""The organization itself: its name, its configuration as a file, its end."""
+"""The organization itself: its name, its defaults, its configuration as a file, its end."""
 
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass
 
 from flask import Response, url_for
 from wtforms import StringField
-from wtforms.validators import DataRequired
+from wtforms.validators import DataRequired, Optional
 
 from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.services import accounts, closing, exporting
+from console.models import Organization
+from console.services import accounts, closing, defaults, exporting
+from console.services.defaults import KIB, Choice
+from console.services.event_drafts import LEAST_LONGEST_PAYLOAD, LONGEST_PAYLOAD
+from console.services.hook_fields import LONGEST_TIMEOUT_S
 from console.web import access, downloads, hx
-from console.web.forms import Form, accept, text_of
+from console.web.filters import plural
+from console.web.forms import Form, WholeNumber, accept, text_of
+from console.web.hooks.retries import times_of
 from console.web.settings.shared import WRONG, pages, tabs
 
 
@@ -21,6 +29,38 @@ class NameForm(Form):
     """The name that people see."""
 
     name = StringField("Name", [DataRequired("Give the organization a name.")])
+
+
+class DefaultsForm(Form):
+    """What holds for hooks that say nothing of their own; empty fields leave it to the installation."""
+
+    retry_schedule = StringField("Retry schedule")
+    timeout_s = WholeNumber("Timeout in seconds", [Optional()])
+    retention_days = WholeNumber("Retention in days", [Optional()])
+    largest_payload = WholeNumber("Largest payload in KiB", [Optional()])
+
+    @property
+    def choice(self) -> Choice:
+        """What was typed."""
+        kib = self.largest_payload.data
+        return Choice(
+            retry_schedule=re.sub(r"\s*,\s*", ",", text_of(self.retry_schedule).strip()) or None,
+            timeout_s=self.timeout_s.data,
+            retention_days=self.retention_days.data,
+            largest_payload=None if kib is None else kib * KIB,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What holds where the organization has not chosen, and what it can choose; sizes in KiB."""
+
+    retry: str
+    timeout: int
+    longest_timeout: int
+    retention: int
+    least_payload: int
+    longest_payload: int
 
 
 class CloseForm(Form):
@@ -51,6 +91,21 @@ def organization_rename() -> Response:
     return _page(name_form=form, status=WRONG)
 
 
+@pages.post("/organization/defaults")
+@access.requires(Permission.ADMIN)
+def organization_defaults() -> Response:
+    """Change what holds for hooks that say nothing of their own."""
+    form = DefaultsForm()
+    if form.validate():
+        try:
+            defaults.change(current_work(), organization=access.place().organization, choice=form.choice)
+        except Invalid as error:
+            accept(form, error=error)
+        else:
+            return hx.redirect_to(url_for("settings.organization"), message="The defaults are saved.")
+    return _page(defaults_form=form, status=WRONG)
+
+
 @pages.get("/organization.json")
 @access.requires(Permission.ADMIN)
 def organization_export() -> Response:
@@ -77,12 +132,46 @@ def organization_close() -> Response:
     return _page(close_form=form, status=WRONG)
 
 
-def _page(*, name_form: NameForm | None = None, close_form: CloseForm | None = None, status: int = 200) -> Response:
+def _page(
+    *,
+    name_form: NameForm | None = None,
+    defaults_form: DefaultsForm | None = None,
+    close_form: CloseForm | None = None,
+    status: int = 200,
+) -> Response:
+    here = access.place().organization
     return hx.page(
         "settings/organization.html",
         status=status,
         tabs=tabs(),
-        here=access.place().organization,
-        name_form=name_form or NameForm(formdata=None, name=access.place().organization.name),
+        here=here,
+        name_form=name_form or NameForm(formdata=None, name=here.name),
+        defaults_form=defaults_form or _defaults_of(here),
+        usual=_usual(here),
         close_form=close_form or CloseForm(formdata=None),
+    )
+
+
+def _defaults_of(here: Organization) -> DefaultsForm:
+    return DefaultsForm(
+        formdata=None,
+        data={
+            "retry_schedule": (here.retry_schedule or "").replace(",", ", "),
+            "timeout_s": here.timeout_s,
+            "retention_days": here.retention_days,
+            "largest_payload": here.largest_payload // KIB if here.largest_payload else None,
+        },
+    )
+
+
+def _usual(here: Organization) -> Usual:
+    settings = current_work().settings
+    times = times_of(None, default=defaults.retry_of(settings, here.retry_schedule))
+    return Usual(
+        retry=f"{plural(times.attempts, 'attempt')} over {times.gives_up}",
+        timeout=settings.timeout,
+        longest_timeout=LONGEST_TIMEOUT_S,
+        retention=settings.retention_days,
+        least_payload=LEAST_LONGEST_PAYLOAD // KIB,
+        longest_payload=LONGEST_PAYLOAD // KIB,
     )

@@ -36,10 +36,9 @@ def number() -> int:
 
 
 def tabs() -> list[Tab]:
-    """Give the sections that this person may see."""
-    held, endpoint = access.place().permissions, request.endpoint or ""
-    return [
-        Tab(label, url_for(name), endpoint.startswith(name.removesuffix("s")))
-        for label, name, permission in SECTIONS
-        if grants(held, permission)
-    ]
+    """Give the sections that this person may see; the installation's own is for its staff."""
+    held, endpoint, someone = access.place().permissions, request.endpoint or "", access.person()
+    seen = [(label, name) for label, name, permission in SECTIONS if grants(held, permission)]
+    if someone is not None and someone.user.is_staff:
+        seen.append(("System", "settings.system"))
+    return [Tab(label, url_for(name), endpoint.startswith(name.removesuffix("s"))) for label, name in seen]

@@ -13,7 +13,7 @@ from console.core.catalogue import PRETIX
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook
-from console.services import dialect_hooks, hooks
+from console.services import dialect_hooks, dialect_words, hooks
 from console.services.dialect_hooks import HooksWanted
 from console.services.tokens import Principal
 from console.services.work import Work
@@ -50,7 +50,7 @@ def index(**_place: str) -> Response:
     filters.finish()
     work = current_work()
     organization_number = drf.organization_number()
-    action_types = webhooks.action_types_of(work, organization_number=organization_number)
+    action_types = dialect_words.action_types_of(work, organization_number=organization_number)
     found = dialect_hooks.numbers(
         work, organization_number=organization_number, can_say=webhooks.can_say(action_types), wanted=wanted
     )
@@ -115,7 +115,7 @@ def _get(work: Work, text: str) -> Hook:
     if number is None:
         raise drf.not_found(pretix.not_found)
     organization_number = drf.organization_number()
-    action_types = webhooks.action_types_of(work, organization_number=organization_number)
+    action_types = dialect_words.action_types_of(work, organization_number=organization_number)
     return dialect_hooks.get(
         work, organization_number=organization_number, number=number, can_say=webhooks.can_say(action_types)
     )

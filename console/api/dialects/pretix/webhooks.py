@@ -11,9 +11,9 @@ from sqlalchemy import Row
 
 from console.api.dialects import drf
 from console.api.dialects.drf import ErrorAnswer, Field, Given, Wrong, fields
-from console.core.catalogue import PRETIX, packaged_names
+from console.core.catalogue import PRETIX
 from console.models import Hook
-from console.services import catalogue, dialect_hooks, sources
+from console.services import dialect_hooks, dialect_words, sources
 from console.services.dialect_hooks import CanSay
 from console.services.hooks import HookDraft
 from console.services.work import Work
@@ -43,14 +43,9 @@ def can_say(action_types: Collection[str]) -> CanSay:
     """Make what says whether pretix has words for a hook: all that it subscribes to are names of *action_types*."""
 
     def judge(hook: Hook | Row[Any]) -> bool:
-        return not hook.all_events and not hook.event_groups and all(name in action_types for name in hook.event_types)
+        return not dialect_words.pretix_lacks(hook, action_types=action_types)
 
     return judge
-
-
-def action_types_of(work: Work, *, organization_number: int) -> frozenset[str]:
-    """Give the action types that exist: pretix's, and those that the organization added, as plugins of pretix do."""
-    return packaged_names(PRETIX).union(catalogue.own_names(work, organization_number=organization_number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +144,7 @@ def _draft(given: Mapping[str, Any], *, hook: Hook | None) -> HookDraft:
 def _fields(work: Work, organization_number: int, *, kept_url: str | None) -> tuple[Field, ...]:
     """Say what a body may hold, in the order of the answer."""
     slugs = {source.slug for source in sources.all_of(work, organization_number=organization_number)}
-    names = action_types_of(work, organization_number=organization_number)
+    names = dialect_words.action_types_of(work, organization_number=organization_number)
     url = fields.url(policy=work.settings.target_policy, max_length=LONGEST_URL, kept=kept_url)
     comment = fields.text(max_length=LONGEST_COMMENT, may_be_blank=True)
 

@@ -20,7 +20,7 @@ from console.core.permissions import Permission
 from console.core.redact import MASK
 from console.extensions import current_work
 from console.models import Hook
-from console.services import hooks, unique_urls
+from console.services import defaults, dialect_words, hooks, unique_urls
 from console.services.hooks import HookDraft, HookFilter
 from console.services.work import Work
 
@@ -106,7 +106,7 @@ def test(webhook_id: str) -> Response:
         hook = _get(work, hook_id)
         if not hook.is_active:
             raise Conflict("Webhook is disabled", code="disabled")
-        timeout_s = hook.timeout_s or work.settings.timeout
+        timeout_s = defaults.timeout_for(work, hook)
         sent = trial.begin(work, hook=hook)
     trial.await_outcome(work, sent, timeout_s=timeout_s)
     return _empty()
@@ -117,7 +117,7 @@ def test(webhook_id: str) -> Response:
 
 def is_visible(hook: Hook) -> bool:
     """Say whether ``events`` can tell what *hook* subscribes to."""
-    return not hook.all_events and not hook.event_groups
+    return not dialect_words.web_v1_lacks(hook)
 
 
 def shown(work: Work, hook: Hook) -> dict[str, Any]:

@@ -30,12 +30,17 @@ class UnfitError(HookyardError):
 
 @dataclass(frozen=True, slots=True)
 class RedisFacts:
-    """What a Redis says about itself; *policy* and *keeps_log* are None when it does not tell."""
+    """What a Redis says about itself; *policy*, *keeps_log* and *memory_bytes* are None when it does not tell.
+
+    *most_memory_bytes* is its maxmemory, 0 for none.
+    """
 
     version: str
     policy: str | None
     keeps_log: bool | None
     clock: datetime
+    memory_bytes: int | None = None
+    most_memory_bytes: int = 0
 
     @property
     def is_recent(self) -> bool:
@@ -71,6 +76,8 @@ def redis_facts(url: str) -> RedisFacts:
         policy=memory.get("maxmemory_policy"),
         keeps_log=bool(persistence["aof_enabled"]) if "aof_enabled" in persistence else None,
         clock=datetime.fromtimestamp(seconds + microseconds / 1_000_000, UTC),
+        memory_bytes=memory.get("used_memory"),
+        most_memory_bytes=int(memory.get("maxmemory") or 0),
     )
 
 

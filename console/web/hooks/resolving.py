@@ -1,0 +1,37 @@
+"""Whether a host name is known to the DNS right now: a hint for whoever saves a hook, no condition."""
+
+from __future__ import annotations
+
+import socket
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from console.core.targets import Target
+
+PATIENCE_S = 1.0
+"""So long somebody who saves a hook may be kept waiting; getaddrinfo has no limit of its own."""
+_UNKNOWN = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+
+lookup = socket.getaddrinfo
+
+
+def is_unknown(target: Target) -> bool:
+    """Say whether the DNS knows no such name; what cannot be found out in a moment counts as known."""
+    if target.is_bin:
+        return False
+    answers: SimpleQueue[bool] = SimpleQueue()
+    Thread(target=lambda: answers.put(_ask(target)), daemon=True).start()
+    try:
+        return answers.get(timeout=PATIENCE_S)
+    except Empty:
+        return False
+
+
+def _ask(target: Target) -> bool:
+    try:
+        lookup(target.host.strip("[]"), target.port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        return error.errno in _UNKNOWN
+    except (OSError, UnicodeError):
+        return False
+    return False
