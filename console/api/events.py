@@ -29,7 +29,7 @@ from console.core.permissions import Permission
 from console.extensions import current_work
 from console.services import deliveries, publishing
 from console.services import events as cases
-from console.services.deliveries import DeliveryFilter
+from console.services.delivery_filters import DeliveryFilter
 from console.services.event_drafts import LONGEST_KEY, EventDraft
 from console.services.events import EventFilter
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload
 from console.core.errors import Conflict, Invalid, NotFound
 from console.models import Delivery, Event, Hook, Replay, ReplayPart, ReplayState, Which
 from console.services import audit, queries
-from console.services.deliveries import DeliveryFilter
+from console.services.delivery_filters import DeliveryFilter
 from console.services.replaying import pace, steps, stopping
 from console.services.replaying.missed import missed, targets
 from console.services.replaying.selection import (

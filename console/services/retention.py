@@ -13,7 +13,7 @@ from sqlalchemy import TextClause, bindparam, select, text
 from console.database import read_only
 from console.models import Organization
 from console.models.base import Moment
-from console.services import pruning
+from console.services import organization_hours, pruning
 from console.services.pruning import ALL, START, Place
 from console.services.work import Work
 
@@ -127,7 +127,7 @@ def _delete_others(work: Work) -> int:
     for statement, kept in _OTHERS:
         with work.transaction():
             total += _rows(work.session.execute(statement, {"until": work.now() - kept}))
-    return total
+    return total + organization_hours.forget(work, until=work.now() - ROLLUPS_KEPT)
 
 
 def _rows(result: object) -> int:

@@ -19,7 +19,7 @@ from console.models import (
     Which,
 )
 from console.services import deliveries, hooks, publishing, replays, sources
-from console.services.deliveries import DeliveryFilter
+from console.services.delivery_filters import DeliveryFilter
 from console.services.event_drafts import EventDraft
 from console.services.replaying import missed, pace
 from console.services.replays import Skip

@@ -14,7 +14,7 @@ from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook, Which
 from console.services import catalogue, deliveries, hooks, replays
-from console.services.deliveries import DeliveryFilter
+from console.services.delivery_filters import DeliveryFilter
 from console.services.hooks import HookFilter
 from console.services.replaying import pace
 from console.services.replays import SKIP_WORDS, Plan, ReplayDraft
