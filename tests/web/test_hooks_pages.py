@@ -296,3 +296,9 @@ def test_the_page_says_which_apis_show_the_hook_and_why_others_do_not(signed_in,
     found = {row.select_one(".badge").get_text(strip=True): row.get_text(" ", strip=True) for row in rows}
     assert {name for name, words in found.items() if "Not shown" not in words} == shown
     assert len(found) == 5
+
+
+def test_a_test_is_one_click_away(signed_in, ada, scene) -> None:
+    page = signed_in(ada).see(f"/o/acme/hooks/{scene.hook().id}")
+
+    assert page.select_one("#test form button#send-test").get_text(strip=True) == "Send test"
