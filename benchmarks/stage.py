@@ -16,7 +16,18 @@ from benchmarks.product import PASSWORD
 from console.core.ids import uuid7
 from console.core.permissions import Permission
 from console.models import AuditEntry, BinRequest, Delivery, Event, Hook, Organization, Replay, ReplayPart, User
-from console.services import accounts, bins, catalogue, deliveries, hooks, organization_hours, sources, tokens, trials
+from console.services import (
+    accounts,
+    bins,
+    catalogue,
+    deliveries,
+    hooks,
+    organization_hours,
+    organizations,
+    sources,
+    tokens,
+    trials,
+)
 from console.services.hook_fields import HookDraft
 from console.services.work import Work
 
@@ -86,7 +97,7 @@ def set_up(place: Place, *, count: int) -> Scene:
 
 
 def _people(work: Work) -> User:
-    accounts.create_organization(work, slug=SLUG)
+    organizations.create(work, slug=SLUG)
     people = [
         accounts.create_user(
             work,
