@@ -8,7 +8,7 @@ from sqlalchemy import select
 from console.core.errors import Conflict, Invalid, NotFound, TooMany
 from console.core.outcomes import Outcome
 from console.models import Delivery, Hook, HookSecret
-from console.services import deliveries, hooks, publishing, recipients, retention, stats, sweeping, trials
+from console.services import deliveries, hooks, publishing, recipients, repairing, retention, stats, trials
 from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
 from console.services.hooks import HookFilter
@@ -55,7 +55,7 @@ def test_a_failed_test_is_not_sent_again(work: Work, ada) -> None:
 def test_the_sweeper_leaves_its_waiting_test_alone(work: Work, ada) -> None:
     send(work, ada)
 
-    sweeping.settle(work)
+    repairing.settle(work)
 
     assert work.session.scalar(select(Delivery.state)) == "pending"
 
