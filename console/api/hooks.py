@@ -31,8 +31,8 @@ from console.core.permissions import Permission
 from console.core.redact import MASK
 from console.extensions import current_work
 from console.models import Hook as HookRow
+from console.services import backlogs, hook_health, hook_secrets, stats
 from console.services import deliveries as delivery_cases
-from console.services import hook_health, stats
 from console.services import hooks as cases
 from console.services.hooks import HookDraft, HookFilter
 from console.services.work import Work
@@ -174,7 +174,7 @@ def rotate(hook_id: UUID, json_data: Rotation) -> HookWithSecret:
     The old ones sign beside it for ``overlap_seconds``. The answer holds the new secret, this once.
     """
     work = current_work()
-    made = cases.rotate_secret(work, hook=_get(work, hook_id), overlap_s=json_data.overlap_seconds)
+    made = hook_secrets.rotate(work, hook=_get(work, hook_id), overlap_s=json_data.overlap_seconds)
     return shown.hook_with_secret(work, made)
 
 
@@ -192,7 +192,7 @@ def figures(hook_id: UUID) -> HookStats:
         stats.overview(work, organization_number=organization_number(), hook_number=hook.number, period=period)
         for period in (stats.Period.DAY, stats.Period.WEEK)
     )
-    waiting = cases.waiting_of(work, hook)
+    waiting = backlogs.waiting_of(work, hook)
     return HookStats(
         last_24_hours=shown.figures(day.total),
         last_7_days=shown.figures(week.total),
@@ -219,6 +219,6 @@ def _draft(work: Work, body: Input, *, names: Any, hook: HookRow | None) -> Hook
         fields["rate_limit"] = fields["rate_limit"].model_dump()
     headers = fields.get("headers") or {}
     if hook is not None and MASK in headers.values():
-        stored = cases.headers_of(work, hook)
+        stored = hook_secrets.headers_of(work, hook)
         fields["headers"] = {name: stored.get(name, text) if text == MASK else text for name, text in headers.items()}
     return HookDraft(**fields)
