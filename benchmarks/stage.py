@@ -20,7 +20,7 @@ from console.services import (
     accounts,
     bins,
     catalogue,
-    deliveries,
+    hook_tests,
     hooks,
     organization_hours,
     organizations,
@@ -72,7 +72,7 @@ def set_up(place: Place, *, count: int) -> Scene:
         last = session.scalars(select(Delivery.number).order_by(Delivery.number.desc()).limit(1)).one()
         replay = _replays(place, work, organization, ada, made, last=last)
         _others(place, work, organization, ada, bin_.number)
-        test = deliveries.send_test(work, hook=made[0])
+        test = hook_tests.send(work, hook=made[0])
         trial = trials.send(
             work,
             organization_number=organization.number,

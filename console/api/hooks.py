@@ -31,8 +31,7 @@ from console.core.permissions import Permission
 from console.core.redact import MASK
 from console.extensions import current_work
 from console.models import Hook as HookRow
-from console.services import backlogs, hook_health, hook_secrets, stats
-from console.services import deliveries as delivery_cases
+from console.services import backlogs, hook_health, hook_secrets, hook_tests, stats
 from console.services import hooks as cases
 from console.services.hooks import HookDraft, HookFilter
 from console.services.work import Work
@@ -158,7 +157,7 @@ def test(hook_id: UUID, query_data: WaitQuery, json_data: HookTest) -> tuple[Del
     """
     work = current_work()
     payload = payload_as_sent() if "payload" in json_data.model_fields_set else None
-    sent = delivery_cases.send_test(work, hook=_get(work, hook_id), event_type=json_data.event_type, payload=payload)
+    sent = hook_tests.send(work, hook=_get(work, hook_id), event_type=json_data.event_type, payload=payload)
     delivery, is_finished = outcome_of(work, sent, wait_s=query_data.wait)
     location = url_for("api_deliveries.read", delivery_id=delivery.id)
     return shown.delivery_with_attempts(work, delivery), 200 if is_finished else 202, {"Location": location}

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from console.core.errors import TooMany
 from console.models import Delivery, Hook
-from console.services import deliveries, hook_secrets, hooks
+from console.services import hook_secrets, hook_tests, hooks
 from console.services.hook_fields import UNSET, HookDraft
 from console.services.work import Work
 
@@ -46,7 +46,7 @@ def send(
         draft=plain,
         is_trial=True,
     )
-    return deliveries.send_test(work, hook=made.hook, event_type=event_type)
+    return hook_tests.send(work, hook=made.hook, event_type=event_type)
 
 
 def _check_rate(work: Work, organization_number: int) -> None:

@@ -14,7 +14,7 @@ from console.core.errors import Conflict, Invalid, Unauthenticated
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Bin, BinRequest, Delivery, Hook
-from console.services import bins, deliveries, first_setup, hooks
+from console.services import bins, deliveries, first_setup, hook_tests, hooks
 from console.services.delivery_filters import DeliveryFilter
 from console.services.hook_fields import HookDraft
 from console.services.hooks import HookFilter
@@ -168,7 +168,7 @@ def send_test() -> Response:
     """Take the third step."""
     steps = how_far()
     if steps.hook is not None and not steps.is_under_way:
-        deliveries.send_test(current_work(), hook=steps.hook)
+        hook_tests.send(current_work(), hook=steps.hook)
     return _stepped()
 
 

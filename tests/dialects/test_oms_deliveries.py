@@ -16,7 +16,7 @@ from sqlalchemy import select
 from console.core import signing
 from console.core.errors import Invalid
 from console.models import Delivery, Event, Hook
-from console.services import callbacks, deliveries, hook_secrets, hooks, publishing
+from console.services import callbacks, hook_secrets, hook_tests, hooks, publishing
 from console.services.callbacks import Attempted
 from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft
@@ -334,7 +334,7 @@ def test_an_answer_to_a_callbacks_event_is_not_published_again(
 def test_a_test_publishes_nothing(ada_api: Any, work: Work, receiver: Receiver) -> None:
     receiver.answer = (200, {}, b'{"order": 1}')
     made = make(ada_api, target_url=receiver.url, callback="publish_response")
-    deliveries.send_test(at_present(work), hook=row_of(work, made))
+    hook_tests.send(at_present(work), hook=row_of(work, made))
 
     deliver(work)
 

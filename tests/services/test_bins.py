@@ -12,7 +12,7 @@ from console.core.errors import Invalid, NotFound, TooLarge, TooMany
 from console.core.redact import MASK
 from console.core.signing import sign
 from console.models import BinRequest
-from console.services import bins, deliveries, hook_secrets, hooks
+from console.services import bins, hook_secrets, hook_tests, hooks
 from console.services.hook_fields import HookDraft
 from console.services.keys import KeyRing
 from console.services.work import Work
@@ -38,7 +38,7 @@ def _delivery(work: Work, person: Any) -> Any:
         author_number=person.user.number,
         draft=HookDraft(url="https://example.com/hook", all_events=True),
     )
-    delivery = deliveries.send_test(work, hook=made.hook)
+    delivery = hook_tests.send(work, hook=made.hook)
     return str(delivery.id), made.hook, made.secret
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from console.core.outcomes import Outcome
 from console.models import Delivery, Destination, Hook, HookState, Turn
-from console.services import deliveries, due, hooks, repairing, results, stepped_clocks, unsent
+from console.services import deliveries, due, hook_tests, hooks, repairing, results, stepped_clocks, unsent
 from console.services.hook_fields import HookDraft
 from console.services.unsent import Fate
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
@@ -226,7 +226,7 @@ def test_what_a_person_asks_for_does_not_wait_for_the_destination(work: Work, ad
     all_due(work)
     [number, *_] = publish(work, ada)
     if ask == "test":
-        number = deliveries.send_test(work, hook=dead[0]).number
+        number = hook_tests.send(work, hook=dead[0]).number
     else:
         deliveries.resend(work, delivery=delivery(work, number))
 

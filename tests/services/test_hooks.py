@@ -11,7 +11,7 @@ from console.core.errors import Conflict, Invalid, NotFound
 from console.core.health import Health
 from console.core.rollups import hour_of
 from console.models import AuditEntry, Delivery, DeliveryState, Hook, HookHour, Turn
-from console.services import deliveries, hook_health, hook_secrets, hooks, publishing
+from console.services import deliveries, hook_health, hook_secrets, hook_tests, hooks, publishing
 from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft, HookFilter
 from console.services.work import Work
@@ -248,7 +248,7 @@ def test_a_test_send_is_one_delivery_to_that_hook_only(work: Work, ada, ring) ->
     make(work, ada)
     ring.lanes.clear()
 
-    delivery = deliveries.send_test(work, hook=hook, event_type="order.paid", payload=b'{"n": 1.10}')
+    delivery = hook_tests.send(work, hook=hook, event_type="order.paid", payload=b'{"n": 1.10}')
 
     assert states(work) == [DeliveryState.PENDING]
     assert (delivery.is_test, delivery.trigger, delivery.event_type) == (True, "test", "order.paid")
@@ -260,7 +260,7 @@ def test_a_test_send_is_one_delivery_to_that_hook_only(work: Work, ada, ring) ->
 def test_canceling_what_was_held_lets_be_what_is_being_sent(work: Work, ada) -> None:
     hook = make(work, ada, is_active=False).hook
     publish(work, ada)
-    deliveries.send_test(work, hook=hook)
+    hook_tests.send(work, hook=hook)
     held, sending = work.session.scalars(select(Delivery).order_by(Delivery.number))
     sending.state = DeliveryState.SENDING
     work.session.commit()

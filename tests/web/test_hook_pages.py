@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from console.models import Hook
-from console.services import audit, deliveries, hook_secrets, reveals
+from console.services import audit, hook_secrets, hook_tests, reveals
 from tests.web.hooks_stage import HOSTILE, finish, state_of
 
 # --- one hook -------------------------------------------------------------------------------------------------------
@@ -31,7 +31,7 @@ def test_the_page_of_a_hook_says_how_it_does_and_what_it_is(signed_in, ada, make
 
 def test_hostile_names_stay_text(signed_in, ada, make_hook, work) -> None:
     hook = make_hook(name=HOSTILE, description=HOSTILE, headers={"X-Own": "a"})
-    delivery = deliveries.send_test(work, hook=hook)
+    delivery = hook_tests.send(work, hook=hook)
     finish(work, delivery, body=HOSTILE.encode())
     browser = signed_in(ada)
 
