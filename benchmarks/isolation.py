@@ -40,7 +40,7 @@ from console.ring import RedisRing
 from console.services import beating, claims, publishing
 from console.services.event_drafts import EventDraft
 from console.services.keys import KeyRing
-from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
+from console.services.work import DELIVERIES, DELIVERIES_SLOW, SilentRing, Work
 from console.settings import Settings
 
 PUBLISHES_A_SECOND = 10
@@ -141,9 +141,8 @@ class Place:
 
     def work(self, session: Session) -> Work:
         """Give what services need."""
-        return Work(
-            session=session, settings=self.settings, keys=KeyRing([SECRET_KEY]), ring=RedisRing(self.settings.redis_url)
-        )
+        ring = RedisRing(self.settings.redis_url) if self.settings.redis_url else SilentRing()
+        return Work(session=session, settings=self.settings, keys=KeyRing([SECRET_KEY]), ring=ring)
 
 
 @contextmanager

@@ -32,13 +32,17 @@ class Receipt:
 
 
 class Ledger:
-    """Listens on loopback; answers what *answer* says (200), after *delay* seconds and not before its *gate* is open.
+    """Listens on *host*; answers what *answer* says (200), after *delay* seconds and not before its *gate* is open.
 
     *secrets* has the signing secret of each hook by path; a request of a path without one counts as unsigned.
     """
 
     def __init__(
-        self, answer: Callable[[str, str], int] = lambda _path, _id: 200, *, delay: Callable[[], float] = float
+        self,
+        answer: Callable[[str, str], int] = lambda _path, _id: 200,
+        *,
+        delay: Callable[[], float] = float,
+        host: str = "127.0.0.1",
     ) -> None:
         self.answer = answer
         self.delay = delay
@@ -47,7 +51,7 @@ class Ledger:
         self.gate = Event()
         self.gate.set()
         self._lock = Lock()
-        self._server = _Server(self)
+        self._server = _Server(self, host=host)
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def __enter__(self) -> Self:
@@ -62,7 +66,7 @@ class Ledger:
 
     def url(self, path: str) -> str:
         """Give the URL of a hook."""
-        return f"http://127.0.0.1:{self._server.server_port}/{path}"
+        return f"http://{self._server.server_address[0]!s}:{self._server.server_port}/{path}"
 
     def ids(self, path: str | None = None) -> list[str]:
         """Give the ids that came, in order, repetitions included."""
@@ -100,7 +104,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, *, host: str) -> None:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
@@ -116,7 +120,7 @@ class _Server(ThreadingHTTPServer):
             def log_message(self, *_: object) -> None:
                 pass
 
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__((host, 0), Handler)
 
     def handle_error(self, *_: object) -> None:
         """Say nothing: those that are killed hang up."""

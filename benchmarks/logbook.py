@@ -11,13 +11,13 @@ CHUNK = 20_000
 ANSWER = b"ok"
 
 
-def fill(engine: Engine, count: int) -> None:
-    """Add *count* attempts that were answered 200, an event and a delivery for each."""
+def fill(engine: Engine, count: int, *, answer: bytes = ANSWER, attempts: int = 1) -> None:
+    """Add *count* events with a delivery each, after so many attempts, which were answered 200 and *answer*."""
     for start in range(0, count, CHUNK):
-        _add(engine, min(CHUNK, count - start))
+        _add(engine, min(CHUNK, count - start), answer=answer, attempts=attempts)
 
 
-def _add(engine: Engine, count: int) -> None:
+def _add(engine: Engine, count: int, *, answer: bytes, attempts: int) -> None:
     new_id = func.randomblob(16) if engine.dialect.name == "sqlite" else func.gen_random_uuid()
     with engine.begin() as connection:
         last = {table: connection.scalar(select(func.max(table.c.number))) for table in (EVENTS, DELIVERIES)}
@@ -28,14 +28,20 @@ def _add(engine: Engine, count: int) -> None:
         _copy(
             connection,
             DELIVERIES,
-            {"id": new_id, "event_number": EVENTS.c.number, "state": literal("delivered"), "attempt_count": literal(1)},
+            {
+                "id": new_id,
+                "event_number": EVENTS.c.number,
+                "state": literal("delivered"),
+                "attempt_count": literal(attempts),
+            },
             source=model.join(EVENTS, EVENTS.c.number > last[EVENTS]),
             where=model.c.number == select(func.min(DELIVERIES.c.number)).scalar_subquery(),
             of=model,
         )
+        many = _numbers(attempts)
         fields: dict[str, ColumnElement[object]] = {
             "delivery_number": DELIVERIES.c.number,
-            "number": literal(1),
+            "number": many.c.n,
             "chain": literal(1),
             "trigger": literal("automatic"),
             "started_at": DELIVERIES.c.created_at,
@@ -43,9 +49,10 @@ def _add(engine: Engine, count: int) -> None:
             "outcome": literal("ok"),
             "status": literal(200),
             "url": DELIVERIES.c.url,
-            "response_body": literal(ANSWER, ATTEMPTS.c.response_body.type),
+            "response_body": literal(answer, ATTEMPTS.c.response_body.type),
         }
-        rows = select(*fields.values()).where(DELIVERIES.c.number > last[DELIVERIES])
+        each = DELIVERIES.join(many, literal(1) == 1)
+        rows = select(*fields.values()).select_from(each).where(DELIVERIES.c.number > last[DELIVERIES])
         connection.execute(insert(ATTEMPTS).from_select(list(fields), rows))
 
 

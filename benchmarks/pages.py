@@ -1,4 +1,4 @@
-"""How long do the console's pages take in an installation with a long log? The real app, in process, with an admin signed in.
+"""How long do the console's pages take over a long log? The real app, in process, with an admin signed in.
 
 Every page of the app's map and the lists of the native API are asked for with filters, deep in the log and in vain.
 Beside the wall clock stands processor time, of the app and of PostgreSQL's backends, which other load does not change.

@@ -16,7 +16,7 @@ from benchmarks.product import PASSWORD
 from console.core.ids import uuid7
 from console.core.permissions import Permission
 from console.models import AuditEntry, BinRequest, Delivery, Event, Hook, Organization, Replay, ReplayPart, User
-from console.services import accounts, bins, catalogue, deliveries, hooks, sources, tokens, trials
+from console.services import accounts, bins, catalogue, deliveries, hooks, organization_hours, sources, tokens, trials
 from console.services.hook_fields import HookDraft
 from console.services.work import Work
 
@@ -56,6 +56,7 @@ def set_up(place: Place, *, count: int) -> Scene:
         session.commit()
         numbers = Hooks(organization.number, [one.number for one in made], made[HELD_PLACE].number, now - HELD_FOR)
         fill(place.engine, hooks=numbers, deliveries=count)
+        organization_hours.roll_up(work)
         hooks.disable(work, hook=made[HELD_PLACE])
         last = session.scalars(select(Delivery.number).order_by(Delivery.number.desc()).limit(1)).one()
         replay = _replays(place, work, organization, ada, made, last=last)
@@ -220,7 +221,7 @@ def _of_the_log(session: Session, last: int) -> dict[str, object]:
     """Choose deliveries in several states, and a recent event."""
 
     def newest(state: str) -> object:
-        query = select(Delivery.id).where(Delivery.state == state, Delivery.number <= last - 100)
+        query = select(Delivery.id).where(Delivery.state == state, Delivery.number <= last)
         return session.scalars(query.order_by(Delivery.number.desc()).limit(1)).first()
 
     found = {state: newest(state) for state in ("delivered", "failed", "pending")}

@@ -12,8 +12,9 @@ from apiflask import APIFlask
 from flask import Flask, Request, Response, g, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
 
 from console import api, compression, database, health, metrics, web
 from console.clocks import DatabaseClock
@@ -104,6 +105,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     csrf.init_app(app)
     login.init_app(app)
     _keep_readers_reading(app)
+    if settings.base_url and settings.proxy_hops:
+        _refuse_other_names(app, urlsplit(settings.base_url).netloc)
     app.before_request(_look_at_the_clock)
     web.install(app)
     api.install(app)
@@ -141,8 +144,18 @@ def _configure(app: Flask, settings: Settings) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.add_extension(Unindented)
-    if settings.base_url and settings.proxy_hops:
-        app.config["TRUSTED_HOSTS"] = [urlsplit(settings.base_url).netloc]
+
+
+def _refuse_other_names(app: Flask, name: str) -> None:
+    """Answer 400 to requests for another host than *name*, but for probes and Prometheus, which come by address.
+
+    Not Flask's TRUSTED_HOSTS: it refuses before there is anything that a page of an error could make its links with.
+    """
+
+    @app.before_request
+    def look_at_the_name() -> None:
+        if request.path not in {*health.PATHS, metrics.PATH} and not host_is_trusted(request.host, [name]):
+            raise BadRequest("This installation has another name.")
 
 
 def _keep_readers_reading(app: Flask) -> None:

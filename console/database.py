@@ -24,12 +24,30 @@ from sqlalchemy.orm import Session
 BUSY_TIMEOUT_S = 10
 """How long a transaction waits for SQLite's write lock, unless the URL says otherwise (``?timeout=2``)."""
 _PAUSES_S = (0.0005,) * 20 + (0.001,) * 100 + (0.002,) * 200 + (0.005,) * 100
-POSTGRES_OPTIONS = (
-    "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s -c statement_timeout=15s -c timezone=UTC"
+POSTGRES_OPTIONS = " ".join(
+    f"-c {option}"
+    for option in (
+        "lock_timeout=5s",
+        "statement_timeout=15s",
+        # As long as a worker is taken for alive: one that was cut off the network in the middle of a transaction
+        # would hold its locks against all others, and does nothing with them any more.
+        "idle_in_transaction_session_timeout=10s",
+        "tcp_keepalives_idle=10",
+        "tcp_keepalives_interval=5",
+        "tcp_keepalives_count=3",
+        "timezone=UTC",
+    )
 )
+_POSTGRES_KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # milliseconds; the operating system's own patience is a quarter of an hour
+}
+"""Either side notices within half a minute that the other is gone without a word, as after a cable was pulled."""
 
 _IS_READING = "hookyard_is_reading"
-_BUSY_STATES = frozenset({"55P03", "57014", "40001", "40P01", "25006"})
+_BUSY_STATES = frozenset({"55P03", "57014", "40001", "40P01", "25006", "25P03"})
 _BUSY_CLASSES = frozenset({"08", "53"})
 
 _read_only: ContextVar[bool] = ContextVar("read_only", default=False)
@@ -78,7 +96,7 @@ def engine_options(url: str, *, durable: bool = True, pool_size: int = 8) -> dic
             "execution_options": {"sqlite_synchronous": synchronous, "sqlite_timeout_ms": int(timeout_s * 1000)},
         }
     return {
-        "connect_args": {"options": POSTGRES_OPTIONS, "connect_timeout": 5},
+        "connect_args": {"options": POSTGRES_OPTIONS, "connect_timeout": 5, **_POSTGRES_KEEPALIVE},
         "pool_size": pool_size,
         "max_overflow": 32,
         "pool_pre_ping": True,
@@ -153,7 +171,8 @@ def is_busy(error: BaseException) -> bool:
     """Say whether *error* means that the database could not be written now and the same may work later.
 
     SQLite: locked, busy or full. PostgreSQL: lock or statement time-out, too many connections, disk full, shutdown
-    (SQLSTATE 55P03, 57014, 53xxx, 57P0x, 40001, 40P01, 25006), or no connection at all.
+    (SQLSTATE 55P03, 57014, 53xxx, 57P0x, 40001, 40P01, 25006), a transaction that was silent for too long (25P03), or
+    no connection at all.
     """
     if not isinstance(error, DBAPIError):
         return False

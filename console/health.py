@@ -16,6 +16,8 @@ from console.extensions import collaborators, current_work, db
 from console.ring import RedisRing
 from console.services import condition
 
+LIVE, READY = "/healthz", "/readyz"
+PATHS = frozenset({LIVE, READY})
 checks = Blueprint("health", __name__)
 
 
@@ -25,13 +27,13 @@ def install(app: Flask) -> None:
     app.context_processor(lambda: {"troubles": troubles})
 
 
-@checks.get("/healthz")
+@checks.get(LIVE)
 def live() -> Response:
     """Say that the process answers."""
     return jsonify(status="ok")
 
 
-@checks.get("/readyz")
+@checks.get(READY)
 def ready() -> tuple[Response, int]:
     """Say whether requests can be served and deliveries be made, with reasons when not."""
     try:

@@ -1,6 +1,7 @@
 """/metrics: the installation in figures for Prometheus, told by rows and not by this process alone.
 
-It asks for a token with the permission ADMIN, as ``Authorization: Bearer hy_…``, which Prometheus can send.
+It asks for a token with the permission ADMIN, as ``Authorization: Bearer hy_…``, which Prometheus can send; of
+somebody on the staff, once there are several organizations.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def install(app: Flask) -> None:
 @auth.permission(Permission.ADMIN)
 def show() -> Response:
     """Give all metrics, in the form that the caller accepts: OpenMetrics or Prometheus' own."""
+    metrics.require_sight(current_work(), is_staff=auth.principal().user.is_staff)
     registry = CollectorRegistry(auto_describe=False)
     ring = collaborators().ring
     is_redis_there = not ring.trouble() if isinstance(ring, RedisRing) else None

@@ -109,6 +109,20 @@ class RedisRing:
         else:
             self._note_success()
 
+    def ring_again(self, lane: str) -> None:
+        """Wake *lane* although it seems to have been: with the flag set and nothing queued the job went astray.
+
+        Whoever took it was cut off the network or stopped before it began; others would stay silent until the flag
+        expires.
+        """
+        try:
+            if not self._queues[lane].count:
+                self._redis.delete(flag_of(lane))
+        except redis.RedisError as error:
+            self._note_failure(lane, error)
+        else:
+            self.ring(lane)
+
     def answered(self, lane: str) -> None:
         """Clear the flag of *lane*: to be called by the drain job before it reads the database."""
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
+from sqlalchemy import make_url
 
 from console.app import create_app
 from console.extensions import Collaborators, db
@@ -43,7 +44,8 @@ def app_of(
     *besides* installs what only the test has. Apps share nothing unless only clock, ring and database differ.
     """
     about = settings.model_dump_json(exclude={"data", "database_url"})
-    shelf = _idle[about, settings.is_sqlite, besides]
+    manners = make_url(settings.sqlalchemy_url).query  # such as how long to wait for another writer
+    shelf = _idle[about, settings.is_sqlite, tuple(sorted(manners.items())), besides]
     built = shelf.pop() if shelf else _build(settings, besides)
     app = built.app
     built.line.lead_to(settings.sqlalchemy_url)

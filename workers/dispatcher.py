@@ -23,6 +23,8 @@ from console.services import (
     due,
     fan_outs,
     idempotency,
+    organization_hours,
+    pruning,
     resealing,
     retention,
     sign_in,
@@ -36,9 +38,12 @@ from workers.drain import Drain
 from workers.equipment import Equipment
 
 TICK_S = 1.0
+LATE = timedelta(seconds=1)
+"""What is due for so long was rung for in vain, or there is more than the workers manage."""
 OVERDUE = timedelta(seconds=5)
 OWN_SLICE_S = 10.0
-PRUNE_BATCHES = 5
+PRUNE_S = 0.2
+"""How long a tick may delete what is old; the leader's other duties come every second."""
 _log = structlog.get_logger(__name__)
 
 
@@ -61,14 +66,16 @@ class Dispatcher:
             Duty(15.0, sweeping.expire),
             Duty(15.0, sweeping.settle),
             Duty(15.0, type_hours.roll_up),
+            Duty(60.0, organization_hours.roll_up),
             Duty(60.0, sweeping.repair),
             Duty(60.0, idempotency.forget),
             Duty(60.0, closing.remove_closed),
             Duty(600.0, bins.remove_expired),
             Duty(600.0, sign_in.forget_old),
             Duty(600.0, resealing.reseal),
-            Duty(60.0, lambda work: retention.prune(work, most_batches=PRUNE_BATCHES)),
+            Duty(60.0, self._prune),
         )
+        self._pruned = retention.Pruned()
 
     def start(self) -> None:
         """Begin to tick."""
@@ -97,20 +104,33 @@ class Dispatcher:
         is_redis_there = self._is_redis_there()
         with self._equipment.work() as work:
             if not self._beat.is_fenced() and sweeping.lead(work, worker=self._beat.worker):
-                self._lead(work, lanes)
+                self._ring(lanes, now=now)
+                self._lead(work)
         oldest = lanes.get(self._lane)
         if oldest is not None and (not is_redis_there or now - oldest > OVERDUE):
             self._drain_alone()
 
-    def _lead(self, work: Work, lanes: dict[str, datetime]) -> None:
-        for lane in lanes:
-            work.ring.ring(lane)
+    def _ring(self, lanes: dict[str, datetime], *, now: datetime) -> None:
+        ring = self._equipment.ring
+        for lane, oldest in lanes.items():
+            if now - oldest > LATE and isinstance(ring, RedisRing):
+                ring.ring_again(lane)
+            else:
+                ring.ring(lane)
+
+    def _lead(self, work: Work) -> None:
         for duty in self._duties:
             try:
                 duty.see_to(work)
             except (Busy, KeyUnavailable, SQLAlchemyError) as error:
                 work.session.rollback()
                 _log.warning("a duty failed and is tried again", duty=duty.name, error=type(error).__name__)
+
+    def _prune(self, work: Work) -> bool:
+        """Delete some of what is old; False when there is more."""
+        place = self._pruned.place or pruning.START
+        self._pruned = retention.prune(work, most_s=PRUNE_S, place=place)
+        return self._pruned.place is None
 
     def _is_redis_there(self) -> bool:
         ring = self._equipment.ring
@@ -130,16 +150,17 @@ class Dispatcher:
 
 
 class Duty:
-    """Something the leader does every so many seconds."""
+    """Something the leader does every so many seconds, and at the next tick again when it says that it is not done."""
 
     def __init__(self, every_s: float, do: Callable[[Work], object]) -> None:
         self._every_s = every_s
         self._do = do
         self._next_at = 0.0
-        self.name = getattr(do, "__name__", "prune").strip("<>")
+        self.name = getattr(do, "__name__", "").strip("_")
 
     def see_to(self, work: Work) -> None:
         """Do it if it is time."""
         if monotonic() >= self._next_at:
             self._next_at = monotonic() + self._every_s
-            self._do(work)
+            if self._do(work) is False:
+                self._next_at = 0.0

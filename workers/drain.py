@@ -114,9 +114,11 @@ class Drain:
     def run(self, *, slice_s: float = SLICE_S) -> bool:
         """Deliver what is due, for at most *slice_s* seconds of claiming; True when work may be left.
 
-        False at once when another thread is draining.
+        At once: True when it may claim nothing more, False when another thread is draining.
         """
-        if self._stopping.is_set() or not self._busy.acquire(blocking=False):
+        if self._stopping.is_set():
+            return True
+        if not self._busy.acquire(blocking=False):
             return False
         try:
             return self._run(monotonic() + slice_s)

@@ -17,7 +17,7 @@ from console.models import Hook as HookRow
 from console.models import Replay as ReplayRow
 from console.services import accounts
 from console.services import deliveries as cases
-from console.services.deliveries import DeliveryFilter
+from console.services.delivery_filters import DeliveryFilter
 from console.services.queries import number_of
 from console.services.work import Work
 

@@ -29,7 +29,7 @@ from console.core.permissions import Permission
 from console.extensions import current_work
 from console.services import deliveries, publishing
 from console.services import events as cases
-from console.services.deliveries import DeliveryFilter
+from console.services.delivery_filters import DeliveryFilter
 from console.services.event_drafts import LONGEST_KEY, EventDraft
 from console.services.events import EventFilter
 
@@ -153,8 +153,10 @@ def _draft(event: EventWrite, raw: dict[str, str], *, key: str | None) -> EventD
 
 def _as_uuid(text: str | None) -> UUID | None:
     """Read a UUID in its dashed form; any other text is only a key."""
+    if text is None:
+        return None
     try:
-        found = UUID(text or "")
+        found = UUID(text)
     except ValueError:
         return None
-    return found if str(found) == (text or "").lower() else None
+    return found if str(found) == text.lower() else None

@@ -98,11 +98,12 @@ class WebServer(BaseApplication):  # type: ignore[misc]  # as above
 
     def load(self) -> Callable[..., Any]:
         """Import the application in the forked process: the parent stays small, and engines do not survive a fork."""
-        from console import logs  # noqa: PLC0415  see above
+        from console import garbage, logs  # noqa: PLC0415  see above
         from console.settings import load_settings  # noqa: PLC0415  see above
         from wsgi import app  # noqa: PLC0415  see above
 
         logs.configure(load_settings().log_level)
+        garbage.collect_seldom()
         return app
 
 

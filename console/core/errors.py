@@ -71,8 +71,8 @@ class Forbidden(HookyardError):
 
     code = "forbidden"
 
-    def __init__(self, permission: str) -> None:
-        super().__init__(f"This needs the permission {permission}.")
+    def __init__(self, permission: str, *, message: str = "") -> None:
+        super().__init__(message or f"This needs the permission {permission}.")
         self.permission = permission
 
 

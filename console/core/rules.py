@@ -1,7 +1,7 @@
 """The rules that decide whether a hook gets an event: one function decides, another says why, by the same rules.
 
-Publishing asks ``refusal`` of every hook. ``explain`` lists what each rule says, for people; its verdict is that of
-``refusal``, so the two cannot disagree.
+Publishing asks ``refusal`` of every hook, or its two halves. ``explain`` lists what each rule says, for people; its
+verdict is that of ``refusal``, so the two cannot disagree.
 """
 
 from __future__ import annotations
@@ -73,12 +73,26 @@ class Explanation:
 
 def refusal(wanted: Subscription, occurrence: Occurrence) -> Rule | None:
     """Name the first rule by which a hook does not get an event; None: it gets it, held while it is disabled."""
-    mismatch = wanted.reason_against(event_type=occurrence.type, groups=occurrence.groups, source=occurrence.source)
-    if mismatch is not None:
-        return Rule(mismatch)
-    if wanted.filter is not None and not occurrence.read(wanted.filter).passes:
-        return Rule.FILTER
-    return None
+    return refusal_of_kind(
+        wanted, type=occurrence.type, groups=occurrence.groups, source=occurrence.source
+    ) or refusal_of_payload(wanted, occurrence.read)
+
+
+def refusal_of_kind(
+    wanted: Subscription,
+    *,
+    type: str,  # noqa: A002 what events call it
+    groups: Collection[str],
+    source: str | None,
+) -> Rule | None:
+    """Name the first rule that refuses all events of a type from a source, whatever their payload."""
+    mismatch = wanted.reason_against(event_type=type, groups=groups, source=source)
+    return None if mismatch is None else Rule(mismatch)
+
+
+def refusal_of_payload(wanted: Subscription, read: Callable[[str], Reading]) -> Rule | None:
+    """Name the rule by which an event is refused for its payload, to which *read* applies a filter."""
+    return None if wanted.filter is None or read(wanted.filter).passes else Rule.FILTER
 
 
 def explain(wanted: Subscription, occurrence: Occurrence, *, is_active: bool) -> Explanation:

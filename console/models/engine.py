@@ -113,3 +113,21 @@ class HookHour(Base):
     bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     organization_number: Mapped[int] = mapped_column(ForeignKey("organizations.number", ondelete="CASCADE"))
     count: Mapped[int] = mapped_column(default=0)
+
+
+class OrganizationHour(Base):
+    """The sum of ``HookHour`` over an organization's hooks, for hours that are over: the dispatcher keeps it.
+
+    ``hour`` counts hours since 1970, so that columns of several hours are a matter of division.
+    """
+
+    __tablename__ = "organization_hours"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    organization_number: Mapped[int] = mapped_column(
+        ForeignKey("organizations.number", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    hour: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    status_class: Mapped[str] = mapped_column(String(8), primary_key=True)
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    count: Mapped[int]

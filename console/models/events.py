@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from console.models.base import Base, number_key, text200
@@ -24,6 +24,14 @@ class Event(Base):
         UniqueConstraint("organization_number", "idempotency_key"),
         Index(None, "organization_number", "number"),
         Index("ix_events_type", "organization_number", "type", "number"),
+        Index(
+            "ix_events_source",
+            "organization_number",
+            "source",
+            "number",
+            postgresql_where=text("source IS NOT NULL"),
+            sqlite_where=text("source IS NOT NULL"),
+        ),
         Index("ix_events_object", "organization_number", "object_pk"),
         Index("ix_events_created", "created_at"),
         {"sqlite_autoincrement": True},

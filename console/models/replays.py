@@ -45,8 +45,8 @@ class ReplayState(StrEnum):
 class Replay(Base):
     """A bulk resend. What it covers is fixed when it starts: nothing beyond ``last_delivery`` and ``last_event``.
 
-    ``narrowed`` holds further filters of the log, by the names of ``deliveries.DeliveryFilter``. ``look_at`` is when
-    its next step is due, ``calm_s`` how long it last waited in vain.
+    ``narrowed`` holds further filters of the log, by the names of ``DeliveryFilter``. ``look_at`` is when its next step
+    is due, ``calm_s`` how long it last waited in vain.
     """
 
     __tablename__ = "replays"

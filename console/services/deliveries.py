@@ -4,51 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
+from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
 from console.core.envelopes import Body, json_text
 from console.core.errors import Conflict, Invalid, NotFound, Refused
-from console.core.patterns import check_event_type, check_pattern, is_pattern
+from console.core.patterns import check_event_type
 from console.core.retry import read_stored
 from console.models import Attempt, Delivery, DeliveryState, Event, Hook, Trigger
-from console.services import audit, bodies, catalogue, defaults, destinations, rate_of_tests
-from console.services.queries import count_capped, starts_with
+from console.services import audit, bodies, catalogue, defaults, delivery_walks, destinations, rate_of_tests
+from console.services.delivery_filters import DeliveryFilter
+from console.services.queries import count_capped
 from console.services.work import DELIVERIES, Work
 
 TEST_TYPE = "webhook.test"
 FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELED})
-STATUS_CLASSES = {"1xx": 100, "2xx": 200, "3xx": 300, "4xx": 400, "5xx": 500}
-NO_STATUS = "none"
 MOST_RESENDS = 1000
 _COLUMNS = tuple(Delivery.__mapper__.columns.keys())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryFilter:
-    """Which deliveries of the log are wanted; None and empty mean any.
-
-    *event_type* is a name or a wildcard; *status_class* is 1xx … 5xx or ``none`` (no answer came); *q* is the start of
-    a delivery's or an event's id, or an event's object; *replay_number* is that of the last replay that queued it.
-    """
-
-    hook_number: int | None = None
-    event_number: int | None = None
-    replay_number: int | None = None
-    event_type: str | None = None
-    states: tuple[DeliveryState, ...] = ()
-    status_class: str | None = None
-    outcome: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    q: str | None = None
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -83,7 +61,8 @@ def find(
     limit: int = 50,
 ) -> list[Delivery]:
     """List deliveries, newest first: those with a number below *before*, or the first above *after*."""
-    query = filtered(select(Delivery).options(*_of_rows()), organization_number=organization_number, wanted=wanted)
+    everything = select(Delivery).options(*_of_rows())
+    query = delivery_walks.walk(work.session, everything, organization_number=organization_number, wanted=wanted)
     if after is not None:
         rows = work.session.scalars(query.where(Delivery.number > after).order_by(Delivery.number).limit(limit))
         return list(rows)[::-1]
@@ -118,93 +97,9 @@ def _of_rows() -> tuple[ExecutableOption, ...]:
 
 def count(work: Work, *, organization_number: int, wanted: DeliveryFilter) -> int:
     """Count the deliveries that a filter lets through, but no further than ``queries.COUNT_CAP``."""
-    query = filtered(select(Delivery.number), organization_number=organization_number, wanted=wanted)
+    numbers = select(Delivery.number)
+    query = delivery_walks.walk(work.session, numbers, organization_number=organization_number, wanted=wanted)
     return count_capped(work.session, query)
-
-
-def filtered(query: Select[Any], *, organization_number: int, wanted: DeliveryFilter) -> Select[Any]:
-    """Add the conditions of a filter to a query over deliveries; raise Invalid for a value that cannot match."""
-    query = query.where(Delivery.organization_number == organization_number)
-    return narrowed(query, organization_number=organization_number, wanted=wanted)
-
-
-def narrowed(query: Select[Any], *, organization_number: int, wanted: DeliveryFilter) -> Select[Any]:
-    """Do the same for a query that is bound to the organization otherwise, so that another index can serve it."""
-    for column, value in (
-        (Delivery.hook_number, wanted.hook_number),
-        (Delivery.event_number, wanted.event_number),
-        (Delivery.replay_number, wanted.replay_number),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    if wanted.event_type:
-        query = query.where(of_type(Delivery.event_type, wanted.event_type))
-    if wanted.states:
-        query = query.where(_in_states(wanted.states))
-    if wanted.status_class:
-        query = query.where(_in_status_class(wanted.status_class))
-    if wanted.outcome:
-        query = query.where(Delivery.last_outcome == wanted.outcome)
-    if wanted.since:
-        query = query.where(Delivery.created_at >= wanted.since)
-    if wanted.until:
-        query = query.where(Delivery.created_at < wanted.until)
-    if wanted.q:
-        query = query.where(_mentioning(wanted.q, organization_number))
-    return query
-
-
-def of_type(column: InstrumentedAttribute[str], event_type: str, *, field: str = "event_type") -> ColumnElement[bool]:
-    """Match a type, or a wildcard whose last part is ``*``, in *column*; raise Invalid about *field*."""
-    try:
-        check_pattern(event_type)
-    except Refused as error:
-        raise Invalid.field(field, error.message, code=error.code) from error
-    if not is_pattern(event_type):
-        return column == event_type
-    if event_type == "*":
-        return column.is_not(None)
-    head = event_type.removesuffix(".*")
-    if not event_type.endswith(".*") or is_pattern(head):
-        raise Invalid.field(field, "In a filter only the last part may be *, as in order.*.", code="pattern")
-    return starts_with(column, f"{head}.")
-
-
-def _in_states(states: Sequence[DeliveryState]) -> ColumnElement[bool]:
-    # The partial index over unfinished rows serves only queries that repeat its condition.
-    wanted = Delivery.state.in_(states)
-    return wanted if DeliveryState.DELIVERED in states else and_(Delivery.state != DeliveryState.DELIVERED, wanted)
-
-
-def _in_status_class(status_class: str) -> ColumnElement[bool]:
-    if status_class == NO_STATUS:
-        return and_(Delivery.last_status.is_(None), Delivery.attempt_count > 0)
-    if status_class not in STATUS_CLASSES:
-        choices = ", ".join([*STATUS_CLASSES, NO_STATUS])
-        raise Invalid.field("status_class", f"Choose one of {choices}.", code="choice")
-    low = STATUS_CLASSES[status_class]
-    return and_(Delivery.last_status >= low, Delivery.last_status < low + 100)
-
-
-def _mentioning(words: str, organization_number: int) -> ColumnElement[bool]:
-    """Match an id or the start of one, or the object of the event."""
-    of_event = select(Event.number).where(Event.organization_number == organization_number)
-    span = id_span(words)
-    if span is None:
-        return Delivery.event_number.in_(of_event.where(Event.object_pk == words))
-    low, high = span
-    return or_(
-        Delivery.id.between(low, high),
-        Delivery.event_number.in_(of_event.where(or_(Event.id.between(low, high), Event.object_pk == words))),
-    )
-
-
-def id_span(words: str) -> tuple[UUID, UUID] | None:
-    """Give the smallest and largest UUID that start with *words*, dashes or not; None when nothing can."""
-    digits = words.strip().lower().replace("-", "")
-    if not 1 <= len(digits) <= 32 or any(digit not in "0123456789abcdef" for digit in digits):  # noqa: PLR2004 digits of a UUID
-        return None
-    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
 
 def body_of(delivery: Delivery) -> Body:

@@ -46,12 +46,20 @@ class EventDraft:
     is_from_callback: bool = False
 
     def fingerprint(self) -> bytes:
-        """Give the SHA-256 of everything a publisher says, which a repeated key must repeat."""
+        """Give the SHA-256 of everything a publisher says, which a repeated key must repeat; without one, of nothing.
+
+        What has no key is compared with nothing.
+        """
+        if self.key is None:
+            return _NOTHING
         digest = hashlib.sha256(self.payload)
         moment = self.occurred_at.isoformat() if self.occurred_at else None
         rest = [self.type, self.source, moment, self.message, self.object_model, self.object_pk]
         digest.update(b"\x00" + (self.context or b"") + b"\x00" + json_text(rest))
         return digest.digest()
+
+
+_NOTHING = hashlib.sha256().digest()
 
 
 def check(work: Work, organization_number: int, drafts: Sequence[EventDraft], *, under: str = "") -> None:
@@ -96,16 +104,15 @@ def _problems(draft: EventDraft, known_sources: set[str], longest: int) -> list[
     if draft.source is not None and draft.source not in known_sources:
         problems.append(FieldError("/source", "unknown_source", f"There is no source {draft.source}; create it first."))
     limits = (
-        ("/id", draft.key, LONGEST_KEY),
-        ("/message", draft.message, LONGEST_MESSAGE),
-        ("/object/model", draft.object_model, LONGEST_TEXT),
-        ("/object/pk", draft.object_pk, LONGEST_TEXT),
+        ("/id", draft.key, 1, LONGEST_KEY),
+        ("/message", draft.message, 0, LONGEST_MESSAGE),
+        ("/object/model", draft.object_model, 1, LONGEST_TEXT),
+        ("/object/pk", draft.object_pk, 1, LONGEST_TEXT),
     )
-    for pointer, text, limit in limits:
-        if text is not None and not 1 <= len(text) <= limit and pointer != "/message":
-            problems.append(FieldError(pointer, "length", f"Use 1 to {limit} characters."))
-    if draft.message is not None and len(draft.message) > LONGEST_MESSAGE:
-        problems.append(FieldError("/message", "length", f"Use at most {LONGEST_MESSAGE} characters."))
+    for pointer, text, at_least, at_most in limits:
+        if text is not None and not at_least <= len(text) <= at_most:
+            words = f"Use {at_least} to {at_most} characters." if at_least else f"Use at most {at_most} characters."
+            problems.append(FieldError(pointer, "length", words))
     if draft.context is not None and len(draft.context) > LONGEST_PAYLOAD:
         problems.append(FieldError("/context", "too_large", f"A context is at most {LONGEST_PAYLOAD // 1024} KiB."))
     return problems

@@ -9,23 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from console.core.errors import Conflict
-from console.core.rules import Verdict
-from console.database import dialect_of
 from console.models import Delivery, DeliveryState, Event, Hook, Trigger
-from console.services import audit
+from console.services import audit, outbox
 from console.services.deliveries import begin_chains
-from console.services.explaining import Standing
 from console.services.matching import Listener, hearing, listener, listeners, occurrence_of
-from console.services.outbox import delivery_row
 from console.services.work import DELIVERIES, Work
-
-
-def wanting(standings: Sequence[Standing]) -> list[Hook]:
-    """Give the hooks that an event would go to if it were published now, those among them that have it already too."""
-    return [one.hook for one in standings if one.explanation.verdict != Verdict.REFUSED]
 
 
 def to_wanting(work: Work, *, event: Event) -> int:
@@ -71,18 +61,13 @@ def _send(work: Work, event: Event, hooks: Sequence[Listener]) -> int:
 
 def _make(work: Work, event: Event, hooks: Sequence[Listener]) -> int:
     """Make first deliveries, due now even for a disabled hook: somebody asked for them."""
-    if not hooks:
-        return 0
-    now = work.now()
-    facts = {"number": event.number, "organization_number": event.organization_number, "type": event.type}
-    asked = {
-        "trigger": Trigger.RESEND.value,
-        "triggered_by": work.actor.user_number,
-        "state": DeliveryState.PENDING.value,
-        "next_attempt_at": now,
-        "waiting_reason": None,
-    }
-    rows = [delivery_row(work, event=facts, hook=hook, now=now) | asked for hook in hooks]
-    kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
-    work.session.execute(kind.insert(Delivery).on_conflict_do_nothing(), rows)
-    return len(rows)
+    return outbox.put(
+        work,
+        [(event.number, event.type, hook) for hook in hooks],
+        organization_number=event.organization_number,
+        trigger=Trigger.RESEND.value,
+        triggered_by=work.actor.user_number,
+        state=DeliveryState.PENDING.value,
+        next_attempt_at=work.now(),
+        waiting_reason=None,
+    )

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import defer
 
 from console.core.errors import NotFound
 from console.models import Delivery, DeliveryState, Event
-from console.services.deliveries import id_span
+from console.services.delivery_filters import id_span
+from console.services.log_walks import MOST_FOUND, some, unindexed, within
 from console.services.work import Work
 
 
@@ -51,27 +52,38 @@ def find(
     work: Work, *, organization_number: int, wanted: EventFilter, before: int | None = None, limit: int = 50
 ) -> list[Event]:
     """List events without their payloads, newest first, with a number below *before*."""
-    query = (
-        select(Event)
-        .where(Event.organization_number == organization_number)
-        .options(defer(Event.payload), defer(Event.context))
-        .order_by(Event.number.desc())
-    )
+    found = _found(work, organization_number, wanted.q) if wanted.q else None
+    own = Event.organization_number if found is None else unindexed(Event.organization_number)
+    query = select(Event).where(own == organization_number).options(defer(Event.payload), defer(Event.context))
+    if found is not None:
+        query = query.where(Event.number.in_(found))
+    elif wanted.q:
+        query = query.where(_named(wanted.q))
     if before is not None:
         query = query.where(Event.number < before)
     if wanted.type:
         query = query.where(Event.type == wanted.type)
     if wanted.source:
-        query = query.where(Event.source == wanted.source)
-    if wanted.since:
-        query = query.where(Event.created_at >= wanted.since)
-    if wanted.until:
-        query = query.where(Event.created_at < wanted.until)
-    if wanted.q:
-        span = id_span(wanted.q)
-        named = Event.object_pk == wanted.q
-        query = query.where(named if span is None else or_(named, Event.id.between(*span)))
-    return list(work.session.scalars(query.limit(limit)))
+        query = query.where((unindexed(Event.source) if wanted.type else Event.source) == wanted.source)
+    query = query.where(*within(work.session, Event, since=wanted.since, until=wanted.until))
+    return list(work.session.scalars(query.order_by(Event.number.desc()).limit(limit)))
+
+
+def _named(words: str) -> ColumnElement[bool]:
+    span = id_span(words)
+    named = Event.object_pk == words
+    return named if span is None else or_(named, Event.id.between(*span))
+
+
+def _found(work: Work, organization_number: int, words: str) -> list[int] | None:
+    """Give the numbers of the events that a search names; None when they are many, and soon met by walking."""
+    span = id_span(words)
+    by_object = select(Event.number).where(Event.organization_number == organization_number)
+    found = some(work.session, by_object.where(Event.object_pk == words), Event.number)
+    if span is not None:
+        by_id = select(Event.number).where(unindexed(Event.organization_number) == organization_number)
+        found += some(work.session, by_id.where(Event.id.between(*span)), Event.id)
+    return found if len(found) <= MOST_FOUND else None
 
 
 def fan_outs(work: Work, events: Sequence[Event]) -> dict[int, FanOut]:

@@ -3,57 +3,75 @@
 from __future__ import annotations
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from console.core.errors import Busy
 from console.core.rules import Occurrence
-from console.database import dialect_of, read_only
+from console.database import read_only
 from console.failpoints import FANNING
-from console.models import Delivery, Event
-from console.services.judging import Judgement, judged, require
+from console.models import Event
+from console.services import outbox
+from console.services.judging import Judgements
 from console.services.matching import groups_by_type, hearing, listeners
-from console.services.outbox import delivery_row, with_settled_switches
+from console.services.outbox import with_settled_switches
 from console.services.work import DELIVERIES, Work
 
 
 def finish(work: Work, *, limit: int = 10) -> int:
     """Make the deliveries of events that too many hooks wanted, each event in a transaction; give how many events.
 
-    The unique constraint on (event, hook) makes it repeatable: a crash halfway is finished by the next call.
+    The unique constraint on (event, hook) makes it repeatable: a crash halfway is finished by the next call. One that
+    fails holds up no other: it is raised when those behind it are finished.
     """
-    query = select(Event.number).where(Event.fanout_pending).order_by(Event.number).limit(limit)
-    with read_only():
-        pending = list(work.session.scalars(query))
-    for number in pending:
-        _fan_out(work, number)
-    if pending:
+    done, after = 0, 0
+    failures: list[Exception] = []
+    while done < limit and (number := _next(work, after=after)) is not None:
+        after = number
+        try:
+            _fan_out(work, number)
+        except Busy:
+            raise
+        except Exception as error:  # noqa: BLE001 whatever it is, it is this event's alone
+            work.session.rollback()
+            failures.append(error)
+        else:
+            done += 1
+    if done:
         work.ring.ring(DELIVERIES)
-    return len(pending)
+    if failures:
+        raise failures[0]
+    return done
+
+
+def _next(work: Work, *, after: int) -> int | None:
+    """Give the number of the next event that waits for its fan-out."""
+    query = select(Event.number).where(Event.fanout_pending, Event.number > after).order_by(Event.number).limit(1)
+    with read_only():
+        return work.session.scalar(query)
 
 
 def _fan_out(work: Work, number: int) -> None:
     with read_only():
-        judgement = Judgement(work.session.get_one(Event, number).payload)
+        judgements = Judgements([work.session.get_one(Event, number).payload])
 
     def commit() -> None:
         with work.transaction():
-            _hand_out(work, number, judgement)
+            _hand_out(work, number, judgements)
 
-    judged([judgement], commit)
+    judgements.judged(commit)
 
 
-def _hand_out(work: Work, number: int, judgement: Judgement) -> None:
+def _hand_out(work: Work, number: int, judgements: Judgements) -> None:
     event = work.session.get_one(Event, number)
     groups = groups_by_type(work, organization_number=event.organization_number, names=[event.type])[event.type]
-    facts = {"number": event.number, "organization_number": event.organization_number, "type": event.type}
-    now = work.now()
     hooks = with_settled_switches(work, listeners(work, organization_number=event.organization_number))
-    wanting = hearing(hooks, Occurrence(event.type, groups, event.source, judgement.read))
-    require([judgement])
-    rows = [delivery_row(work, event=facts, hook=hook, now=now) for hook in wanting]
-    kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
-    if rows:  # all of these hooks may have been deleted meanwhile
-        work.session.execute(kind.insert(Delivery).on_conflict_do_nothing(), rows)
+    wanting = hearing(hooks, Occurrence(event.type, groups, event.source, judgements.of(0).read))
+    judgements.require()
+    outbox.put(
+        work,
+        [(event.number, event.type, hook) for hook in wanting],  # none, when all have been deleted meanwhile
+        organization_number=event.organization_number,
+    )
     work.failpoints.hit(FANNING)
     work.session.execute(
-        update(Event).where(Event.number == number).values(fanout_pending=False, delivery_count=len(rows))
+        update(Event).where(Event.number == number).values(fanout_pending=False, delivery_count=len(wanting))
     )

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, literal_column, or_, select, update
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, load_only
 
 from console.core.errors import Conflict, Invalid, NotFound
 from console.core.health import Health
@@ -84,6 +84,13 @@ def find(
         hears = matching.hooks_hearing(work, organization_number=organization_number, event_type=wanted.event_type)
         query = query.where(Hook.number.in_(hears))
     return list(work.session.scalars(query.limit(limit)))
+
+
+def named(work: Work, *, organization_number: int, limit: int) -> list[Hook]:
+    """List hooks, newest first, with what they are called by and nothing else: enough to choose one."""
+    columns = load_only(Hook.id, Hook.name, Hook.url, Hook.is_trial, Hook.deleted_at)
+    query = _living(organization_number).options(columns).order_by(Hook.number.desc()).limit(limit)
+    return list(work.session.scalars(query))
 
 
 def _living(organization_number: int) -> Select[Hook]:

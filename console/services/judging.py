@@ -8,7 +8,7 @@ missing ones are found, and it begins again. Without filters and schemas nothing
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from console.core.errors import FieldError, Refused
@@ -49,12 +49,8 @@ class Judgement:
     def faults(self, schema: dict[str, Any]) -> list[FieldError]:
         """Say what of the payload breaks the schema of its type; an answer that is missing is noted, as no fault."""
         if not self._faults or self._faults[0][0] != schema:
-            self._faults = [(schema, _faults(self._payload, schema) if self._rounds >= ROUNDS else None)]
+            self._faults = [(schema, faults_of(self._payload, schema) if self._rounds >= ROUNDS else None)]
         return self._faults[0][1] or []
-
-    def faults_now(self, schema: dict[str, Any]) -> list[FieldError]:
-        """Give what of the payload breaks *schema*, found on the spot."""
-        return _faults(self._payload, schema)
 
     @property
     def is_open(self) -> bool:
@@ -68,24 +64,37 @@ class Judgement:
             if known is None:
                 self._readings[expression] = self._read(expression)
         self._faults = [
-            (schema, _faults(self._payload, schema) if found is None else found) for schema, found in self._faults
+            (schema, faults_of(self._payload, schema) if found is None else found) for schema, found in self._faults
         ]
 
 
-def require(judgements: Iterable[Judgement]) -> None:
-    """Raise Undecided unless all answers that were asked for are known."""
-    if any(judgement.is_open for judgement in judgements):
-        raise Undecided
+class Judgements:
+    """The judgements of a batch of payloads, by their places in it; nothing is made for those nobody asks about."""
 
+    def __init__(self, payloads: Sequence[bytes]) -> None:
+        self._payloads = payloads
+        self._made: dict[int, Judgement] = {}
 
-def judged(judgements: Sequence[Judgement], commit: Callable[[], T]) -> T:
-    """Store in one transaction; when filters or schemas have to be asked first, that is done before another begins."""
-    while True:
-        try:
-            return commit()
-        except Undecided:
-            for judgement in judgements:
-                judgement.decide()
+    def of(self, place: int) -> Judgement:
+        """Give the judgement of one payload."""
+        made = self._made.get(place)
+        if made is None:
+            made = self._made[place] = Judgement(self._payloads[place])
+        return made
+
+    def require(self) -> None:
+        """Raise Undecided unless all answers that were asked for are known."""
+        if any(made.is_open for made in self._made.values()):
+            raise Undecided
+
+    def judged(self, commit: Callable[[], T]) -> T:
+        """Store in one transaction; when filters or schemas have to be asked, that is done before another begins."""
+        while True:
+            try:
+                return commit()
+            except Undecided:
+                for made in self._made.values():
+                    made.decide()
 
 
 def reader_of(payload: bytes) -> Callable[[str], Reading]:
@@ -103,7 +112,8 @@ def reader_of(payload: bytes) -> Callable[[str], Reading]:
     return read_it
 
 
-def _faults(payload: bytes, schema: dict[str, Any]) -> list[FieldError]:
+def faults_of(payload: bytes, schema: dict[str, Any]) -> list[FieldError]:
+    """Give what of *payload* breaks *schema*."""
     try:
         return Schema(schema, is_known_good=True).faults(json.loads(payload))
     except (ValueError, RecursionError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,10 @@ from sqlalchemy import Row, bindparam, select
 
 from console.core.patterns import Subscription
 from console.core.retry import read_stored
-from console.core.rules import Occurrence, refusal
+from console.core.rules import Occurrence, refusal, refusal_of_kind, refusal_of_payload
 from console.models import Event, Hook
 from console.services import catalogue
-from console.services.judging import reader_of
+from console.services.judging import Judgement, reader_of
 from console.services.work import Work
 
 _HOOKS = Hook.__table__.c
@@ -81,6 +81,33 @@ def subscription_of(hook: Hook | Row[*tuple[Any, ...]]) -> Subscription:
 def hearing(hooks: Sequence[Listener], occurrence: Occurrence) -> list[Listener]:
     """Give those of *hooks* that get an event."""
     return [hook for hook in hooks if refusal(hook.subscription, occurrence) is None]
+
+
+class Audiences:
+    """The hooks that hear the events of a batch: what a type and a source decide is found once for each pair."""
+
+    def __init__(self, hooks: Sequence[Listener], *, groups: Mapping[str, Collection[str]]) -> None:
+        self._hooks = hooks
+        self._groups = groups
+        self._heard: dict[tuple[str, str | None], tuple[list[Listener], bool]] = {}
+
+    def of(self, *, type: str, source: str | None, judgement: Callable[[], Judgement]) -> list[Listener]:  # noqa: A002
+        """Give the hooks that get an event, whose *judgement* is asked for when one of them has a filter."""
+        heard = self._heard.get((type, source))
+        if heard is None:
+            groups = self._groups.get(type, ())
+            hooks = [
+                hook
+                for hook in self._hooks
+                if refusal_of_kind(hook.subscription, type=type, groups=groups, source=source) is None
+            ]
+            has_filters = any(hook.subscription.filter is not None for hook in hooks)
+            heard = self._heard[type, source] = hooks, has_filters
+        hooks, has_filters = heard
+        if not has_filters:
+            return hooks
+        read = judgement().read
+        return [hook for hook in hooks if refusal_of_payload(hook.subscription, read) is None]
 
 
 def groups_by_type(work: Work, *, organization_number: int, names: Sequence[str]) -> dict[str, tuple[str, ...]]:

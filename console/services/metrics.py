@@ -12,6 +12,8 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, func, select, text
 
+from console.core.errors import Forbidden
+from console.core.permissions import Permission
 from console.models import Destination, Hook, HookHour, HookState, Leader, Organization
 from console.models.base import Moment
 from console.services import due, stats
@@ -58,6 +60,18 @@ class Metrics:
     leader_beat_at: datetime | None
     circuits: dict[str, int]
     hooks: dict[str, int]
+
+
+def require_sight(work: Work, *, is_staff: bool) -> None:
+    """Let staff read, and others while there is one organization; raise Forbidden: the figures count all of them."""
+    if is_staff:
+        return
+    organizations = select(func.count()).select_from(Organization).where(Organization.closed_at.is_(None))
+    if (work.session.scalar(organizations) or 0) > 1:
+        raise Forbidden(
+            Permission.ADMIN,
+            message="These figures are of all organizations: they need a token with ADMIN of a member of staff.",
+        )
 
 
 def read(work: Work) -> Metrics:

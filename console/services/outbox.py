@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
-from console.models import DeliveryState, Hook, Trigger
+from console.database import dialect_of
+from console.models import Delivery, DeliveryState, Hook, Trigger
 from console.services.matching import Listener
+from console.services.queries import insert_into
 from console.services.work import Work
 
 HELD_REASON = "The hook is disabled"
 KEPT_REASON = "Kept back when the hook was enabled"
 
 
-def delivery_row(work: Work, *, event: dict[str, Any], hook: Listener, now: datetime) -> dict[str, Any]:
-    """Make the row of a new delivery: due now, or held while the hook is disabled."""
+_deliveries: Table = Delivery.__table__  # type: ignore[assignment]  # a Table, as of every mapped class
+
+Handed = tuple[int, str, Listener]
+"""What is to be delivered: number and type of an event, and the hook it is for."""
+
+
+def put(work: Work, handed: Sequence[Handed], *, organization_number: int, **marks: Any) -> int:
+    """Write new deliveries inside the caller's transaction: due now, or held while the hook is disabled.
+
+    *marks* are columns that are to be otherwise. Give how many were made: one that is there already stays as it is.
+    """
+    if not handed:
+        return 0
+    now = work.now()
+    ids = work.new_ids(len(handed))
+    rows = [
+        _row(hook, now=now)
+        | {"id": new, "organization_number": organization_number, "event_number": number, "event_type": type_}
+        | marks
+        for new, (number, type_, hook) in zip(ids, handed, strict=True)
+    ]
+    return len(work.session.execute(_insert(dialect_of(work.session)), rows).all())
+
+
+@lru_cache
+def _insert(dialect: str) -> Any:
+    """Build the statement that makes deliveries: with RETURNING, SQLAlchemy sends all rows as one statement.
+
+    Row by row, each would give the interpreter's lock away and queue behind all other threads to get it back, with the
+    database locked meanwhile.
+    """
+    return insert_into(dialect, _deliveries).on_conflict_do_nothing().returning(_deliveries.c.number)
+
+
+def _row(hook: Listener, *, now: datetime) -> dict[str, Any]:
     return {
-        "id": work.new_id(),
-        "organization_number": event["organization_number"],
-        "event_number": event["number"],
         "hook_number": hook.number,
-        "event_type": event["type"],
         "url": hook.url,
         "payload_format": hook.payload_format,
         "content_type": hook.content_type,

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -19,21 +20,21 @@ from sqlalchemy.exc import IntegrityError
 from console.core.errors import Conflict, FieldError, Invalid, NotFound
 from console.core.rules import Occurrence, refusal
 from console.failpoints import PUBLISHING
-from console.models import Delivery, Event, Hook
-from console.services import catalogue, object_models
+from console.models import Event, Hook
+from console.services import catalogue, object_models, outbox
 from console.services.event_drafts import EventDraft, check
-from console.services.judging import Judgement, judged, reader_of, require
-from console.services.matching import Listener, groups_by_type, hearing, listener, listeners
-from console.services.outbox import delivery_row, with_settled_switches
+from console.services.judging import Judgements, reader_of
+from console.services.matching import Audiences, Listener, groups_by_type, listener, listeners
+from console.services.outbox import with_settled_switches
 from console.services.work import DELIVERIES, Work
 
 T = TypeVar("T")
 
 INLINE_HOOKS = 1000
-# Over the tables, not the classes: the ORM's bulk insert does the same for twice the time.
-_EVENTS, _DELIVERIES = cast("Table", Event.__table__), cast("Table", Delivery.__table__)
-_INSERT_EVENT = insert(_EVENTS).returning(_EVENTS.c.number, sort_by_parameter_order=True)
-_INSERT_DELIVERY = insert(_DELIVERIES)
+# Over the table, not the class: the ORM's bulk insert does the same for twice the time. RETURNING makes SQLAlchemy send
+# all rows as one statement; to be given them in order, it would send them one by one.
+_EVENTS = cast("Table", Event.__table__)
+_INSERT_EVENT = insert(_EVENTS).returning(_EVENTS.c.id, _EVENTS.c.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def publish_batch(work: Work, *, organization_number: int, drafts: Sequence[Even
 
 
 def _publish(work: Work, organization_number: int, drafts: Sequence[EventDraft], *, under: str = "") -> list[Published]:
-    judgements = [Judgement(draft.payload) for draft in drafts]
+    judgements = Judgements([draft.payload for draft in drafts])
 
     def store(inside: Work) -> list[Published]:
         answers = _store(inside, organization_number, drafts, judgements, under=under)
@@ -72,11 +73,11 @@ def _publish(work: Work, organization_number: int, drafts: Sequence[EventDraft],
         return work.group_commit.run(work, store, size=len(drafts))
 
     try:
-        return judged(judgements, commit)
+        return judgements.judged(commit)
     except IntegrityError:
         # Another publisher won the race for a key: its rows are committed now, so a second look answers from them.
         try:
-            return judged(judgements, commit)
+            return judgements.judged(commit)
         except IntegrityError as error:
             raise Conflict("An event with this id was published before.", code="id_taken") from error
 
@@ -87,28 +88,27 @@ def publish_to(work: Work, *, hook: Hook, draft: EventDraft) -> Published:
     *draft* has no key. Raise Invalid, Busy, or NotFound when the hook was deleted meanwhile.
     """
     check(work, hook.organization_number, [draft])
-    judgements = [Judgement(draft.payload)]
+    judgements = Judgements([draft.payload])
 
     def commit() -> Published:
         with work.transaction():
             return _store_for(work, hook, draft, judgements)
 
-    published = judged(judgements, commit)
+    published = judgements.judged(commit)
     work.ring.ring(DELIVERIES)
     return published
 
 
-def _store_for(work: Work, hook: Hook, draft: EventDraft, judgements: Sequence[Judgement]) -> Published:
+def _store_for(work: Work, hook: Hook, draft: EventDraft, judgements: Judgements) -> Published:
     now = work.now()
     work.session.refresh(hook, ["is_active", "deleted_at"], with_for_update={"read": True})
     if hook.deleted_at is not None:
         raise NotFound("hook")
-    _check_schemas(work, hook.organization_number, [draft], judgements, pointers=[""])
-    require(judgements)
-    event = _event_row(work, hook.organization_number, draft, draft.fingerprint(), now=now, wanted=1)
+    _check_schemas(work, hook.organization_number, [draft], judgements, places=[0], under="")
+    judgements.require()
+    event = _event_row(hook.organization_number, draft, draft.fingerprint(), id=work.new_id(), now=now, wanted=1)
     [number] = _insert_events(work, [event | {"is_direct": True}])
-    row = delivery_row(work, event=event | {"number": number}, hook=listener(hook), now=now)
-    work.session.execute(insert(Delivery), [row])
+    outbox.put(work, [(number, draft.type, listener(hook))], organization_number=hook.organization_number)
     return Published(event["id"], draft.type, 1, number)
 
 
@@ -128,14 +128,11 @@ def publish_within(work: Work, *, organization_number: int, draft: EventDraft, w
     if not hooks:
         return 0
     now = work.now()
-    event = _event_row(work, organization_number, draft, draft.fingerprint(), now=now, wanted=len(hooks))
+    digest = draft.fingerprint()
+    event = _event_row(organization_number, draft, digest, id=work.new_id(), now=now, wanted=len(hooks))
     [number] = _insert_events(work, [event | {"is_direct": True, "fanout_pending": False}])
-    rows = [
-        delivery_row(work, event=event | {"number": number}, hook=hook, now=now)
-        for hook in with_settled_switches(work, hooks)
-    ]
-    work.session.execute(insert(Delivery), rows)
-    return len(rows)
+    handed = [(number, draft.type, hook) for hook in with_settled_switches(work, hooks)]
+    return outbox.put(work, handed, organization_number=organization_number)
 
 
 # --- storing --------------------------------------------------------------------------------------------------------
@@ -145,7 +142,7 @@ def _store(
     work: Work,
     organization_number: int,
     drafts: Sequence[EventDraft],
-    judgements: Sequence[Judgement],
+    judgements: Judgements,
     *,
     under: str,
 ) -> list[Published]:
@@ -162,10 +159,9 @@ def _store(
             _same_or_conflict(draft.key, prints[first], prints[index])
             repeats[index] = first
     new = [i for i, draft in enumerate(drafts) if (draft.key is None or draft.key not in known) and i not in repeats]
-    pointers = [under.format(i) for i in new]
-    asked = [judgements[i] for i in new]
-    wanted = _wanted(work, organization_number, [drafts[i] for i in new], asked, pointers=pointers)
-    made = _insert(work, organization_number, [drafts[i] for i in new], [prints[i] for i in new], wanted)
+    fresh = [drafts[i] for i in new]
+    wanted = _wanted(work, organization_number, fresh, judgements, places=new, under=under)
+    made = _insert(work, organization_number, fresh, [prints[i] for i in new], wanted)
     stored = dict(zip(new, made, strict=True))
     return [
         stored[repeats.get(index, index)] if index in stored or index in repeats else known[draft.key or ""]
@@ -205,26 +201,27 @@ def _wanted(
     work: Work,
     organization_number: int,
     drafts: Sequence[EventDraft],
-    judgements: Sequence[Judgement],
+    judgements: Judgements,
     *,
-    pointers: Sequence[str],
+    places: Sequence[int],
+    under: str,
 ) -> list[list[Listener]]:
     """Give the hooks that want each event; raise Undecided, or Invalid for payloads that do not fit their schema.
 
-    *pointers* lead to the drafts in their batch.
+    *places* are those of the drafts in their batch, to which *under* is the pointer, with {} for the place.
     """
     if not drafts:
         return []
-    _check_schemas(work, organization_number, drafts, judgements, pointers=pointers)
-    hooks = listeners(work, organization_number=organization_number)
-    hooks = with_settled_switches(work, hooks)
+    _check_schemas(work, organization_number, drafts, judgements, places=places, under=under)
+    hooks = with_settled_switches(work, listeners(work, organization_number=organization_number))
     asked = {draft.type for draft in drafts} if any(hook.subscription.groups for hook in hooks) else ()
     groups = groups_by_type(work, organization_number=organization_number, names=tuple(asked))
+    audiences = Audiences(hooks, groups=groups)
     wanted = [
-        hearing(hooks, Occurrence(draft.type, groups.get(draft.type, ()), draft.source, judgement.read))
-        for draft, judgement in zip(drafts, judgements, strict=True)
+        audiences.of(type=draft.type, source=draft.source, judgement=partial(judgements.of, place))
+        for place, draft in zip(places, drafts, strict=True)
     ]
-    require(judgements)
+    judgements.require()
     return wanted
 
 
@@ -232,18 +229,20 @@ def _check_schemas(
     work: Work,
     organization_number: int,
     drafts: Sequence[EventDraft],
-    judgements: Sequence[Judgement],
+    judgements: Judgements,
     *,
-    pointers: Sequence[str],
+    places: Sequence[int],
+    under: str,
 ) -> None:
-    schemas = catalogue.schemas_to_check(
-        work, organization_number=organization_number, names={draft.type for draft in drafts}
-    )
+    names = {draft.type for draft in drafts}
+    schemas = catalogue.schemas_to_check(work, organization_number=organization_number, names=names)
+    if not schemas:
+        return
     problems = [
-        FieldError(f"{pointer}/payload{fault.pointer}", fault.code, fault.message)
-        for draft, judgement, pointer in zip(drafts, judgements, pointers, strict=True)
+        FieldError(f"{under.format(place)}/payload{fault.pointer}", fault.code, fault.message)
+        for place, draft in zip(places, drafts, strict=True)
         if draft.type in schemas
-        for fault in judgement.faults(schemas[draft.type])
+        for fault in judgements.of(place).faults(schemas[draft.type])
     ]
     if problems:
         raise Invalid(*problems)
@@ -259,20 +258,20 @@ def _insert(
     if not drafts:
         return []
     now = work.now()
+    ids = work.new_ids(len(drafts))
     events = [
-        _event_row(work, organization_number, draft, digest, now=now, wanted=len(chosen))
-        for draft, digest, chosen in zip(drafts, prints, wanted, strict=True)
+        _event_row(organization_number, draft, digest, id=id_, now=now, wanted=len(chosen))
+        for draft, digest, id_, chosen in zip(drafts, prints, ids, wanted, strict=True)
     ]
     _refuse_taken_ids(work, [draft.id for draft in drafts if draft.id is not None])
     numbers = _insert_events(work, events)
-    rows = [
-        delivery_row(work, event=event | {"number": number}, hook=hook, now=now)
+    handed = [
+        (number, event["type"], hook)
         for event, number, chosen in zip(events, numbers, wanted, strict=True)
         if len(chosen) <= INLINE_HOOKS
         for hook in chosen
     ]
-    if rows:
-        work.session.execute(_INSERT_DELIVERY, rows)
+    outbox.put(work, handed, organization_number=organization_number)
     return [
         Published(event["id"], event["type"], event["delivery_count"], number)
         for event, number in zip(events, numbers, strict=True)
@@ -280,10 +279,17 @@ def _insert(
 
 
 def _event_row(
-    work: Work, organization_number: int, draft: EventDraft, digest: bytes, *, now: datetime, wanted: int
+    organization_number: int,
+    draft: EventDraft,
+    digest: bytes,
+    *,
+    id: UUID,  # noqa: A002 as everywhere
+    now: datetime,
+    wanted: int,
 ) -> dict[str, Any]:
+    """Make the row of an event, whose *id* is used unless the publisher has chosen one."""
     return {
-        "id": draft.id or work.new_id(),
+        "id": draft.id or id,
         "organization_number": organization_number,
         "type": draft.type,
         "source": draft.source,
@@ -307,8 +313,9 @@ def _event_row(
 
 def _insert_events(work: Work, events: list[dict[str, Any]]) -> list[int]:
     """Insert event rows and give their numbers in the same order."""
-    object_models.note(work, names=[event["object_model"] for event in events])
-    return [int(number) for number in work.session.scalars(_INSERT_EVENT, events)]
+    object_models.note(work, names={event["object_model"] for event in events})
+    numbers: dict[UUID, int] = dict(work.session.execute(_INSERT_EVENT, events).all())
+    return [numbers[event["id"]] for event in events]
 
 
 def _refuse_taken_ids(work: Work, ids: Sequence[UUID]) -> None:

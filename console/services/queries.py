@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, func, select
+from sqlalchemy import ColumnElement, Integer, Select, Table, cast, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.dml import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite.dml import Insert as SqliteInsert
@@ -38,3 +39,11 @@ def number_of(session: Session, model: type[Any], *, organization_number: int, i
 def insert_into(dialect: str, table: Table) -> SqliteInsert | PostgresInsert:
     """Begin an INSERT that can say what to do about a conflict."""
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+def hours_since(session: Session, column: InstrumentedAttribute[datetime], moment: datetime) -> ColumnElement[int]:
+    """Count the hours from *moment* to *column*, both of them full hours: an integer to group by."""
+    start = literal(moment, column.type)
+    if session.get_bind().dialect.name == "sqlite":
+        return cast(func.round((func.julianday(column) - func.julianday(start)) * 24), Integer)
+    return cast(func.round(func.extract("epoch", column - start) / 3600), Integer)

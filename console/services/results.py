@@ -135,7 +135,7 @@ def _current_rows(dialect: str) -> Any:
 
 def _current(work: Work, ended: Sequence[Ended]) -> dict[int, Row[Any]]:
     statement = _current_rows(dialect_of(work.session))
-    rows = work.session.execute(statement, {"numbers": [one.row.number for one in ended]})
+    rows = work.session.execute(statement, {"numbers": [one.row.number for one in ended]}).all()
     return {row.number: row for row in rows}
 
 

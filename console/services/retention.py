@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import inf
+from time import monotonic, sleep
 
 from sqlalchemy import TextClause, bindparam, select, text
 
-from console.database import dialect_of
+from console.database import read_only
 from console.models import Organization
 from console.models.base import Moment
-from console.services import defaults
+from console.services import organization_hours, pruning
+from console.services.pruning import ALL, START, Place
 from console.services.work import Work
 
 BATCH = 200
-"""Events a transaction deletes, with their deliveries and attempts: a few milliseconds of the database's write lock."""
+"""Caught requests that a transaction deletes."""
+PAUSE_S = 0.005
+"""Between two transactions, so that whoever waits for SQLite's write lock gets it."""
 TRIALS_KEPT = timedelta(hours=1)
 ROLLUPS_KEPT = timedelta(days=400)
 WORKERS_KEPT = timedelta(days=1)
@@ -23,37 +28,18 @@ WORKERS_KEPT = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many rows went; deliveries and attempts go with their events."""
+    """How many rows went; deliveries and attempts go with their events. *place*: where to go on, None when all went."""
 
     events: int = 0
     bin_requests: int = 0
     others: int = 0
-    is_complete: bool = True
+    place: Place | None = None
 
 
 def _deletion(sql: str) -> TextClause:
     return text(sql).bindparams(bindparam("until", type_=Moment()))
 
 
-# An event stays while one of its deliveries is unfinished or was finished lately (resent, perhaps).
-_IS_OVER = """NOT EXISTS (SELECT 1 FROM deliveries AS d
-    WHERE d.event_number = e.number AND (d.finished_at IS NULL OR d.finished_at >= :until))"""
-_OLD_EVENTS = f"""
-SELECT e.number FROM events AS e WHERE e.created_at < :until AND NOT e.fanout_pending AND {_IS_OVER}
-ORDER BY e.created_at LIMIT :batch"""  # noqa: S608 constants of this module
-# Of one organization that keeps less than the operator does, walked by number: the order in which they were published.
-_NEXT_EVENTS = """
-SELECT e.number, e.created_at < :until AND NOT e.fanout_pending AS is_old, e.created_at >= :until AS is_young
-FROM events AS e WHERE e.organization_number = :organization AND e.number > :after ORDER BY e.number LIMIT :batch"""
-# What somebody resends or replays at this very moment would go with its event: PostgreSQL deletes in the end what it
-# waited for, whatever became of it. So the rows are locked first and looked at again. SQLite has one writer.
-_LOCKS = (
-    "SELECT number FROM events WHERE number IN :numbers ORDER BY number FOR UPDATE",
-    "SELECT number FROM deliveries WHERE event_number IN :numbers ORDER BY number FOR UPDATE",
-)
-_DELETE_EVENTS = _deletion(f"DELETE FROM events AS e WHERE e.number IN :numbers AND {_IS_OVER}").bindparams(  # noqa: S608
-    bindparam("numbers", expanding=True)
-)
 _BIN_REQUESTS = _deletion("""
 DELETE FROM bin_requests WHERE number IN (
     SELECT number FROM bin_requests WHERE received_at < :until ORDER BY number LIMIT :batch)""")
@@ -87,95 +73,62 @@ _OTHERS = (
 )
 
 
-def prune(work: Work, *, days: int | None = None, most_batches: int | None = None) -> Pruned:
-    """Delete what is older than *days*, at most so many batches of each kind.
+def prune(work: Work, *, days: int | None = None, most_s: float = inf, place: Place = START) -> Pruned:
+    """Delete what is older than *days*, for about *most_s* seconds.
 
-    By default it is the setting, or what an organization has chosen for its events, which is never more.
-
-    ``is_complete`` is False when that was not enough; call again.
+    By default it is the setting, and for the events of an organization what it has chosen, which is never more. When
+    the time was not enough the answer has the *place* from which to go on; what is small goes at the start.
     """
-    until = work.now() - timedelta(days=work.settings.retention_days if days is None else days)
-    counts = []
-    is_complete = True
-    kept_shorter = _kept_shorter(work) if days is None else {}
-    for delete in (_delete_events, _delete_bin_requests):
-        count, is_done = _in_batches(work, delete, until=until, most_batches=most_batches)
-        counts.append(count)
-        is_complete = is_complete and is_done
-    for organization, shorter in kept_shorter.items():
-        walk = _Walk(organization)
-        count, is_done = _in_batches(
-            work, walk.delete, until=work.now() - timedelta(days=shorter), most_batches=most_batches
-        )
-        counts[0] += count
-        is_complete = is_complete and is_done
-    others = 0
+    begun, passes = monotonic(), _passes(work, days)
+    bin_requests = others = events = 0
+    if place == START:
+        bin_requests, others = _delete_bin_requests(work, until=passes[ALL]), _delete_others(work)
+    at: Place | None = place
+    while at is not None:
+        step = pruning.step(work, until=passes[at.organization], place=at) if at.organization in passes else None
+        events += step.events if step else 0
+        at = (step and step.place) or _next(passes, after=at.organization)
+        if at is None or monotonic() - begun > most_s:
+            break
+        sleep(PAUSE_S)
+    return Pruned(events, bin_requests, others, at)
+
+
+def _next(passes: Collection[int], *, after: int) -> Place | None:
+    """Give where the events of the next organization begin, None behind the last."""
+    following = [organization for organization in passes if organization > after]
+    return replace(START, organization=min(following)) if following else None
+
+
+def _passes(work: Work, days: int | None) -> dict[int, datetime]:
+    """Give until when events go: of all organizations, then by number of those that keep less than the operator."""
+    now, usual = work.now(), work.settings.retention_days if days is None else days
+    passes = {ALL: now - timedelta(days=usual)}
+    if days is None:
+        query = select(Organization.number, Organization.retention_days).where(Organization.retention_days < usual)
+        with read_only():
+            passes |= {number: now - timedelta(days=kept or usual) for number, kept in work.session.execute(query)}
+            work.session.rollback()
+    return passes
+
+
+def _delete_bin_requests(work: Work, *, until: datetime) -> int:
+    """Delete caught requests; a bin keeps few, so that all of them are a few batches."""
+    total, count = 0, BATCH
+    while count == BATCH:
+        with work.transaction():
+            count = _rows(work.session.execute(_BIN_REQUESTS, {"until": until, "batch": BATCH}))
+        total += count
+    return total
+
+
+def _delete_others(work: Work) -> int:
+    total = 0
     for statement, kept in _OTHERS:
         with work.transaction():
-            others += _rows(work.session.execute(statement, {"until": work.now() - kept}))
-    return Pruned(events=counts[0], bin_requests=counts[1], others=others, is_complete=is_complete)
-
-
-def _kept_shorter(work: Work) -> dict[int, int]:
-    """Give the organizations that keep events for less time than the operator does, with their days."""
-    query = select(Organization.number, Organization.retention_days).where(Organization.retention_days.is_not(None))
-    with work.transaction():
-        found = {number: defaults.retention_of(work.settings, days) for number, days in work.session.execute(query)}
-    return {number: days for number, days in found.items() if days < work.settings.retention_days}
-
-
-def _delete_events(work: Work, until: datetime) -> tuple[int, bool]:
-    numbers = list(work.session.scalars(_deletion(_OLD_EVENTS), {"until": until, "batch": BATCH}))
-    deleted = _delete_numbered(work, numbers, until=until)
-    return deleted, deleted < BATCH
-
-
-@dataclass(slots=True)
-class _Walk:
-    """Goes through the events of one organization, a batch at a time, up to the first that is young."""
-
-    organization: int
-    after: int = 0
-
-    def delete(self, work: Work, until: datetime) -> tuple[int, bool]:
-        """Delete what is old in the next batch; say how many went, and whether that was the last."""
-        query = _deletion(_NEXT_EVENTS)
-        rows = work.session.execute(
-            query, {"until": until, "batch": BATCH, "organization": self.organization, "after": self.after}
-        ).all()
-        deleted = _delete_numbered(work, [row.number for row in rows if row.is_old], until=until)
-        self.after = rows[-1].number if rows else self.after
-        return deleted, len(rows) < BATCH or any(row.is_young for row in rows)
-
-
-def _delete_numbered(work: Work, numbers: list[int], *, until: datetime) -> int:
-    """Delete those of the events that are over, with their deliveries and attempts."""
-    if not numbers:
-        return 0
-    if dialect_of(work.session) == "postgresql":
-        for sql in _LOCKS:
-            work.session.execute(text(sql).bindparams(bindparam("numbers", expanding=True)), {"numbers": numbers})
-    return _rows(work.session.execute(_DELETE_EVENTS, {"numbers": numbers, "until": until}))
-
-
-def _delete_bin_requests(work: Work, until: datetime) -> tuple[int, bool]:
-    deleted = _rows(work.session.execute(_BIN_REQUESTS, {"until": until, "batch": BATCH}))
-    return deleted, deleted < BATCH
+            total += _rows(work.session.execute(statement, {"until": work.now() - kept}))
+    return total + organization_hours.forget(work, until=work.now() - ROLLUPS_KEPT)
 
 
 def _rows(result: object) -> int:
     return int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as a DELETE gives
-
-
-def _in_batches(
-    work: Work, delete: Callable[[Work, datetime], tuple[int, bool]], *, until: datetime, most_batches: int | None
-) -> tuple[int, bool]:
-    total = batches = 0
-    while most_batches is None or batches < most_batches:
-        with work.transaction():
-            count, is_done = delete(work, until)
-        total += count
-        batches += 1
-        if is_done:
-            return total, True
-    return total, False

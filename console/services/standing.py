@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Table, bindparam, select
 
 from console.core import health
 from console.core.outcomes import BLOCKED, Outcome
 from console.core.verdicts import Verdict
+from console.database import dialect_of
 from console.models import Hook, HookState
+from console.services.queries import insert_into
 from console.services.reports import Report, Subject
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 
@@ -132,6 +135,7 @@ class Served:
         return Subject(self.organization_number, self.number, self.id, self.name, self.url)
 
 
+_states: Table = HookState.__table__  # type: ignore[assignment]  # a Table, as of every mapped class
 _STATE_COLUMNS = tuple(getattr(HookState, name) for name in Standing.__dataclass_fields__)
 _LOCK = (
     select(*_STATE_COLUMNS)
@@ -149,7 +153,7 @@ _HOOKS = select(
 def load(work: Work, *, numbers: Collection[int]) -> dict[int, Served]:
     """Read and lock the standing of hooks, by number, inside the caller's transaction."""
     wanted = {"numbers": list(numbers)}
-    standings = {row.hook_number: Standing(*row) for row in work.session.execute(_LOCK, wanted)}
+    standings = {row.hook_number: Standing(*row) for row in work.session.execute(_LOCK, wanted).all()}
     return {
         row.number: Served(
             row.number,
@@ -161,24 +165,26 @@ def load(work: Work, *, numbers: Collection[int]) -> dict[int, Served]:
             row.deleted_at is not None and not row.is_trial,
             standings[row.number],
         )
-        for row in work.session.execute(_HOOKS, wanted)
+        for row in work.session.execute(_HOOKS, wanted).all()
         if row.number in standings
     }
 
 
-_STORE = (
-    update(HookState.__table__)  # type: ignore[arg-type]  # a Table, as of every mapped class
-    .where(HookState.__table__.c.hook_number == bindparam("hook"))
-    .values({name: bindparam(name) for name in Standing.__dataclass_fields__ if name != "hook_number"})
-)
+@lru_cache
+def _store(dialect: str) -> Any:
+    """Build the statement that writes standings: their rows are there, so it always updates.
+
+    RETURNING makes SQLAlchemy send all of them as one statement, so that the database is locked for less.
+    """
+    insert = insert_into(dialect, _states)
+    changed = {name: insert.excluded[name] for name in Standing.__dataclass_fields__ if name != "hook_number"}
+    return insert.on_conflict_do_update(index_elements=[_states.c.hook_number], set_=changed).returning(
+        _states.c.hook_number
+    )
 
 
 def store(work: Work, standings: Collection[Standing]) -> None:
-    """Write standings back, inside the caller's transaction."""
-    rows: list[dict[str, Any]] = []
-    for standing in standings:
-        row = asdict(standing)
-        row["hook"] = row.pop("hook_number")
-        rows.append(row)
-    if rows:
-        work.session.connection().execute(_STORE, rows)
+    """Write standings back, inside the caller's transaction that has locked them."""
+    if standings:
+        rows = [{name: getattr(one, name) for name in Standing.__dataclass_fields__} for one in standings]
+        work.session.connection().execute(_store(dialect_of(work.session)), rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +13,9 @@ from sqlalchemy import Select, and_, case, func, or_, select
 
 from console.core.rollups import hour_of, percentile_ms
 from console.models import Delivery, DeliveryState, Destination, Event, Hook, HookHour, HookState, Worker
+from console.services import organization_hours
 from console.services.beating import DEAD_AFTER
+from console.services.organization_hours import Counts
 from console.services.queries import COUNT_CAP, count_capped
 from console.services.work import DELIVERIES, LANES, Work
 
@@ -130,37 +132,43 @@ def overview(
 ) -> Overview:
     """Count the attempts of an organization, or of one hook, over *period* up to now."""
     columns, hours = _COLUMNS[period]
-    end = hour_of(work.now()) + HOUR
     length = timedelta(hours=columns * hours)
-    tallies = _tallies(
-        work, organization_number=organization_number, hook_number=hook_number, since=end - 2 * length, hours=hours
-    )
-    starts = [end - length + timedelta(hours=hours * place) for place in range(columns)]
+    start = hour_of(work.now()) + HOUR - length
+    if hook_number is None:
+        counts = organization_hours.counts(
+            work, organization_number=organization_number, start=start, columns=columns, hours=hours
+        )
+    else:
+        counts = _counts_of_hook(work, hook_number, start=start, columns=columns, hours=hours)
+    tallies = _tallies(counts)
+    starts = [start + timedelta(hours=hours * place) for place in range(columns)]
     return Overview(
         period=period,
-        columns=tuple(Column(start, tallies.get(place + columns, Tally())) for place, start in enumerate(starts)),
-        total=_sum([tally for place, tally in tallies.items() if place >= columns]),
-        before=_sum([tally for place, tally in tallies.items() if place < columns]),
+        columns=tuple(Column(moment, tallies.get(place, Tally())) for place, moment in enumerate(starts)),
+        total=_sum([tally for place, tally in tallies.items() if place >= 0]),
+        before=tallies.get(-1, Tally()),
     )
 
 
-def _tallies(
-    work: Work, *, organization_number: int, hook_number: int | None, since: datetime, hours: int
-) -> dict[int, Tally]:
-    """Give the tally of each column by its place, the column that begins at *since* being 0."""
-
-    def counts(by: Any) -> dict[int, dict[Any, int]]:
-        query = select(HookHour.hour, by, func.sum(HookHour.count)).where(
-            HookHour.organization_number == organization_number, HookHour.hour >= since
+def _counts_of_hook(work: Work, hook_number: int, *, start: datetime, columns: int, hours: int) -> Counts:
+    rows = work.session.execute(
+        select(HookHour.hour, HookHour.status_class, HookHour.bucket, HookHour.count).where(
+            HookHour.hook_number == hook_number, HookHour.hour >= start - timedelta(hours=columns * hours)
         )
-        if hook_number is not None:
-            query = query.where(HookHour.hook_number == hook_number)
-        found: dict[int, dict[Any, int]] = defaultdict(lambda: defaultdict(int))
-        for hour, key, count in work.session.execute(query.group_by(HookHour.hour, by)):
-            found[int((hour - since) / HOUR) // hours][key] += int(count)
-        return found
+    )
+    found: Counts = Counter()
+    for hour, status, bucket, count in rows:
+        found[max(-1, int((hour - start) // HOUR) // hours), status, bucket] += count
+    return found
 
-    classes, buckets = counts(HookHour.status_class), counts(HookHour.bucket)
+
+def _tallies(counts: Counts) -> dict[int, Tally]:
+    """Give the tally of each column by its place."""
+    classes: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    buckets: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for (place, status, bucket), count in counts.items():
+        classes[place][status] += count
+        buckets[place][bucket] += count
     return {place: Tally(classes[place], buckets[place]) for place in classes}
 
 

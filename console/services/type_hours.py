@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from console.core.rollups import hour_of
 from console.database import dialect_of
 from console.models import Event, Progress, TypeHour
+from console.services.queries import hours_since
 from console.services.work import Work
 
 NAME = "type_hours"
@@ -114,17 +115,20 @@ def volumes(
     """Give the volume of each type that had events in the last *days*, by name; *names* None: of all types."""
     columns = days * 24 // hours
     since = hour_of(work.now()) + HOUR - columns * hours * HOUR
-    query = select(TypeHour.type, TypeHour.hour, TypeHour.count).where(
+    place = hours_since(work.session, TypeHour.hour, since) // hours
+    query = select(TypeHour.type, place, func.sum(TypeHour.count)).where(
         TypeHour.organization_number == organization_number, TypeHour.hour >= since
     )
     if names is not None:
         query = query.where(TypeHour.type.in_(names))
     figures: dict[str, list[int]] = {}
-    rows = [(name, hour, int(count)) for name, hour, count in work.session.execute(query)]
-    rows += [(row.type, row.created_at, 1) for row in _not_yet(work, organization_number)]
-    for name, moment, count in rows:
-        if moment >= since and (names is None or name in names):
-            figures.setdefault(name, [0] * columns)[int((moment - since) / HOUR) // hours] += count
+    rows = [(row[0], int(row[1]), int(row[2])) for row in work.session.execute(query.group_by(TypeHour.type, place))]
+    rows += [
+        (row.type, int((row.created_at - since) / HOUR) // hours, 1) for row in _not_yet(work, organization_number)
+    ]
+    for name, column, count in rows:
+        if 0 <= column < columns and (names is None or name in names):
+            figures.setdefault(name, [0] * columns)[column] += count
     return {name: Volume(hours, tuple(found)) for name, found in figures.items()}
 
 

@@ -48,7 +48,7 @@ WHERE d.number IN :numbers""").bindparams(bindparam("numbers", expanding=True)) 
 
 def look_again(work: Work, *, rows: Collection[Claimed], lane: str) -> dict[int, Check]:
     """Look whether claimed rows are still ours and wanted, by number; opens a transaction that the caller ends."""
-    found = {row.number: row for row in work.session.execute(_LOOK, {"numbers": [row.number for row in rows]})}
+    found = {row.number: row for row in work.session.execute(_LOOK, {"numbers": [row.number for row in rows]}).all()}
     return {row.number: _checked(row, found.get(row.number), lane=lane) for row in rows}
 
 

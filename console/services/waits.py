@@ -11,6 +11,7 @@ from console.core.retry import read_stored
 from console.core.waiting import Waiting, reason
 from console.models import Delivery, DeliveryState, Destination, Hook, HookState, Organization, Trigger
 from console.services import defaults, destinations
+from console.services.log_walks import unindexed
 from console.services.work import DELIVERIES_SLOW, Work
 
 _ASKED = frozenset({Trigger.TEST, Trigger.RESEND})
@@ -72,7 +73,7 @@ def _in_flight(work: Work, hooks: dict[int, Row[Any]]) -> dict[int, int]:
             Delivery.organization_number.in_({hook.organization_number for hook in hooks.values()}),
             Delivery.state != DeliveryState.DELIVERED,
             Delivery.state == DeliveryState.SENDING,
-            Delivery.hook_number.in_(hooks),
+            unindexed(Delivery.hook_number).in_(hooks),
         )
         .group_by(Delivery.hook_number)
     )

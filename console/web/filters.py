@@ -12,13 +12,15 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import cast
 from urllib.parse import urlencode
+from uuid import UUID
 
 from flask import Flask, g, request, url_for
+from markupsafe import Markup, escape
 
 from console.core.redact import visible
 from console.extensions import collaborators
 from console.paths import STATIC
-from console.web.charts import sparkline, timing_phases
+from console.web.charts import Bar, Bars, sparkline, timing_phases
 from console.web.pretty import json_tokens
 
 THEMES = ("auto", "light", "dark")
@@ -32,6 +34,7 @@ NONE = "\N{EN DASH}"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 _UNITS = ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"), (1, "s"))
 _KILOBYTE = 1000
+NIL = UUID(int=0)
 
 
 def duration(value: float | timedelta, *, parts: int = 3) -> str:
@@ -189,9 +192,39 @@ def _content_hash(name: str, changed_ns: int) -> str:
 
 def asset(name: str) -> str:
     """Return the address of a static file, with ``?v=content hash``; vendored files carry a version in their path."""
+    known: dict[str, str] = g.setdefault("assets", {})  # a page has a hundred icons, all of them in one file
+    if name not in known:
+        known[name] = _asset(name)
+    return known[name]
+
+
+def _asset(name: str) -> str:
     if name.startswith("vendor/"):
         return url_for("static", filename=name)
     return url_for("static", filename=name, v=_content_hash(name, (STATIC / name).stat().st_mtime_ns))
+
+
+def url_of(endpoint: str, **one: UUID) -> str:
+    """Return ``url_for`` with one id; building the address once a page and not once a row is a third of a long list."""
+    [(name, value)] = one.items()
+    known: dict[str, str] = g.setdefault("addresses", {})
+    if endpoint not in known:
+        known[endpoint] = url_for(endpoint, **{name: NIL})  # type: ignore[arg-type]  # a value of the path
+    return known[endpoint].replace(str(NIL), str(value))
+
+
+def columns(bars: Bars) -> Markup:
+    """Draw the columns of a chart; here and not in a template, where a list of sparklines takes ten times as long."""
+    return Markup("").join(_column(bar, height=bars.height) for bar in bars.bars)
+
+
+def _column(bar: Bar, *, height: float) -> Markup:
+    place = f'x="{bar.x}" width="{bar.width}"'  # numbers, and keys of ours: nothing to escape
+    parts = "".join(
+        f'<rect class="series-{part.key}" {place} y="{part.y}" height="{part.height}"></rect>' for part in bar.segments
+    )
+    reach = f'<rect class="bar-reach" {place} y="0" height="{height}"></rect>'
+    return Markup(f'<g class="bar"><title>{escape(bar.title)}</title>{reach}{parts}</g>')  # noqa: S704 as said above
 
 
 def chosen(name: str, allowed: tuple[str, ...]) -> str:
@@ -214,7 +247,7 @@ def _zone() -> tzinfo:
 
 def install(app: Flask) -> None:
     """Register everything in the Jinja environment of *app*, where imported macros see it too."""
-    pure = (duration, milliseconds, size, counted, figure, plural, percent, shorten, iso, initials)
+    pure = (columns, duration, milliseconds, size, counted, figure, plural, percent, shorten, iso, initials)
     app.jinja_env.filters.update({one.__name__: one for one in pure})
     app.jinja_env.filters.update(
         visible=lambda text: visible(str(text)),
@@ -233,4 +266,5 @@ def install(app: Flask) -> None:
         theme=lambda: chosen("theme", THEMES),
         density=lambda: chosen("density", DENSITIES),
         sparkline=sparkline,
+        url_of=url_of,
     )

@@ -11,7 +11,7 @@ from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.services import bins, catalogue, deliveries, events, hooks
-from console.services.deliveries import DeliveryFilter, id_span
+from console.services.delivery_filters import DeliveryFilter, id_span
 from console.services.events import EventFilter
 from console.services.hooks import HookFilter
 from console.web import access, hx

@@ -15,7 +15,7 @@ from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Bin, BinRequest, Delivery, Hook
 from console.services import accounts, bins, deliveries, hooks
-from console.services.deliveries import DeliveryFilter
+from console.services.delivery_filters import DeliveryFilter
 from console.services.hook_fields import HookDraft
 from console.services.hooks import HookFilter
 from console.services.passwords import SHORTEST

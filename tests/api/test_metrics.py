@@ -1,4 +1,4 @@
-"""/metrics: figures of the whole installation, from the database, for who holds an ADMIN token."""
+"""/metrics: figures of the whole installation, from the database, for staff who hold an ADMIN token."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ from console.services import metrics, sweeping
 from console.services.work import DELIVERIES, Work
 from tests.api.conftest import Caller
 from tests.engine import bury, claim, hire, make_due, make_hook, publish, record, rows_of, set_state
+
+
+@pytest.fixture(autouse=True)
+def _ada_is_staff(work: Work, ada: Any) -> None:
+    ada.user.is_staff = True
+    work.session.commit()
 
 
 def scrape(caller: Caller, **headers: str) -> str:
@@ -44,6 +50,20 @@ def test_metrics_ask_for_the_permission_admin(vi_api: Caller) -> None:
 
     assert response.status_code == 403
     assert response.get_json()["permission"] == "ADMIN"
+
+
+def test_figures_of_several_organizations_are_for_staff_alone(mallory_api: Caller) -> None:
+    response = mallory_api.client.get("/metrics", headers={"Authorization": f"Bearer {mallory_api.token}"})
+
+    assert response.status_code == 403
+    assert "staff" in response.get_json()["detail"]
+
+
+def test_an_admin_of_the_only_organization_needs_not_be_on_the_staff(mallory_api: Caller, work: Work, ada: Any) -> None:
+    ada.organization.closed_at = work.now()
+    work.session.commit()
+
+    assert figures(mallory_api)["hookyard_leader",] == 0
 
 
 @pytest.mark.both_databases

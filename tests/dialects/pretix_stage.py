@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.models import Hook
-from console.services import hooks, sources
-from console.services.hooks import HookDraft
+from console.services import sources
 from console.services.work import Work
+from tests.dialects import drf_stage
+from tests.dialects.drf_stage import PAGE_KEYS, URL, are_sentences, is_of_the_framework
 
 W = "/api/v1/organizers/acme/webhooks/"
-URL = "https://receiver.example.com/hook"
 DOCUMENTED = {
     "enabled": True,
     "target_url": "https://httpstat.us/200",
@@ -22,9 +21,7 @@ DOCUMENTED = {
 """The body of the document's example."""
 LEAST = {"target_url": URL, "limit_events": [], "action_types": []}
 KEYS = ["id", "enabled", "target_url", "all_events", "limit_events", "action_types", "comment"]
-FORBIDDEN = {"detail": "You do not have permission to perform this action."}
 NO_WEBHOOK = {"detail": "No WebHook matches the given query."}
-NOT_FOUND = {"detail": "Not found."}
 EITHER = {"non_field_errors": ["You can set either limit_events or all_events."]}
 
 
@@ -40,18 +37,9 @@ def path_of(webhook: dict[str, Any]) -> str:
     return f"{W}{webhook['id']}/"
 
 
-def row_of(work: Work, webhook: dict[str, Any]) -> Hook:
-    """Give the hook as the core keeps it."""
-    row = work.session.get_one(Hook, webhook["id"], populate_existing=True)
-    work.session.commit()
-    return row
-
-
 def make_native(work: Work, person: Any, **fields: Any) -> dict[str, Any]:
     """Make a hook that does not come from pretix; give its id as pretix would."""
-    draft = HookDraft(**{"url": URL, **fields})
-    made = hooks.create(work, organization_number=person.organization.number, author_number=None, draft=draft)
-    return {"id": made.hook.number}
+    return {"id": drf_stage.make_native(work, person, **fields).number}
 
 
 def add_sources(work: Work, person: Any, *slugs: str) -> None:
@@ -61,17 +49,8 @@ def add_sources(work: Work, person: Any, *slugs: str) -> None:
 
 def is_of_pretix(answer: Any) -> bool:
     """Say whether an answer has one of the shapes that the contract knows."""
-    if answer.status_code in {204, 308}:
-        return not answer.data
-    if answer.mimetype != "application/json":
-        return False
-    body = answer.get_json()
-    if answer.status_code in {200, 201}:
-        return list(body) in (KEYS, ["count", "next", "previous", "results"])
-    if answer.status_code == 400 and "detail" not in body:
-        return all(name in {*KEYS, "non_field_errors"} and _are_sentences(words) for name, words in body.items())
-    return answer.status_code in {400, 401, 403, 404, 405, 406, 409, 413, 415} and list(body) == ["detail"]
+    return is_of_the_framework(answer, shown=_is_shown, errors=are_sentences, fields={*KEYS, "non_field_errors"})
 
 
-def _are_sentences(words: Any) -> bool:
-    return isinstance(words, list) and bool(words) and all(isinstance(one, str) for one in words)
+def _is_shown(body: Any) -> bool:
+    return list(body) in (KEYS, PAGE_KEYS)

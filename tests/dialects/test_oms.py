@@ -13,27 +13,24 @@ from flask import Flask
 from console.services import catalogue, hooks
 from console.services.hooks import HookDraft
 from console.services.work import Work
+from tests.dialects.drf_stage import URL, row_of
 from tests.dialects.oms_stage import (
+    AUTH,
     FIXED,
     HOOK_KEYS,
     LEAST,
     NULL,
+    OTHER,
     REGISTERED,
     REQUIRED,
+    SECRET,
     TYPES,
-    URL,
     H,
     W,
     make,
     make_native,
     path_of,
-    row_of,
 )
-
-OTHER = "https://receiver.example.com/other"
-SECRET = "esGmJGCSbxJUsYqsPFEeMiSpPqcqABPIGxFLNPDuFmKKQEVyecoHRTUAWyaphTep"
-AUTH = {"auth": {"auth_type": "basic", "username": "erp", "password": "hunter2"}}
-
 
 # --- subscribing ----------------------------------------------------------------------------------------------------
 

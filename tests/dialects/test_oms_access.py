@@ -14,23 +14,8 @@ from console.core.redact import MASK
 from console.models import AuditEntry, Hook
 from console.services import hooks, tokens
 from console.services.work import Work
-from tests.dialects.oms_stage import (
-    FORBIDDEN,
-    LEAST,
-    NOT_FOUND,
-    E,
-    H,
-    W,
-    make,
-    make_native,
-    path_of,
-    row_of,
-)
-
-OTHER = "https://receiver.example.com/other"
-SECRET = "esGmJGCSbxJUsYqsPFEeMiSpPqcqABPIGxFLNPDuFmKKQEVyecoHRTUAWyaphTep"
-AUTH = {"auth": {"auth_type": "basic", "username": "erp", "password": "hunter2"}}
-
+from tests.dialects.drf_stage import FORBIDDEN, NOT_FOUND, row_of
+from tests.dialects.oms_stage import AUTH, LEAST, OTHER, SECRET, E, H, W, make, make_native, path_of
 
 # --- secrets --------------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft
 from console.services.keys import KeyRing
 from console.services.work import Work
+from tests.dialects.drf_stage import row_of
 from tests.dialects.oms_stage import (
     PACKAGE,
     PUBLISH,
@@ -33,7 +34,6 @@ from tests.dialects.oms_stage import (
     make_native,
     path_of,
     publish,
-    row_of,
 )
 from tests.engine import attempts, delivery
 from tests.receiver import Receipt, Receiver

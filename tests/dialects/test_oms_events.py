@@ -17,6 +17,7 @@ from console.models import Delivery, Event
 from console.services import catalogue, deliveries, hooks, publishing
 from console.services.event_drafts import EventDraft
 from console.services.work import Work
+from tests.dialects.drf_stage import NOT_FOUND, row_of
 from tests.dialects.oms_stage import (
     EVENT_KEYS,
     HOOK_KEYS,
@@ -24,7 +25,6 @@ from tests.dialects.oms_stage import (
     LEAST,
     NO_EVENT,
     NO_WEBHOOK,
-    NOT_FOUND,
     NULL,
     PACKAGE,
     PUBLISH,
@@ -38,7 +38,6 @@ from tests.dialects.oms_stage import (
     make_native,
     path_of,
     publish,
-    row_of,
 )
 from tests.engine import claim, delivery, hire, record, rows_of
 

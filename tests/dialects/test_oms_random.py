@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.dialects.drf_stage import URL
 from tests.dialects.oms_stage import (
     FIXED,
     HOOK_KEYS,
@@ -18,7 +19,6 @@ from tests.dialects.oms_stage import (
     PUBLISH,
     RESEND,
     TYPES,
-    URL,
     E,
     H,
     W,

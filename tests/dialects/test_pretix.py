@@ -11,21 +11,18 @@ from console.core.catalogue import PRETIX, packaged_names
 from console.services import catalogue, hooks
 from console.services.hooks import HookDraft
 from console.services.work import Work
+from tests.dialects.drf_stage import FORBIDDEN, NOT_FOUND, URL, row_of
 from tests.dialects.pretix_stage import (
     DOCUMENTED,
     EITHER,
-    FORBIDDEN,
     KEYS,
     LEAST,
     NO_WEBHOOK,
-    NOT_FOUND,
-    URL,
     W,
     add_sources,
     make,
     make_native,
     path_of,
-    row_of,
 )
 
 TYPE = "pretix.event.order.paid"

@@ -17,7 +17,8 @@ from console.models import Delivery, Event, Turn
 from console.services import catalogue, deliveries, publishing, recipients
 from console.services.event_drafts import EventDraft
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
-from tests.dialects.pretix_stage import W, add_sources, make, path_of, row_of
+from tests.dialects.drf_stage import row_of
+from tests.dialects.pretix_stage import W, add_sources, make, path_of
 from tests.engine import attempts, claim, delivery, hire, put, record, rows_of
 from tests.receiver import Receiver
 from workers.beat import Beat

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.services.work import Work
-from tests.dialects.pretix_stage import DOCUMENTED, KEYS, LEAST, URL, W, add_sources, is_of_pretix, make, path_of
+from tests.dialects.drf_stage import URL
+from tests.dialects.pretix_stage import DOCUMENTED, KEYS, LEAST, W, add_sources, is_of_pretix, make, path_of
 from tests.fuzz import through_the_app
 
 FUZZ = through_the_app()

@@ -14,7 +14,8 @@ from sqlalchemy import func, select, text
 from console.models import Hook, KeptAnswer, Token
 from console.services import idempotency, tokens
 from console.services.work import Work
-from tests.dialects.pretix_stage import LEAST, NOT_FOUND, URL, W, make, path_of, row_of
+from tests.dialects.drf_stage import NOT_FOUND, URL, row_of
+from tests.dialects.pretix_stage import LEAST, W, make, path_of
 
 KEY = {"X-Idempotency-Key": "a1b2"}
 CONCURRENT = {"detail": "Concurrent request with idempotency key."}

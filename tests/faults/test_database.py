@@ -19,9 +19,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from console.extensions import db
+from console.services.beating import DEAD_AFTER
 from tests.engine import set_state
 from tests.faults.parts import Caller, Hand
 from tests.faults.stage import Stage
+from workers.equipment import open_engine
 
 
 def expect_busy(answer) -> None:
@@ -233,6 +235,19 @@ def test_f10_a_server_that_only_reads_for_a_while_refuses_events_and_delivers_la
     stage.wait_for(delivered=5, seconds=30)
     assert worker.poll() is None
     assert stage.check().duplicates == 0
+
+
+@pytest.mark.postgresql_only
+def test_f10_a_host_that_falls_silent_in_a_transaction_keeps_its_locks_no_longer_than_its_claims(stage: Stage) -> None:
+    engine = open_engine(stage.work.settings, pool_size=1)
+    stage.stack.callback(engine.dispose)
+    with engine.connect() as connection:
+        patience = connection.scalar(text("SELECT current_setting('idle_in_transaction_session_timeout')::interval"))
+        info = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+
+    assert patience == DEAD_AFTER
+    assert int(info["tcp_user_timeout"]) <= 30_000
+    assert int(info["keepalives_idle"]) + int(info["keepalives_interval"]) * int(info["keepalives_count"]) <= 30
 
 
 @contextmanager

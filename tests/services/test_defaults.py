@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from console.core.errors import Invalid
 from console.core.outcomes import Outcome
 from console.models import AuditEntry, Event
-from console.services import defaults, publishing, recipients, retention, sweeping
+from console.services import defaults, pruning, publishing, recipients, retention, sweeping
 from console.services.defaults import Choice
 from console.services.event_drafts import EventDraft
 from console.services.work import Work
@@ -129,23 +129,26 @@ def test_an_organization_may_keep_its_events_for_less_time_than_others(work: Wor
     kept = dict(
         work.session.execute(select(Event.organization_number, func.count()).group_by(Event.organization_number)).all()
     )
-    assert (pruned.events, pruned.is_complete) == (3, True)
+    assert (pruned.events, pruned.place) == (3, None)
     assert kept == {ada.organization.number: 1, mallory.organization.number: 3}
 
 
 def test_what_is_unfinished_stays_and_does_not_keep_the_rest(work: Work, ada, clock, monkeypatch) -> None:
-    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(pruning, "WINDOW", 2)
     choose(work, ada, retention_days=7)
     make_hook(work, ada, event_types=["order.paid"], all_events=False)
     publish(work, ada, 3)
     publish(work, ada, 3, type="order.seen")
     clock.advance(days=8)
 
-    first = retention.prune(work, most_batches=1)
-    pruned = retention.prune(work)
+    first = retention.prune(work, most_s=0)
+    assert (first.events, first.place is not None) == (0, True)
+    events, place = 0, first.place
+    while place is not None:
+        some = retention.prune(work, most_s=0, place=place)
+        events, place = events + some.events, some.place
 
-    assert (first.events, first.is_complete) == (0, False)
-    assert (pruned.events, pruned.is_complete) == (3, True)
+    assert events == 3
     assert event_count(work) == 3
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from console.core.errors import Conflict, Invalid, NotFound
 from console.models import AuditEntry, Delivery, DeliveryState, HookState
 from console.services import deliveries, hooks, publishing
-from console.services.deliveries import DeliveryFilter
+from console.services.delivery_filters import DeliveryFilter
 from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft
 from console.services.work import Work
@@ -136,8 +136,22 @@ def test_the_log_is_newest_first_and_pages_by_number(work: Work, ada, hook) -> N
 
 
 def test_each_filter_finds_what_it_names(work: Work, ada, hook) -> None:
-    paid = put(work, publish(work, ada, "order.paid"), state="failed", last_status=500, attempt_count=1)
-    done = put(work, publish(work, ada, "order.refund.done"), state="delivered", last_status=204, attempt_count=1)
+    paid = put(
+        work,
+        publish(work, ada, "order.paid"),
+        state="failed",
+        last_status=500,
+        last_outcome="server_error",
+        attempt_count=1,
+    )
+    done = put(
+        work,
+        publish(work, ada, "order.refund.done"),
+        state="delivered",
+        last_status=204,
+        last_outcome="ok",
+        attempt_count=1,
+    )
     silent = put(work, publish(work, ada, "stock.low"), last_outcome="timeout", attempt_count=1)
     plain = publish(work, ada, "orders", object_model="order", object_pk="A-17")
 

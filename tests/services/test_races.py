@@ -15,6 +15,7 @@ from console.core.errors import Conflict, NotFound
 from console.core.outcomes import Outcome
 from console.models import Hook
 from console.services import deliveries, hooks, publishing, retention
+from console.services.delivery_filters import DeliveryFilter
 from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
 from console.services.work import Work
@@ -80,7 +81,7 @@ def test_a_hook_enabled_while_an_event_is_published_to_it_alone_leaves_nothing_h
         publishing.publish_to(work, hook=hook, draft=EventDraft(type="order.paid", payload=b"{}"))
 
     [found] = deliveries.find(
-        work, organization_number=ada.organization.number, wanted=deliveries.DeliveryFilter(hook_number=hook.number)
+        work, organization_number=ada.organization.number, wanted=DeliveryFilter(hook_number=hook.number)
     )
     assert delivery(work, found.number).state == "pending"
 

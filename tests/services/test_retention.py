@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from console.models import Attempt, Delivery, Event, HookHour, Replay, Which, Worker
-from console.services import beating, deliveries, replays, retention
+from console.services import beating, deliveries, pruning, replays, retention
 from console.services.replaying import steps
 from console.services.replays import ReplayDraft
 from console.services.work import Work
@@ -33,7 +33,7 @@ def test_old_finished_events_go_with_their_deliveries_and_attempts(work: Work, a
 
     pruned = retention.prune(work)
 
-    assert (pruned.events, pruned.is_complete) == (1, True)
+    assert (pruned.events, pruned.place) == (1, None)
     assert [count(work, model) for model in (Event, Delivery, Attempt)] == [0, 0, 0]
 
 
@@ -68,18 +68,60 @@ def test_a_shorter_time_can_be_asked_for(work: Work, ada, clock) -> None:
     assert retention.prune(work, days=1).events == 1
 
 
-def test_it_goes_in_small_transactions_and_says_when_more_is_left(work: Work, ada, clock, monkeypatch) -> None:
-    monkeypatch.setattr(retention, "BATCH", 2)
-    make_hook(work, ada)
-    for number in publish(work, ada, 5):
+def old_events(work: Work, ada, clock, number_of: int) -> list[int]:
+    """Publish so many events, whose deliveries end, and let a month pass; give the numbers of the deliveries."""
+    numbers = publish(work, ada, number_of)
+    for number in numbers:
         put(work, number, state="delivered", finished_at=work.now())
     clock.advance(days=31)
+    return numbers
 
-    first = retention.prune(work, most_batches=1)
-    rest = retention.prune(work)
 
-    assert (first.events, first.is_complete) == (2, False)
-    assert (rest.events, rest.is_complete) == (3, True)
+def test_it_goes_in_small_steps_and_says_where_to_go_on(work: Work, ada, clock, monkeypatch) -> None:
+    monkeypatch.setattr(pruning, "MOST_ROWS", 4)
+    make_hook(work, ada)
+    old_events(work, ada, clock, 5)
+
+    first = retention.prune(work, most_s=0)
+    assert (first.events, first.place is not None) == (2, True)
+    rest = retention.prune(work, place=first.place or pruning.START)
+
+    assert (rest.events, rest.place) == (3, None)
+    assert count(work, Delivery) == 0
+
+
+def test_what_weighs_much_goes_alone(work: Work, ada, clock, monkeypatch) -> None:
+    monkeypatch.setattr(pruning, "MOST_BYTES", 10)
+    make_hook(work, ada)
+    old_events(work, ada, clock, 3)
+
+    assert pruning.step(work, until=work.now(), place=pruning.START).events <= 1
+    assert retention.prune(work).place is None
+    assert (count(work, Event), count(work, Delivery)) == (0, 0)
+
+
+def test_an_event_with_more_deliveries_than_go_at_once_goes_bit_by_bit(work: Work, ada, clock, monkeypatch) -> None:
+    for _ in range(7):
+        make_hook(work, ada)
+    old_events(work, ada, clock, 2)
+    monkeypatch.setattr(pruning, "MOST_ROWS", 3)
+
+    first = pruning.step(work, until=work.now(), place=pruning.START)
+
+    assert (first.events, count(work, Event), count(work, Delivery)) == (0, 2, 11)
+    assert retention.prune(work).events == 2
+    assert (count(work, Event), count(work, Delivery)) == (0, 0)
+
+
+def test_old_events_that_stay_are_passed_and_what_comes_after_them_goes(work: Work, ada, clock, monkeypatch) -> None:
+    monkeypatch.setattr(pruning, "WINDOW", 2)
+    make_hook(work, ada)
+    numbers = old_events(work, ada, clock, 6)
+    for number in numbers[:5]:
+        put(work, number, state="held", finished_at=None)
+
+    assert retention.prune(work).events == 1
+    assert count(work, Event) == 5
 
 
 def test_old_rollups_and_workers_go_too(work: Work, ada, clock) -> None:

@@ -4,51 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
-from console.models import Attempt, Delivery, Hook, HookState
+from console.models import Hook
 from console.services import audit, deliveries, hooks, reveals
-
-HOSTILE = "<script>alert(1)</script>\u202e{{7*7}}\"'"
-
-
-def state_of(work, hook: Hook, **values) -> None:
-    """Set what the engine keeps of a hook."""
-    state = work.session.get(HookState, hook.number)
-    for name, value in values.items():
-        setattr(state, name, value)
-    work.session.commit()
-
-
-def finish(
-    work, delivery: Delivery, *, status: int | None = 200, outcome: str = "ok", body: bytes = b'{"ok": true}'
-) -> None:
-    """Do what the workers do with a test."""
-    delivery.state, delivery.last_status, delivery.last_outcome = (
-        "delivered" if outcome == "ok" else "failed",
-        status,
-        outcome,
-    )
-    delivery.attempt_count, delivery.finished_at, delivery.next_attempt_at = 1, work.now(), None
-    work.session.add(
-        Attempt(
-            delivery_number=delivery.number,
-            number=1,
-            chain=1,
-            trigger="test",
-            started_at=work.now(),
-            duration_ms=143.0,
-            outcome=outcome,
-            status=status,
-            timings={"dns": 2.0, "connect": 11.0, "first_byte": 120.0},
-            request_headers=[["webhook-id", str(delivery.id)], ["webhook-timestamp", "1795338000"], ["X-Own", HOSTILE]],
-            response_headers=[["Server", HOSTILE]] if status else None,
-            response_body=body if status else None,
-            error=None if status else "Nobody answered.",
-        )
-    )
-    work.session.commit()
-
+from tests.web.hooks_stage import HOSTILE, finish, state_of
 
 # --- one hook -------------------------------------------------------------------------------------------------------
 
@@ -248,3 +209,48 @@ def test_looking_at_a_secret_is_audited(work, ada, make_hook, as_person) -> None
     assert [text for _, text in shown] == [text for _, text in hooks.secrets_of(work, hook)]
     latest = audit.find(work, organization_number=ada.organization.number, limit=1)[0]
     assert (latest.action, latest.object_id, latest.actor) == ("hook.secret_revealed", str(hook.id), "ada@example.com")
+
+
+# --- its chart, and the APIs that show it ----------------------------------------------------------------------------
+
+
+def test_the_chart_of_a_hook_covers_a_day_a_week_or_a_month(signed_in, ada, scene) -> None:
+    hook = scene.hook()
+    browser, path = signed_in(ada), f"/o/acme/hooks/{hook.id}"
+
+    day, month = browser.see(path), browser.see(f"{path}?period=30d")
+    block = browser.get(f"{path}?period=7d", headers={"HX-Request": "true"}).text
+
+    assert "Nothing was sent in the last 24 hours" in day.get_text()
+    assert month.select_one("#answers-panel [aria-current=true]").get_text() == "30 days"
+    assert block.lstrip().startswith("<section")
+    assert "in the last 7 days" in block
+
+
+def test_a_new_hooks_secret_is_still_shown_when_the_chart_can_be_asked_for_alone(signed_in, ada) -> None:
+    browser = signed_in(ada)
+    answer = browser.submit("/o/acme/hooks/new", {"url": "https://example.com/", "all_events": "y"})
+
+    assert browser.see(answer.location).select_one(".once code") is not None
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"all_events": True}, {"Hookyard"}),
+        ({"all_events": False, "event_types": ["order.*"]}, {"Hookyard", "web/v1"}),
+        ({"all_events": False, "event_types": ["pretix.event.order.paid"]}, {"Hookyard", "web/v1", "pretix"}),
+        (
+            {"all_events": False, "event_types": ["package.created"], "retry": {"kind": "fixed", "seconds": 5}},
+            {"Hookyard", "web/v1", "OMS"},
+        ),
+    ],
+)
+def test_the_page_says_which_apis_show_the_hook_and_why_others_do_not(signed_in, ada, scene, fields, shown) -> None:
+    hook = scene.hook(**fields)
+
+    rows = signed_in(ada).see(f"/o/acme/hooks/{hook.id}").select("section[aria-labelledby=faces-title] dl > div")
+
+    found = {row.select_one(".badge").get_text(strip=True): row.get_text(" ", strip=True) for row in rows}
+    assert {name for name, words in found.items() if "Not shown" not in words} == shown
+    assert len(found) == 5

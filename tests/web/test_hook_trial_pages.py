@@ -8,50 +8,12 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select
 
-from console.models import Attempt, Delivery, Destination, Hook, HookState
+from console.models import Delivery, Destination
 from console.services import deliveries
 from console.services.rate_of_tests import MOST_IN_A_MINUTE
+from tests.web.hooks_stage import finish, state_of
 
 HTMX = {"HX-Request": "true"}
-HOSTILE = "<script>alert(1)</script>\u202e{{7*7}}\"'"
-
-
-def state_of(work, hook: Hook, **values) -> None:
-    """Set what the engine keeps of a hook."""
-    state = work.session.get(HookState, hook.number)
-    for name, value in values.items():
-        setattr(state, name, value)
-    work.session.commit()
-
-
-def finish(
-    work, delivery: Delivery, *, status: int | None = 200, outcome: str = "ok", body: bytes = b'{"ok": true}'
-) -> None:
-    """Do what the workers do with a test."""
-    delivery.state, delivery.last_status, delivery.last_outcome = (
-        "delivered" if outcome == "ok" else "failed",
-        status,
-        outcome,
-    )
-    delivery.attempt_count, delivery.finished_at, delivery.next_attempt_at = 1, work.now(), None
-    work.session.add(
-        Attempt(
-            delivery_number=delivery.number,
-            number=1,
-            chain=1,
-            trigger="test",
-            started_at=work.now(),
-            duration_ms=143.0,
-            outcome=outcome,
-            status=status,
-            timings={"dns": 2.0, "connect": 11.0, "first_byte": 120.0},
-            request_headers=[["webhook-id", str(delivery.id)], ["webhook-timestamp", "1795338000"], ["X-Own", HOSTILE]],
-            response_headers=[["Server", HOSTILE]] if status else None,
-            response_body=body if status else None,
-            error=None if status else "Nobody answered.",
-        )
-    )
-    work.session.commit()
 
 
 # --- test -----------------------------------------------------------------------------------------------------------

@@ -8,17 +8,10 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select
 
-from console.models import Delivery, Hook, HookState
+from console.models import Delivery
+from tests.web.hooks_stage import state_of
 
 HTMX = {"HX-Request": "true"}
-
-
-def state_of(work, hook: Hook, **values) -> None:
-    """Set what the engine keeps of a hook."""
-    state = work.session.get(HookState, hook.number)
-    for name, value in values.items():
-        setattr(state, name, value)
-    work.session.commit()
 
 
 # --- the list -------------------------------------------------------------------------------------------------------
@@ -251,51 +244,6 @@ def test_viewers_and_strangers_move_nothing_that_waits(signed_in, vi, mallory, b
     assert signed_in(mallory).submit(f"/o/globex/hooks/{hook.id}/{act}").status_code == 404
     work.session.expire_all()
     assert {one.state for one in waiting} == {"pending"}
-
-
-# --- its chart, and the APIs that show it ----------------------------------------------------------------------------
-
-
-def test_the_chart_of_a_hook_covers_a_day_a_week_or_a_month(signed_in, ada, scene) -> None:
-    hook = scene.hook()
-    browser, path = signed_in(ada), f"/o/acme/hooks/{hook.id}"
-
-    day, month = browser.see(path), browser.see(f"{path}?period=30d")
-    block = browser.get(f"{path}?period=7d", headers={"HX-Request": "true"}).text
-
-    assert "Nothing was sent in the last 24 hours" in day.get_text()
-    assert month.select_one("#answers-panel [aria-current=true]").get_text() == "30 days"
-    assert block.lstrip().startswith("<section")
-    assert "in the last 7 days" in block
-
-
-def test_a_new_hooks_secret_is_still_shown_when_the_chart_can_be_asked_for_alone(signed_in, ada) -> None:
-    browser = signed_in(ada)
-    answer = browser.submit("/o/acme/hooks/new", {"url": "https://example.com/", "all_events": "y"})
-
-    assert browser.see(answer.location).select_one(".once code") is not None
-
-
-@pytest.mark.parametrize(
-    ("fields", "shown"),
-    [
-        ({"all_events": True}, {"Hookyard"}),
-        ({"all_events": False, "event_types": ["order.*"]}, {"Hookyard", "web/v1"}),
-        ({"all_events": False, "event_types": ["pretix.event.order.paid"]}, {"Hookyard", "web/v1", "pretix"}),
-        (
-            {"all_events": False, "event_types": ["package.created"], "retry": {"kind": "fixed", "seconds": 5}},
-            {"Hookyard", "web/v1", "OMS"},
-        ),
-    ],
-)
-def test_the_page_says_which_apis_show_the_hook_and_why_others_do_not(signed_in, ada, scene, fields, shown) -> None:
-    hook = scene.hook(**fields)
-
-    rows = signed_in(ada).see(f"/o/acme/hooks/{hook.id}").select("section[aria-labelledby=faces-title] dl > div")
-
-    found = {row.select_one(".badge").get_text(strip=True): row.get_text(" ", strip=True) for row in rows}
-    assert {name for name, words in found.items() if "Not shown" not in words} == shown
-    assert len(found) == 5
 
 
 def test_a_test_is_one_click_away(signed_in, ada, scene) -> None:

@@ -63,6 +63,20 @@ def jobs(valkey: str, lane: str) -> int:
         return len(Queue(lane, connection=client, serializer=JSONSerializer).get_job_ids())
 
 
+def test_the_leader_rings_again_for_what_was_rung_for_in_vain(work: Work, ada, post, valkey) -> None:
+    make_hook(work, ada)
+    [number] = publish(work, ada)
+    leader = post(ring=RedisRing(valkey))
+    leader.tick()
+    with redis.Redis.from_url(valkey) as client:
+        client.delete(Queue(DELIVERIES, connection=client, serializer=JSONSerializer).key)
+
+    put(work, number, next_attempt_at=work.now() - timedelta(seconds=2))
+    leader.tick()
+
+    assert jobs(valkey, DELIVERIES) == 1
+
+
 @pytest.mark.both_databases
 def test_the_leader_rings_the_lanes_that_have_due_work(work: Work, ada, ring, post, valkey) -> None:
     slow = make_hook(work, ada)

@@ -479,6 +479,7 @@ def test_stopping_finishes_what_is_in_flight_and_gives_the_rest_back(
     assert not thread.is_alive()
     assert counts(work) == {"delivered": 2, "pending": 6}
     assert scalars(work, select(Turn).where(Turn.worker_number.is_not(None))) == []
+    assert hand.deliver(), "a job that it still takes must be rung for again"
 
 
 def test_a_slice_that_ends_says_that_work_is_left(work: Work, ada, receiver, hire_hand) -> None:

@@ -47,6 +47,19 @@ def test_a_job_that_has_begun_lets_the_next_ring_through(valkey: str, client) ->
     assert len(jobs(client)) == 2
 
 
+def test_a_ring_whose_job_went_astray_is_rung_again(valkey: str, client) -> None:
+    ring = RedisRing(valkey)
+    ring.ring(DELIVERIES)
+    client.delete(Queue(DELIVERIES, connection=client, serializer=JSONSerializer).key)  # cut off with who took it
+
+    ring.ring(DELIVERIES)
+    assert jobs(client) == []
+    ring.ring_again(DELIVERIES)
+    ring.ring_again(DELIVERIES)
+
+    assert len(jobs(client)) == 1
+
+
 def test_the_job_is_json_names_what_the_workers_know_and_leaves_nothing_behind(valkey: str, client) -> None:
     RedisRing(valkey).ring(DELIVERIES)
 

@@ -75,7 +75,10 @@ class Envelope:
 
 def json_text(value: object) -> bytes:
     """Write *value* as JSON in UTF-8, without spaces."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # json.dumps makes one for each call
 
 
 def rfc3339(moment: datetime) -> str:

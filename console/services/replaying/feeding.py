@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from console.core.replays import room_of
-from console.database import dialect_of, read_only
+from console.database import read_only
 from console.models import Delivery, DeliveryState, Event, Hook, HookState, Replay, ReplayPart, ReplayState, Trigger
 from console.models.base import Moment
-from console.services import deliveries
+from console.services import deliveries, outbox
 from console.services.matching import listener
-from console.services.outbox import delivery_row
 from console.services.replaying.missed import Missed, missed
 from console.services.replaying.selection import Scope, Skip, in_a_replay, in_scope, sendable
 from console.services.work import DELIVERIES, Work
@@ -117,30 +115,17 @@ def _make_missing(work: Work, row: Replay, *, part: ReplayPart, hook: Hook, foun
     # What retention is deleting at this moment is not made a delivery of.
     living = select(Event.number).where(Event.number.in_([number for number, _ in found.rows])).order_by(Event.number)
     kept = set(work.session.scalars(living.with_for_update(read=True, key_share=True)))
-    now = work.now()
-    marks = {
-        "state": DeliveryState.PENDING.value,
-        "next_attempt_at": now,
-        "waiting_reason": None,
-        "trigger": Trigger.REPLAY.value,
-        "triggered_by": row.author_number,
-        "replay_number": row.number,
-    }
-    rows = [
-        delivery_row(
-            work,
-            event={"number": number, "type": name, "organization_number": row.organization_number},
-            hook=target,
-            now=now,
-        )
-        | marks
-        for number, name in found.rows
-        if number in kept
-    ]
-    if rows:
-        kind = sqlite if dialect_of(work.session) == "sqlite" else postgresql
-        insert = kind.insert(Delivery).on_conflict_do_nothing().returning(Delivery.event_number)
-        part.queued += len(work.session.scalars(insert, rows).all())
+    part.queued += outbox.put(
+        work,
+        [(number, name, target) for number, name in found.rows if number in kept],
+        organization_number=row.organization_number,
+        state=DeliveryState.PENDING.value,
+        next_attempt_at=work.now(),
+        waiting_reason=None,
+        trigger=Trigger.REPLAY.value,
+        triggered_by=row.author_number,
+        replay_number=row.number,
+    )
     if not found.has_more:
         _close(part, Skip.CHANGED)
 

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, literal_column, or_, select, true
 
 from console.models import Delivery, DeliveryState, Event, Hook, Replay, Which
-from console.services import deliveries
-from console.services.deliveries import DeliveryFilter
+from console.services import delivery_filters
+from console.services.delivery_filters import DeliveryFilter
+from console.services.log_walks import DISORDER, first_since, newest
 from console.services.work import Work
 
-DISORDER = timedelta(minutes=1)
-"""Rows get their numbers in the order of their times, but for this much: transactions overlap, clocks differ."""
 _NOT_DELIVERED = Delivery.state != literal_column("'delivered'")  # as the partial index says it
 WAITING_STATES = (DeliveryState.PENDING, DeliveryState.SENDING)
 NOTHING_MORE = DeliveryFilter()
@@ -121,25 +120,11 @@ def reach_of(work: Work, scope: Scope) -> Reach:
 
 
 def _span(work: Work, model: type[Delivery | Event], scope: Scope) -> tuple[int, int]:
-    last = work.session.scalar(select(func.max(model.number))) or 0
-    first = 0 if scope.since is None else _bisect(work, model, scope.since - DISORDER, last=last)
+    last = newest(work.session, model)
+    first = 0 if scope.since is None else first_since(work.session, model, scope.since - DISORDER, last=last)
     if scope.until is not None:
-        last = _bisect(work, model, scope.until + DISORDER, last=last)
+        last = first_since(work.session, model, scope.until + DISORDER, last=last)
     return first, last
-
-
-def _bisect(work: Work, model: type[Delivery | Event], moment: datetime, *, last: int) -> int:
-    """Give the number of the first row made at *moment* or later, or one beyond *last*."""
-    low, high = 0, last + 1
-    while low < high:
-        middle = (low + high) // 2
-        query = select(model.number, model.created_at).where(model.number >= middle).order_by(model.number).limit(1)
-        row = work.session.execute(query).first()
-        if row is None or row.created_at >= moment:
-            high = middle
-        else:
-            low = row.number + 1
-    return low
 
 
 # --- deliveries -----------------------------------------------------------------------------------------------------
@@ -150,10 +135,10 @@ def in_scope(query: Select[Any], scope: Scope, *, of_hook: int | None = None) ->
     wanted = replace(scope.narrowed, hook_number=scope.hook_number, since=scope.since, until=scope.until)
     number = scope.organization_number
     if of_hook is None:
-        query = deliveries.filtered(query, organization_number=number, wanted=wanted)
+        query = delivery_filters.filtered(query, organization_number=number, wanted=wanted)
     else:  # by the organization's index one would walk through what all its hooks were sent
         query = query.where(Delivery.hook_number == of_hook)
-        query = deliveries.narrowed(query, organization_number=number, wanted=replace(wanted, hook_number=None))
+        query = delivery_filters.narrowed(query, organization_number=number, wanted=replace(wanted, hook_number=None))
     return query.where(
         Delivery.number.between(scope.reach.first_delivery, scope.reach.last_delivery),
         Delivery.is_test.is_(False),
@@ -166,7 +151,7 @@ def of_types(column: Any, scope: Scope) -> ColumnElement[bool]:
     if not scope.event_types:
         return true()
     wanted = enumerate(scope.event_types)
-    return or_(*(deliveries.of_type(column, name, field=f"event_types/{place}") for place, name in wanted))
+    return or_(*(delivery_filters.of_type(column, name, field=f"event_types/{place}") for place, name in wanted))
 
 
 def sendable(which: Which, *, of_hook: bool = False) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from console.core.outcomes import EXPLANATIONS, Outcome
 from console.extensions import current_work
 from console.models import DeliveryState, Hook, Replay
 from console.services import hooks, replays
-from console.services.deliveries import NO_STATUS, STATUS_CLASSES, DeliveryFilter
+from console.services.delivery_filters import NO_STATUS, STATUS_CLASSES, DeliveryFilter
 from console.web import access, lists, periods
 from console.web.delivery_rows import name_of
 from console.web.filters import shorten

@@ -8,12 +8,12 @@ from uuid import UUID
 from flask import Response, request, url_for
 
 from console.core.errors import Invalid
+from console.core.patterns import is_pattern
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Delivery, Hook
 from console.services import defaults, deliveries, hooks
-from console.services.deliveries import DeliveryFilter
-from console.services.hooks import HookFilter
+from console.services.delivery_filters import DeliveryFilter
 from console.web import access, hx, lists, periods
 from console.web.deliveries import tail
 from console.web.deliveries.asking import (
@@ -100,7 +100,7 @@ def _presets(asked: Asked) -> list[Preset]:
 
 
 def _hooks(chosen: Hook | None) -> list[Hook]:
-    found = hooks.find(current_work(), organization_number=_number(), wanted=HookFilter(), limit=MOST_CHOICES)
+    found = hooks.named(current_work(), organization_number=_number(), limit=MOST_CHOICES)
     missing = chosen is not None and all(hook.number != chosen.number for hook in found)
     return sorted([*found, chosen] if missing and chosen else found, key=lambda hook: name_of(hook).lower())
 
@@ -128,5 +128,8 @@ def _matching(asked: Asked) -> int | None:
     """Count what the filter lets through, where an index tells; None where the log would have to be walked."""
     wanted = asked.wanted
     if wanted.status_class or wanted.outcome or wanted.q:
+        return None
+    narrowing = (wanted.hook_number is not None, bool(wanted.event_type), bool(wanted.states))
+    if sum(narrowing) > 1 or is_pattern(wanted.event_type or ""):  # no index tells of two things at once
         return None
     return deliveries.count(current_work(), organization_number=_number(), wanted=wanted)

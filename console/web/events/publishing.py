@@ -16,7 +16,7 @@ from console.extensions import current_work
 from console.services import catalogue, explaining, publishing, sources
 from console.services.event_drafts import LONGEST_PAYLOAD, EventDraft
 from console.services.explaining import Draft
-from console.services.judging import Judgement
+from console.services.judging import faults_of
 from console.web import access, hx
 from console.web.delivery_rows import name_of
 from console.web.events.shared import WRONG, number, pages, pretty
@@ -110,7 +110,7 @@ def _outlook(form: PublishForm) -> Outlook | None:
         return Outlook(problem=error.message)
     work = current_work()
     schema = catalogue.schemas_to_check(work, organization_number=number(), names=[name]).get(name)
-    faults = Judgement(payload).faults_now(schema) if schema is not None else []
+    faults = faults_of(payload, schema) if schema is not None else []
     draft = Draft(name, payload, form.source.data or None)
     hooks = explaining.of_draft_for_all(work, organization_number=number(), draft=draft)
     wanting = [one.hook for one in hooks if one.explanation.refused_by is None]
@@ -166,7 +166,7 @@ def _sample(name: str) -> str:
 
 
 def _page(form: PublishForm, *, status: int = 200, block: str = "form") -> Response:
-    types = catalogue.names_of(current_work(), organization_number=number())
+    types = catalogue.names(current_work(), organization_number=number())
     return hx.page(
         "events/publish.html",
         block=block,

@@ -15,7 +15,7 @@ from console.extensions import current_work
 from console.models import Delivery, Hook
 from console.services import audit, catalogue, defaults, deliveries, dialect_words, hooks, stats
 from console.services.audit import AuditFilter
-from console.services.deliveries import DeliveryFilter
+from console.services.delivery_filters import DeliveryFilter
 from console.web import access, hx, once
 from console.web.delivery_rows import rows_of
 from console.web.hooks.form import FORMAT_NAMES

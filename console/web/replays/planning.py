@@ -14,7 +14,7 @@ from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook, Which
 from console.services import catalogue, deliveries, hooks, replays
-from console.services.deliveries import DeliveryFilter
+from console.services.delivery_filters import DeliveryFilter
 from console.services.hooks import HookFilter
 from console.services.replaying import pace
 from console.services.replays import SKIP_WORDS, Plan, ReplayDraft
@@ -182,7 +182,7 @@ def _page(asked: Asked) -> Response:
         which_words=WHICH_WORDS,
         labels=_labels(asked),
         hooks=_hooks(draft.hook),
-        types=[name for name in catalogue.names_of(work, organization_number=number) if not name.endswith(".*")],
+        types=[name for name in catalogue.names(work, organization_number=number) if not name.endswith(".*")],
         chips=_chips(asked),
         kept={name: request.values[name] for name in NARROWING if request.values.get(name)},
         conditions=_conditions(asked) if plan is not None and not plan.shares else [],

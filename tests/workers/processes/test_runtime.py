@@ -6,9 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -17,61 +14,15 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy import func, select
+from tests.workers.processes.stage import living
 
 from console.failpoints import Failpoints
-from console.models import Delivery, Worker
+from console.models import Delivery
 from console.ring import RedisRing
-from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
+from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from console.settings import Settings
-from tests.engine import attempts, delivery, make_due, make_hook, publish, scalars, set_state
-from tests.receiver import Receiver
+from tests.engine import attempts, delivery, make_due, make_hook, publish, set_state
 from workers.runtime import remove_unreadable, sender_threads
-
-Start = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def work(work: Work, valkey: str) -> Work:
-    return replace(work, clock=SystemClock(), ring=RedisRing(valkey))
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def start(work: Work, valkey: str, wait_until) -> Iterator[Start]:
-    """Start a worker process and wait until it is registered."""
-    with ExitStack() as stack:
-
-        def start(*, lane: str = DELIVERIES, redis_url: str = valkey, **settings: object) -> subprocess.Popen[bytes]:
-            environment = os.environ | {
-                "HOOKYARD_DATA": str(work.settings.data),
-                "HOOKYARD_DATABASE_URL": work.settings.database_url,
-                "HOOKYARD_SECRET_KEY": work.settings.secret_key,
-                "HOOKYARD_ALLOW_NETS": "127.0.0.0/8",
-                "HOOKYARD_REDIS_URL": redis_url,
-                **{f"HOOKYARD_{name.upper()}": str(value) for name, value in settings.items()},
-            }
-            before = living(work)
-            process = subprocess.Popen([sys.executable, "-m", "workers", "--lane", lane], env=environment)
-            stack.callback(end, process)
-            wait_until(lambda: process.poll() is not None or living(work) > before, seconds=20)
-            return process
-
-        yield start
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.kill()
-    process.wait(10)
-
-
-def living(work: Work) -> int:
-    return len(scalars(work, select(Worker.number).where(Worker.stopped_at.is_(None))))
 
 
 def states(work: Work) -> dict[str, int]:

@@ -2,63 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import insert, select
 
-from console.models import Delivery, Event, Replay, ReplayState, Which, Worker
-from console.ring import RedisRing
+from console.models import Delivery, Event, Replay, ReplayState, Which
 from console.services import replays
 from console.services.replays import Progress, ReplayDraft
-from console.services.work import BACKGROUND, DELIVERIES, SystemClock, Work
+from console.services.work import BACKGROUND, DELIVERIES, Work
 from tests.engine import make_hook, scalars
-from tests.receiver import Receiver
 from workers.equipment import Equipment, open_engine
 from workers.replaying import Replaying
-
-Start = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def work(work: Work, valkey: str) -> Work:
-    return replace(work, clock=SystemClock(), ring=RedisRing(valkey))
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def start(work: Work, valkey: str, wait_until) -> Iterator[Start]:
-    """Start a worker process and wait until it is registered."""
-    with ExitStack() as stack:
-
-        def start(lane: str) -> subprocess.Popen[bytes]:
-            environment = os.environ | {
-                "HOOKYARD_DATA": str(work.settings.data),
-                "HOOKYARD_DATABASE_URL": work.settings.database_url,
-                "HOOKYARD_SECRET_KEY": work.settings.secret_key,
-                "HOOKYARD_ALLOW_NETS": "127.0.0.0/8",
-                "HOOKYARD_REDIS_URL": valkey,
-            }
-            before = len(scalars(work, select(Worker.number)))
-            process = subprocess.Popen([sys.executable, "-m", "workers", "--lane", lane], env=environment)
-            stack.callback(process.wait, 10)
-            stack.callback(process.kill)
-            wait_until(lambda: len(scalars(work, select(Worker.number))) > before, seconds=30)
-            return process
-
-        yield start
 
 
 def lose(work: Work, person, hook, count: int) -> None:
@@ -97,15 +54,15 @@ def read(work: Work, row: Replay) -> tuple[str, Progress]:
 @pytest.mark.both_databases
 def test_a_replay_survives_the_death_of_the_worker_that_feeds_it(work, ada, receiver, start, wait_until) -> None:
     lose(work, ada, make_hook(work, ada, url=receiver.url), 1500)
-    start(DELIVERIES)
-    feeder = start(BACKGROUND)
+    start(lane=DELIVERIES)
+    feeder = start(lane=BACKGROUND)
 
     row = begin(work, ada)
     wait_until(lambda: read(work, row)[1].queued >= 100, seconds=30)
     feeder.kill()
     feeder.wait(10)
     halfway = read(work, row)
-    start(BACKGROUND)
+    start(lane=BACKGROUND)
     wait_until(lambda: read(work, row)[0] == ReplayState.DONE, seconds=60)
 
     progress = read(work, row)[1]
@@ -119,7 +76,7 @@ def test_a_replay_survives_the_death_of_the_worker_that_feeds_it(work, ada, rece
 
 def test_without_a_background_worker_the_leader_takes_the_steps(work, ada, receiver, start, wait_until) -> None:
     lose(work, ada, make_hook(work, ada, url=receiver.url), 20)
-    start(DELIVERIES)
+    start(lane=DELIVERIES)
 
     row = begin(work, ada)
     wait_until(lambda: read(work, row)[0] == ReplayState.DONE, seconds=40)

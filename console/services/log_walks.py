@@ -1,0 +1,74 @@
+"""How the log is walked, newest first, so that a page costs the same over a million rows as over a thousand.
+
+A filter that is rare must not be looked for row by row. Planners without statistics (SQLite has none until somebody
+asks for them) cannot tell which of several indexes leads to few rows, so the condition that does is left to its index
+and the others are written such that no index serves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, String, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from console.models import Delivery, Event
+from console.services.queries import count_capped
+
+DISORDER = timedelta(minutes=1)
+"""Rows get their numbers in the order of their times, but for this much: transactions overlap, clocks differ."""
+FEW = 2000
+"""So many rows are looked at one by one within milliseconds."""
+MOST_FOUND = 1000
+"""So many rows are named by a search; what is found more often is soon met by walking."""
+
+
+def unindexed(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    """Write a column of numbers or text such that no index on it is used."""
+    return column.concat("") if isinstance(column.type, String) else column + 0
+
+
+def is_few(session: Session, query: Select[Any], *, cap: int = FEW) -> bool:
+    """Say whether *query*, which an index serves, finds so few rows that they can be looked at one by one."""
+    return count_capped(session, query, cap=cap) < cap
+
+
+def some(session: Session, query: Select[Any], order: InstrumentedAttribute[Any]) -> list[int]:
+    """Give the numbers that *query* finds in the order of its index, but no more than one beyond ``MOST_FOUND``."""
+    return list(session.scalars(query.order_by(order.desc()).limit(MOST_FOUND + 1)))
+
+
+def first_since(session: Session, model: type[Delivery | Event], moment: datetime, *, last: int | None = None) -> int:
+    """Give the number of the first row made at *moment* or later, or one beyond *last* (default: the last of all).
+
+    By bisection: there is no index on the time of a delivery, and its number grows with it.
+    """
+    low, high = 0, (newest(session, model) if last is None else last) + 1
+    while low < high:
+        middle = (low + high) // 2
+        query = select(model.number, model.created_at).where(model.number >= middle).order_by(model.number).limit(1)
+        row = session.execute(query).first()
+        if row is None or row.created_at >= moment:
+            high = middle
+        else:
+            low = row.number + 1
+    return low
+
+
+def newest(session: Session, model: type[Delivery | Event]) -> int:
+    """Give the largest number there is."""
+    return session.scalar(select(func.max(model.number))) or 0
+
+
+def within(
+    session: Session, model: type[Delivery | Event], *, since: datetime | None, until: datetime | None
+) -> Sequence[ColumnElement[bool]]:
+    """Give the conditions of a period: exact ones on the time, and roomy ones on the number, which have an index."""
+    found: list[ColumnElement[bool]] = []
+    if since is not None:
+        found += [model.created_at >= since, model.number >= first_since(session, model, since - DISORDER)]
+    if until is not None:
+        found += [model.created_at < until, model.number < first_since(session, model, until + DISORDER)]
+    return found

@@ -1,0 +1,111 @@
+"""What keeps pages quick over a log of millions: few queries, and none that walks the log from end to end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+
+from benchmarks import stage
+from benchmarks.addresses import Address, addresses, forgotten
+from benchmarks.drain import SECRET_KEY
+from benchmarks.isolation import Place
+from benchmarks.pages import Statement, noted, opened, plan
+from console import database, migrations
+from console.extensions import db
+from console.settings import Settings
+
+MOST_QUERIES = 25
+OF_A_PERIOD = 25
+"""So many more look for the rows where a period begins and where it ends, each."""
+LOG = ("deliveries", "attempts", "events")
+RARE = (
+    "hook, empty",
+    "log of the empty hook",
+    "log page of the empty hook",
+    "log, 3xx",
+    "log, an outcome nobody had",
+    "log, searched in vain",
+    "log, id of nothing",
+    "log of a wildcard nobody knows",
+    "log, delivered with 5xx",
+    "API: deliveries event=event",
+    "API: deliveries q=1500",
+)
+"""What few deliveries or none match: the organization's index would lead past all the others."""
+
+
+@dataclass(frozen=True)
+class House:
+    """An installation that is used, with its app and an admin signed in."""
+
+    app: Flask
+    browser: FlaskClient
+    pages: list[Address]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder: Path = tmp_path_factory.mktemp("pages")
+    settings = Settings(data=folder, secret_key=SECRET_KEY, allow_nets="127.0.0.0/8")
+    engine = database.create_engine(settings.sqlalchemy_url)
+    migrations.upgrade(engine)
+    place = Place(settings, engine)
+    scene = stage.set_up(place, count=2000)
+    app, browser = opened(place)
+    yield House(app, browser, addresses(app, scene))
+    engine.dispose()
+
+
+def test_no_page_is_forgotten(house: House) -> None:
+    assert forgotten(house.app, house.pages) == set()
+
+
+def test_every_page_asks_few_questions_and_none_walks_the_log(house: House) -> None:
+    with house.app.app_context():
+        engine = db.engine
+    wrong = [words for page in house.pages for words in problems(house, page, engine)]
+
+    assert wrong == []
+
+
+def problems(house: House, page: Address, engine: Engine) -> Iterator[str]:
+    house.browser.get(page.path, headers=dict(page.headers))
+    with noted(house.app) as statements:
+        answer = house.browser.get(page.path, headers=dict(page.headers))
+    if answer.status_code not in {200, 204, 303}:
+        yield f"{page.name} is answered {answer.status_code}"
+    most = MOST_QUERIES + OF_A_PERIOD * len(re.findall("since=|from=|until=", page.path))
+    if page.aim_ms is not None and len(statements) > most:
+        yield f"{page.name} asks {len(statements)} questions"
+    yield from (f"{page.name} walks: {line}: {one.sql}" for one in statements for line in walks(engine, one))
+
+
+def test_what_is_rare_is_not_looked_for_among_all_deliveries(house: House) -> None:
+    with house.app.app_context():
+        engine = db.engine
+    pages = [page for page in house.pages if page.name in RARE]
+    lines = []
+    for page in pages:
+        with noted(house.app) as statements:
+            house.browser.get(page.path, headers=dict(page.headers))
+        # Counting is capped, and asked of the same filter; ranges of numbers end soon.
+        lines += [(page.name, line) for one in statements for line in plan(engine, one)]
+
+    assert len(pages) == len(RARE)
+    assert [
+        found for found in lines if found[1].endswith("USING INDEX ix_deliveries_organization (organization_number=?)")
+    ] == []
+
+
+def walks(engine: Engine, statement: Statement) -> Iterator[str]:
+    """Give the lines of SQLite's plan that read a whole table of the log."""
+    for line in plan(engine, statement):
+        if re.match(rf"SCAN ({'|'.join(LOG)})\b", line):
+            yield line
