@@ -15,8 +15,10 @@ from console.core.patterns import is_pattern
 from console.core.permissions import Permission
 from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
-from console.models import EventType, Hook
-from console.services import bins, catalogue, defaults, deliveries, hooks, sources, trials, type_hours
+from console.models import Hook
+from console.services import bins, catalogue, defaults, deliveries, hooks, sources, trials, type_entries, type_hours
+from console.services.deliveries import TEST_TYPE
+from console.services.type_entries import TypeEntry
 from console.web import access, hx, once
 from console.web.hooks import picker
 from console.web.hooks.filtering import filter_words
@@ -204,12 +206,12 @@ def trial_result(delivery_id: UUID) -> Response:
 def _sample_type(form: HookForm) -> str | None:
     """Choose the type that a test of the form sends: the first that it hears and that has a sample."""
     wanted = form.subscription
-    types = catalogue.all_of(current_work(), organization_number=access.place().organization.number)
+    types = type_entries.entries(current_work(), organization_number=access.place().organization.number)
     return next(
         (
             one.name
             for one in types
-            if one.sample is not None
+            if one.has_sample
             and not is_pattern(one.name)
             and not form.all_events.data
             and wanted.way_to(one.name, groups=one.groups) is not None
@@ -221,7 +223,7 @@ def _sample_type(form: HookForm) -> str | None:
 def _page(draft: Draft, *, status: int = OK, block: str | None = None) -> Response:
     """Render the form, or only one block of it for htmx."""
     form, hook, work, here = draft.form, draft.hook, current_work(), access.place().organization
-    types = catalogue.all_of(work, organization_number=here.number)
+    types = type_entries.entries(work, organization_number=here.number)
     usual_retry = defaults.retry_of(work.settings, here.retry_schedule)
     form.name_default(times_of(None, default=usual_retry))
     form.prepare_oms(hook)
@@ -310,14 +312,17 @@ def _matching(form: HookForm, types: Sequence[picker.Known]) -> picker.Matching:
     )
 
 
-def _preview(form: HookForm, hook: Hook | None, types: Sequence[EventType], matched: picker.Matching) -> Preview | None:
-    by_name = {one.name: one for one in types if not one.name.endswith("*")}
-    sample = next((by_name[name] for name in matched.names if name in by_name), None)
+def _preview(form: HookForm, hook: Hook | None, types: Sequence[TypeEntry], matched: picker.Matching) -> Preview | None:
+    known = {one.name for one in types if not is_pattern(one.name)}
+    name = next((name for name in (*matched.names, TEST_TYPE) if name in known), "order.paid")
+    here = access.place().organization
+    sample = catalogue.sample_of(current_work(), organization_number=here.number, name=name)
     return preview_of(
-        sample or by_name.get("webhook.test"),
+        name,
+        sample={"order": 17} if sample is None else sample,
         payload_format=form.payload_format.data or "standard",
         content_type=form.content_type.data or "json",
-        organization_slug=access.place().organization.slug,
+        organization_slug=here.slug,
         headers=[
             *(form.oms_headers if form.payload_format.data == OMS else ()),
             *((row.name, row.value or ("kept" if row.is_kept else "")) for row in header_rows(hook) if row.name),
