@@ -46,7 +46,7 @@ PAYLOAD = json.dumps({"order": 4711, "total": "99.90", "lines": [{"sku": f"sku-{
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured; rates are deliveries a second."""
+    """What was measured; rates are deliveries a second. *bytes_each*: what the database grew by for a delivery."""
 
     deliveries: int
     hooks: int
@@ -55,6 +55,7 @@ class Figures:
     database: str
     seconds: float
     rate: float
+    bytes_each: int
     log: int = 0
     rivals: dict[str, float | str] = field(default_factory=dict)
 
@@ -111,10 +112,12 @@ def measure(options: argparse.Namespace) -> Figures:
         engine = database.create_engine(settings.sqlalchemy_url, durable=False)
         stack.callback(engine.dispose)
         migrations.upgrade(engine)
+        empty = size_of(engine)
         seed(engine, options, port=port)
         logbook.fill(engine, options.log)
         with workers(settings):
             seconds = drain(engine, options, redis_url=redis_url)
+        bytes_each = round((size_of(engine) - empty) / (options.deliveries + options.log))
         beside = (
             rivals.measure(redis_url=redis_url, port=port, body=PAYLOAD, count=options.rivals, workers=options.workers)
             if options.rivals
@@ -128,6 +131,7 @@ def measure(options: argparse.Namespace) -> Figures:
         database="SQLite" if settings.is_sqlite else "PostgreSQL",
         seconds=round(seconds, 2),
         rate=round(options.deliveries / seconds),
+        bytes_each=bytes_each,
         log=options.log,
         rivals=beside,
     )
@@ -203,6 +207,14 @@ def seed(engine: Engine, options: argparse.Namespace, *, port: int) -> None:
         hooks = make_hooks(session, urls, organization=organization, ids=ids, max_in_flight=options.max_in_flight)
         backlog(session, hooks, options.deliveries, organization=organization, ids=ids)
         session.commit()
+
+
+def size_of(engine: Engine) -> int:
+    """Give the bytes that the database takes on the disk."""
+    pages = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+    query = pages if engine.dialect.name == "sqlite" else "SELECT pg_database_size(current_database())"
+    with database.read_only(), engine.connect() as connection:
+        return int(connection.scalar(text(query)) or 0)
 
 
 def make_organization(session: Session, *, ids: Ids) -> int:

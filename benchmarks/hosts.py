@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -267,6 +268,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--keep", action="store_true", help="keep the folder with logs and database")
     options = parser.parse_args(arguments)
     begun = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no namespace stays behind
 
     def say(line: str) -> None:
         print(f"{time.monotonic() - begun:7.1f}  {line}", file=sys.stderr, flush=True)

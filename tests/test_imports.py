@@ -18,6 +18,7 @@ NETWORK = ("requests", "urllib3", "urllib.request", "http.client", "socket", "ss
 
 ALLOWED: dict[str, set[str]] = {
     "console/cli/listener.py": {"socket"},  # the web server's own socket, and whether it is answered
+    "console/web/hooks/resolving.py": {"socket"},  # asks the DNS whether a name is known, and connects to nothing
     "console/core/targets.py": {"urllib3.exceptions", "urllib3.util"},  # it parses, and connects to nothing
     "workers/adapter.py": {"requests", "ssl"},
     "workers/certificates.py": {"ssl"},  # of the fault server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +16,7 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue, SimpleWorker
-from rq.exceptions import StopRequested
+from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
 from rq.job import Job
 from rq.registry import BaseRegistry, FailedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
@@ -91,6 +92,13 @@ class LaneWorker(SimpleWorker):
     def subscribe(self) -> None:
         """Listen to no commands: who reaches Redis could stop workers, and the thread outlives a lost connection."""
 
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Log why a job could not be brought to its end; that Redis forgot it meanwhile is no fault of the job's."""
+        if isinstance(exc_info[1], (InvalidJobOperation, NoSuchJobError)):
+            _log.warning("redis was emptied while a job ran; nothing is lost", lane=job.origin)
+        else:
+            super().handle_exception(job, *exc_info)
+
     def _install_signal_handlers(self) -> None:
         super()._install_signal_handlers()  # type: ignore[no-untyped-call]  # RQ annotates little
         if self._ending.is_set():  # a signal came while the process was being set up
@@ -115,6 +123,15 @@ class LaneWorker(SimpleWorker):
     def is_stopped(self) -> bool:
         """Whether a signal asked it to end."""
         return bool(self._stop_requested)
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Let RQ say in one line that it lost Redis: where in RQ that was tells an operator nothing."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, redis.RedisError):
+        record.msg, record.args = f"{record.getMessage()} {type(error).__name__}: {error}", None
+        record.exc_info = None
+    return True
 
 
 class Process:
@@ -287,6 +304,7 @@ def run(lane: str) -> int:
     """Run a worker process of *lane* until a signal ends it; give the exit code."""
     settings = load_settings()
     logs.configure(settings.log_level)
+    logging.getLogger("rq.worker").addFilter(without_traceback)
     process = Process(settings, lane=lane)
     garbage.collect_seldom()
     return process.run()

@@ -7,11 +7,10 @@ typed, and nothing is tried twice.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 from console.core.errors import Refused
 
@@ -24,7 +23,6 @@ _CATALOGUE_NAME = re.compile(rf"{_SEGMENT}(?:\.{_SEGMENT})*(?:\.\*)?", re.ASCII)
 _PATTERN = re.compile(rf"(?:\*|{_SEGMENT})(?:\.(?:\*|{_SEGMENT}))*", re.ASCII)
 _CHARACTERS = "letters, digits and _ - : / @ +"
 
-Key = TypeVar("Key")
 Mismatch = Literal["type", "source"]
 Kind = Literal["all", "name", "pattern", "group"]
 
@@ -188,44 +186,3 @@ class Subscription:
             if group in self.groups:
                 return Way("group", group)
         return None
-
-
-class SubscriptionIndex(Generic[Key]):
-    """Many subscriptions, arranged so that the ones that want an event are found without asking each.
-
-    Built from pairs of a key of the caller's, such as the hook's id, and a subscription. The cost of ``wanting`` is the
-    number of hooks that want the type plus the number of different wildcards with an inner ``*``.
-    """
-
-    def __init__(self, subscriptions: Iterable[tuple[Key, Subscription]]) -> None:
-        self._entries = list(subscriptions)
-        self._everything: list[int] = []
-        self._by_name: dict[str, list[int]] = defaultdict(list)
-        self._by_group: dict[str, list[int]] = defaultdict(list)
-        self._by_pattern: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for place, (_, subscription) in enumerate(self._entries):
-            self._arrange(subscription, place=place)
-
-    def _arrange(self, subscription: Subscription, *, place: int) -> None:
-        if subscription.all_events:
-            self._everything.append(place)
-            return
-        for name in subscription.names:
-            self._by_name[name].append(place)
-        for group in subscription.groups:
-            self._by_group[group].append(place)
-        for pattern in subscription.patterns:
-            self._by_pattern[tuple(pattern.split("."))].append(place)
-
-    def wanting(self, *, event_type: str, groups: Collection[str], source: str | None) -> list[Key]:
-        """Return the keys whose subscription wants the event, in the order in which they were given."""
-        found = set(self._everything)
-        for name in _keys_of(event_type):
-            found.update(self._by_name.get(name, ()))
-        for group in groups:
-            found.update(self._by_group.get(group, ()))
-        for pattern, places in self._by_pattern.items():
-            if _covers(pattern, event_type):
-                found.update(places)
-        entries = (self._entries[place] for place in sorted(found))
-        return [key for key, subscription in entries if subscription.wants_source(source)]

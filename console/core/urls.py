@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from socket import inet_aton
 from types import MappingProxyType
 from typing import NoReturn
 
@@ -188,13 +187,29 @@ def _checked_host(text: str) -> tuple[str, IPv4Address | None]:
 def _numeric_words(host: str) -> str:
     """Say how an address is written, and that one which is not public is refused in its plain form too."""
     words = "This is no IP address in its plain form; write four numbers from 0 to 255."
-    try:
-        address = IPv4Address(inet_aton(host))  # what programs written in C make of it
-    except (OSError, ValueError):
+    address = _disguised(host)
+    if address is None:
         return words
     if address.is_global:
         return f"{words[:-1]}: {address}."
     return f"This is {address} in disguise, which is refused too, unless HOOKYARD_ALLOW_NETS lists it."
+
+
+def _disguised(host: str) -> IPv4Address | None:
+    """Read a host as ``inet_aton`` does: one to four numbers in any base, the last of which fills what is left."""
+    try:
+        *firsts, last = (_number(part) for part in host.split("."))
+        high = sum(number << 8 * (3 - place) for place, number in enumerate(firsts))
+        is_one = len(firsts) < 4 and max(firsts, default=0) < 256  # noqa: PLR2004 four bytes
+        return IPv4Address(high + last) if is_one else None
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> int:
+    if text.startswith("0x"):
+        return int(text, 16)
+    return int(text, 8 if text.startswith("0") else 10)
 
 
 def _a_labels(host: str) -> str:

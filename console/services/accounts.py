@@ -20,7 +20,6 @@ from console.core.permissions import Role
 from console.models import BrowserSession, Membership, Organization, SetupLink, User
 from console.services import audit, catalogue, passwords, sign_in
 from console.services.members import (
-    add_member,
     change_role,
     get_member,
     members,
@@ -33,7 +32,6 @@ from console.services.members import (
 from console.services.work import Actor, Work
 
 __all__ = [
-    "add_member",
     "add_user",
     "change_password",
     "change_role",

@@ -18,10 +18,10 @@ from sqlalchemy.exc import IntegrityError
 
 from console.core.catalogue import all_packaged, with_wildcards
 from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
-from console.core.patterns import check_catalogue_name, matches
+from console.core.patterns import check_catalogue_name
 from console.core.schemas import Schema
 from console.database import dialect_of
-from console.models import EventType, Hook, Organization
+from console.models import EventType, Organization
 from console.services import audit, type_hours
 from console.services.queries import contains
 from console.services.work import Work
@@ -79,12 +79,6 @@ def find(
 def all_of(work: Work, *, organization_number: int) -> list[EventType]:
     """List every event type of an organization by name, for pickers."""
     query = select(EventType).where(EventType.organization_number == organization_number)
-    return list(work.session.scalars(query.order_by(EventType.name)))
-
-
-def names_of(work: Work, *, organization_number: int) -> list[str]:
-    """List the names of every event type of an organization, for suggestions."""
-    query = select(EventType.name).where(EventType.organization_number == organization_number)
     return list(work.session.scalars(query.order_by(EventType.name)))
 
 
@@ -173,13 +167,6 @@ def types_seen_but_unknown(work: Work, *, organization_number: int, limit: int =
     known = set(names(work, organization_number=organization_number))
     seen = type_hours.last_seen(work, organization_number=organization_number)
     return sorted(name for name in seen if known.isdisjoint(with_wildcards(name)))[:limit]
-
-
-def hooks_naming(work: Work, *, organization_number: int, name: str) -> list[Hook]:
-    """List the hooks that name an event type, itself or by a pattern that covers it, not by group."""
-    query = select(Hook).where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
-    hooks = work.session.scalars(query.order_by(Hook.number.desc()))
-    return [hook for hook in hooks if any(wanted == name or matches(wanted, name) for wanted in hook.event_types)]
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

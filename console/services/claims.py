@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -31,6 +31,8 @@ from console.services.due import (
     SUSPECT,
     candidates,
     default_is_exact,
+    has_suspects,
+    rows_due,
 )
 from console.services.hook_fields import SLOT_SIZE
 from console.services.work import Work
@@ -133,7 +135,7 @@ def claim(
         if idle:
             free_turns(work, worker=worker, turns=idle)
         asked = _Asked(worker=worker, lane=lane, held=held, without=without, crowding=crowding, alone=alone)
-        wants = [want for want in _wants(work, asked) if _may_probe(work, want, alone=alone)]
+        wants = _within_limits(work, _probing(work, _wants(work, asked), alone=alone))
         return _take(work, worker=worker, wants=wants, alone=alone) if wants else []
 
 
@@ -146,6 +148,8 @@ class _Want:
     rows: int
     restriction: str
     interval: timedelta | None
+    start: datetime | None = None
+    """Where its rate limit's schedule begins; set once that is locked."""
 
     @property
     def probes(self) -> bool:
@@ -168,11 +172,55 @@ class _Asked:
 def _ready(want: _Want, *, alone: bool) -> TextClause:
     which = SUSPECT if alone else ORDINARY
     return text(f"""
-    SELECT 1 FROM deliveries AS d
-    WHERE d.hook_number = :hook AND d.state = 'pending' AND d.next_attempt_at <= :now {which} {want.restriction}
-      AND (d.expires_at IS NULL OR d.expires_at > :now) LIMIT 1""").bindparams(  # noqa: S608 constants of due
-        bindparam("now", type_=Moment())
+    SELECT 1 {rows_due(":hook", which, want.restriction)}
+      AND (d.expires_at IS NULL OR d.expires_at > :now) LIMIT 1""").bindparams(bindparam("now", type_=Moment()))
+
+
+def _probing(work: Work, wants: Sequence[_Want], *, alone: bool) -> list[_Want]:
+    """Leave out hooks whose destination somebody else tries.
+
+    Destinations are locked in their order, as when results are recorded, else two could wait for each other.
+    """
+    probing = [want for want in wants if want.probes]
+    refused = {
+        want.hook.number
+        for want in sorted(probing, key=lambda want: (want.hook.organization_number, want.hook.destination))
+        if not _may_probe(work, want, alone=alone)
+    }
+    return [want for want in wants if want.hook.number not in refused]
+
+
+@lru_cache
+def _schedules(dialect: str) -> TextualSelect:
+    lock = "FOR UPDATE" if dialect == "postgresql" else ""
+    return (
+        text(f"""
+    SELECT hook_number, next_send_at FROM hook_states WHERE hook_number IN :hooks ORDER BY hook_number {lock}""")  # noqa: S608 a constant
+        .bindparams(bindparam("hooks", expanding=True))
+        .columns(next_send_at=Moment())
     )
+
+
+def _within_limits(work: Work, wants: Sequence[_Want]) -> list[_Want]:
+    """Cut what rate limits do not allow, by their schedules as they are once nobody else can move them.
+
+    Standings are locked before deliveries, as when results are recorded: in another order each could wait for the
+    other. Two workers that hold turns of one hook would otherwise go by one schedule, and send twice as much.
+    """
+    limited = [want.hook.number for want in wants if want.interval is not None]
+    if not limited:
+        return list(wants)
+    found = work.session.execute(_schedules(dialect_of(work.session)), {"hooks": limited})
+    starts = {row.hook_number: _schedule_start(row.next_send_at, work.now()) for row in found.all()}
+    kept = []
+    for want in wants:
+        start = starts.get(want.hook.number)
+        if want.interval is None:
+            kept.append(want)
+        elif start is not None and start <= work.now():
+            rows = min(want.rows, 1 + int((work.now() - start) / want.interval))
+            kept.append(replace(want, rows=rows, start=start))
+    return kept
 
 
 def _may_probe(work: Work, want: _Want, *, alone: bool) -> bool:
@@ -180,8 +228,6 @@ def _may_probe(work: Work, want: _Want, *, alone: bool) -> bool:
 
     It must have something to send at once: a probe that nobody makes keeps all of them waiting for its whole time.
     """
-    if not want.probes:
-        return True
     ready = work.session.scalar(_ready(want, alone=alone), {"hook": want.hook.number, "now": work.now()})
     return ready is not None and destinations.begin_probe(
         work, organization_number=want.hook.organization_number, name=want.hook.destination
@@ -191,8 +237,10 @@ def _may_probe(work: Work, want: _Want, *, alone: bool) -> bool:
 def _wants(work: Work, asked: _Asked) -> list[_Want]:
     now = work.now()
     alone, held, without = asked.alone, asked.held, asked.without
+    # Hooks with nothing but suspects would be found first for ever, never served, and leave no room for others.
+    which = SUSPECT if alone else ORDINARY if has_suspects(work) else ""
     rows = work.session.execute(
-        candidates(dialect_of(work.session), SUSPECT if alone else ""),
+        candidates(dialect_of(work.session), which),
         {
             "now": now,
             "lane": asked.lane,
@@ -242,7 +290,7 @@ def _want(turns: list[Row[Any]], *, held: Mapping[Key, Seat], now: datetime, lef
     if hook.rate_limit:
         interval = interval_of(hook.rate_limit)
         start = _schedule_start(hook.next_send_at, now)
-        rows = min(rows, 1 + int((now - start) / interval))
+        rows = min(rows, 1 + int((now - start) / interval))  # once more under a lock, by _within_limits
     if not rows:
         return None
     return _Want(hook, tuple(chosen), rows, _restriction(hook), interval)
@@ -271,9 +319,7 @@ def _pick(dialect: str, restrictions: tuple[str, ...], which: str) -> TextualSel
     lock = "FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
     parts = [
         f"""SELECT * FROM (
-            SELECT d.number, d.hook_number, d.expires_at FROM deliveries AS d
-            WHERE d.hook_number = :hook{index} AND d.state = 'pending' AND d.next_attempt_at <= :now {which}
-            {restriction}
+            SELECT d.number, d.hook_number, d.expires_at {rows_due(f":hook{index}", which, restriction)}
             ORDER BY d.next_attempt_at, d.number LIMIT :rows{index} {lock}) AS part{index}"""  # noqa: S608 as above
         for index, restriction in enumerate(restrictions)
     ]
@@ -328,7 +374,7 @@ def _take(work: Work, *, worker: int, wants: Sequence[_Want], alone: bool) -> li
     rows = _claimed(work.session.execute(_ROWS, {"numbers": numbers}).all(), worker=worker, versions=versions)
     grants = _seated(wants, rows)
     _hold_turns(work, worker=worker, grants=grants)
-    _advance_schedules(work, wants, rows, now=now)
+    _advance_schedules(work, wants, rows)
     return grants
 
 
@@ -406,15 +452,14 @@ def _hold_turns(work: Work, *, worker: int, grants: Sequence[Grant]) -> None:
         work.session.execute(_HOLD, {"worker": worker, "now": work.now(), "slot": slot, "hooks": hooks})
 
 
-def _advance_schedules(work: Work, wants: Sequence[_Want], rows: Mapping[int, list[Claimed]], *, now: datetime) -> None:
+def _advance_schedules(work: Work, wants: Sequence[_Want], rows: Mapping[int, list[Claimed]]) -> None:
     for want in wants:
         count = len(rows.get(want.hook.number, ()))
-        if want.interval is not None and count:
-            start = _schedule_start(want.hook.next_send_at, now)
+        if want.interval is not None and want.start is not None and count:
             work.session.execute(
                 HookState.__table__.update()  # type: ignore[attr-defined]  # a Table, as of every mapped class
                 .where(HookState.hook_number == want.hook.number)
-                .values(next_send_at=start + count * want.interval)
+                .values(next_send_at=want.start + count * want.interval)
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import bindparam, delete, exists, select, text, update
 
 from console.core.errors import Invalid
+from console.database import read_only
 from console.models import Bin, Event, Hook, Invitation, Membership, Organization, Token
 from console.services import audit, hooks
 from console.services.work import Work
@@ -56,7 +57,9 @@ def remove_closed(work: Work, *, most_batches: int = 5) -> int:
     One with more events than that, or with a delivery on its way, stays until a later call.
     """
     removed = 0
-    for number in work.session.scalars(select(Organization.number).where(Organization.closed_at.is_not(None))).all():
+    with read_only():
+        closed = work.session.scalars(select(Organization.number).where(Organization.closed_at.is_not(None))).all()
+    for number in closed:
         for _ in range(most_batches):
             with work.transaction():
                 result = work.session.execute(_EVENTS, {"organization": number})

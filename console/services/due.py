@@ -43,8 +43,17 @@ _JOINED = "h.number = waiting.hook AND s.hook_number = h.number"
 _OLDEST = """(SELECT d.next_attempt_at FROM deliveries AS d WHERE d.hook_number = h.number AND d.state = 'pending'
               ORDER BY d.hook_number, d.next_attempt_at LIMIT 1)"""
 _DUE = f"{_OLDEST} <= :now"
-_SOME_DUE = """(SELECT 1 FROM deliveries AS d WHERE d.hook_number = h.number AND d.state = 'pending'
-                AND d.next_attempt_at <= :now {which} LIMIT 1) IS NOT NULL"""
+
+
+def rows_due(hook: str, *which: str) -> str:
+    """Write FROM and WHERE of what is due of one hook, an SQL expression; *which* are conditions of this module."""
+    return f"""FROM deliveries AS d WHERE d.hook_number = {hook} AND d.state = 'pending'
+               AND d.next_attempt_at <= :now {" ".join(which)}"""
+
+
+def _some_due(which: str) -> str:
+    return f"(SELECT 1 {rows_due('h.number', which)} LIMIT 1) IS NOT NULL"
+
 
 # The rare kinds have partial indexes, which serve conditions that hold theirs word for word.
 ORDINARY = f"AND d.interrupted < {SUSPECT_AFTER}"
@@ -72,9 +81,17 @@ _SERVABLE = f"""
     NOT {GONE}
     AND {_DUE} {{some}}
     AND NOT {_LIMITED}
-    AND (h.is_active OR {_SOME_DUE.format(which=NOT_AUTOMATIC)})
-    AND (NOT {_OPEN} OR {_EXACT} OR {_SOME_DUE.format(which=ASKED)})
+    AND (h.is_active OR {_some_due(NOT_AUTOMATIC)})
+    AND (NOT {_OPEN} OR {_EXACT} OR {_some_due(ASKED)})
 """
+
+
+_ANY_SUSPECT = text(f"SELECT 1 FROM deliveries AS d WHERE d.state = 'pending' {SUSPECT} LIMIT 1")  # noqa: S608 a constant
+
+
+def has_suspects(work: Work) -> bool:
+    """Say whether any delivery that killed its workers waits: nearly never, which an empty index tells."""
+    return work.session.scalar(_ANY_SUSPECT) is not None
 
 
 @lru_cache
@@ -84,7 +101,7 @@ def candidates(dialect: str, which: str) -> TextualSelect:
     Those of the organization ``crowding`` come last. *which* narrows what counts as work; empty is quickest, since the
     index alone can tell.
     """
-    some = f"AND {_SOME_DUE.format(which=which)}" if which else ""
+    some = f"AND {_some_due(which)}" if which else ""
     servable = _SERVABLE.format(kind=_KIND[dialect], some=some)
     lock = "FOR UPDATE OF t SKIP LOCKED" if dialect == "postgresql" else ""
     return (

@@ -109,9 +109,9 @@ def _problems(draft: EventDraft, known_sources: set[str], longest: int) -> list[
         ("/object/model", draft.object_model, 1, LONGEST_TEXT),
         ("/object/pk", draft.object_pk, 1, LONGEST_TEXT),
     )
-    for pointer, text, shortest, longest in limits:
-        if text is not None and not shortest <= len(text) <= longest:
-            words = f"Use {shortest} to {longest} characters." if shortest else f"Use at most {longest} characters."
+    for pointer, text, at_least, at_most in limits:
+        if text is not None and not at_least <= len(text) <= at_most:
+            words = f"Use {at_least} to {at_most} characters." if at_least else f"Use at most {at_most} characters."
             problems.append(FieldError(pointer, "length", words))
     if draft.context is not None and len(draft.context) > LONGEST_PAYLOAD:
         problems.append(FieldError("/context", "too_large", f"A context is at most {LONGEST_PAYLOAD // 1024} KiB."))

@@ -11,18 +11,11 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from console.core.errors import Conflict
-from console.core.rules import Verdict
 from console.models import Delivery, DeliveryState, Event, Hook, Trigger
 from console.services import audit, outbox
 from console.services.deliveries import begin_chains
-from console.services.explaining import Standing
 from console.services.matching import Listener, hearing, listener, listeners, occurrence_of
 from console.services.work import DELIVERIES, Work
-
-
-def wanting(standings: Sequence[Standing]) -> list[Hook]:
-    """Give the hooks that an event would go to if it were published now, those among them that have it already too."""
-    return [one.hook for one in standings if one.explanation.verdict != Verdict.REFUSED]
 
 
 def to_wanting(work: Work, *, event: Event) -> int:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from console.core.catalogue import with_wildcards
 from console.core.filters import values_read
 from console.core.patterns import Subscription, check_event_type
-from console.core.rules import Explanation, Occurrence, explain, refusal
+from console.core.rules import Explanation, Occurrence, Verdict, explain, refusal
 from console.models import Delivery, Event, EventType, Hook
 from console.services import catalogue
 from console.services.judging import reader_of
@@ -93,6 +93,11 @@ def of_draft_for_all(work: Work, *, organization_number: int, draft: Draft) -> l
     return _of_drafts(
         work, hooks=_hooks(work, organization_number), organization_number=organization_number, draft=draft
     )
+
+
+def wanting(standings: Sequence[Standing]) -> list[Hook]:
+    """Give the hooks that an event would go to if it were published now, those among them that have it already too."""
+    return [one.hook for one in standings if one.explanation.verdict != Verdict.REFUSED]
 
 
 def _of_drafts(work: Work, *, hooks: Sequence[Hook], organization_number: int, draft: Draft) -> list[Standing]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select, update
 
+from console.core.errors import Busy
 from console.core.rules import Occurrence
 from console.database import read_only
 from console.failpoints import FANNING
@@ -18,16 +19,34 @@ from console.services.work import DELIVERIES, Work
 def finish(work: Work, *, limit: int = 10) -> int:
     """Make the deliveries of events that too many hooks wanted, each event in a transaction; give how many events.
 
-    The unique constraint on (event, hook) makes it repeatable: a crash halfway is finished by the next call.
+    The unique constraint on (event, hook) makes it repeatable: a crash halfway is finished by the next call. One that
+    fails holds up no other: it is raised when those behind it are finished.
     """
-    query = select(Event.number).where(Event.fanout_pending).order_by(Event.number).limit(limit)
-    with read_only():
-        pending = list(work.session.scalars(query))
-    for number in pending:
-        _fan_out(work, number)
-    if pending:
+    done, after = 0, 0
+    failures: list[Exception] = []
+    while done < limit and (number := _next(work, after=after)) is not None:
+        after = number
+        try:
+            _fan_out(work, number)
+        except Busy:
+            raise
+        except Exception as error:  # noqa: BLE001 whatever it is, it is this event's alone
+            work.session.rollback()
+            failures.append(error)
+        else:
+            done += 1
+    if done:
         work.ring.ring(DELIVERIES)
-    return len(pending)
+    if failures:
+        raise failures[0]
+    return done
+
+
+def _next(work: Work, *, after: int) -> int | None:
+    """Give the number of the next event that waits for its fan-out."""
+    query = select(Event.number).where(Event.fanout_pending, Event.number > after).order_by(Event.number).limit(1)
+    with read_only():
+        return work.session.scalar(query)
 
 
 def _fan_out(work: Work, number: int) -> None:

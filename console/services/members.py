@@ -7,7 +7,6 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from console.core.errors import Conflict, Invalid, NotFound
@@ -71,21 +70,6 @@ def permissions_of(work: Work, *, user: User, organization_number: int) -> froze
     """Give what a person may do in an organization."""
     role = role_of(work, user=user, organization_number=organization_number)
     return ROLE_PERMISSIONS[role] if role is not None else frozenset()
-
-
-def add_member(work: Work, *, organization: Organization, user: User, role: str) -> Membership:
-    """Give somebody who has an account a role in another organization; raise Invalid, or Conflict for a member."""
-    if role not in set(Role):
-        raise Invalid.field("role", f"A role is one of {', '.join(Role)}.", code="choice")
-    try:
-        with work.transaction():
-            membership = Membership(user=user, organization=organization, role=role, created_at=work.now())
-            work.session.add(membership)
-            work.session.flush()
-            audit_of(work, membership, "member.added", before=None, after=role)
-    except IntegrityError as error:
-        raise Conflict(f"{user.email} is a member already.", code="member_exists") from error
-    return membership
 
 
 def change_role(work: Work, *, membership: Membership, role: str) -> Membership:

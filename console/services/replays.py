@@ -215,13 +215,16 @@ def _check_room(work: Work, organization_number: int) -> None:
 
 
 def stop(work: Work, *, row: Replay) -> Replay:
-    """Stop a replay: what is in flight finishes, what is queued becomes what it was; raise Conflict when it is over."""
+    """Stop a replay: what is in flight finishes, what is queued becomes what it was; raise Conflict when it is over.
+
+    One that failed has queued deliveries too, which go on until somebody stops it.
+    """
     with work.transaction():
         work.session.refresh(row, ["state"], with_for_update=True)
-        if row.state not in steps.UNFINISHED:
+        if row.state not in (*steps.UNFINISHED, ReplayState.FAILED):
             raise Conflict("This replay is over already.", code="final")
         if row.state != ReplayState.STOPPING:
-            row.state = ReplayState.STOPPING
+            row.state, row.finished_at = ReplayState.STOPPING, None
             stopping.wind_up(work, row)
             _audit(work, row, "replay.stopped")
     work.ring.ring(BACKGROUND)

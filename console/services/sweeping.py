@@ -217,11 +217,24 @@ FROM waiting JOIN hooks AS h ON h.number = waiting.hook
 JOIN organizations AS o ON o.number = h.organization_number""").columns(retry=Hook.retry.type, latest=Moment())  # noqa: S608
 
 
+AHEAD_BY = timedelta(seconds=2)
+"""What was published so much later than now was published by a clock that was ahead."""
+
+# Never attempted, and planned for a moment that has not come again: no delay keeps it, so it is due.
+_AHEAD = text("""
+UPDATE deliveries SET next_attempt_at = :now, modified_at = :now
+WHERE state = 'pending' AND attempt_count = 0 AND next_attempt_at > :now
+  AND event_number IN (SELECT number FROM events WHERE created_at > :ahead)""").bindparams(
+    bindparam("now", type_=Moment()), bindparam("ahead", type_=Moment())
+)
+
+
 def clamp(work: Work) -> int:
     """Move attempts that lie beyond any delay their policy knows to where it would put them; give how many.
 
     They come from a clock that was ahead and has been set back since, as do pauses of hooks and beats of workers that
-    lie too far ahead: a worker that died meanwhile would be taken for alive until then.
+    lie too far ahead: a worker that died meanwhile would be taken for alive until then. First attempts of what was
+    published meanwhile are due now.
     """
     now = work.now()
     moved = 0
@@ -239,6 +252,7 @@ def clamp(work: Work) -> int:
                     .values(next_attempt_at=bound, modified_at=now)
                 )
                 moved += int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult
+        moved += int(work.session.execute(_AHEAD, {"now": now, "ahead": now + AHEAD_BY}).rowcount)  # type: ignore[attr-defined]  # as above
         _clamp_pauses(work, now=now)
         work.session.execute(
             update(Worker).where(Worker.stopped_at.is_(None), Worker.beat_at > now + DEAD_AFTER).values(beat_at=now)
@@ -340,32 +354,3 @@ def settle(work: Work) -> int:
             result = work.session.execute(statement, {"now": work.now(), "reason": HELD_REASON})
             settled += int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult
     return settled
-
-
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """The engine in figures, for readiness and metrics: *oldest_due* by lane, and who is alive."""
-
-    leader_beat_at: datetime | None
-    living_workers: int
-    oldest_due: dict[str, datetime]
-    ownerless: int
-
-
-_OWNERLESS = text(f"""
-SELECT count(*) FROM deliveries AS d
-WHERE d.state = 'sending' AND (d.claimed_by IS NULL OR d.claimed_by NOT IN ({_LIVING}))""")  # noqa: S608 as above
-
-
-def pulse(work: Work) -> Pulse:
-    """Say how the engine is doing."""
-    leader = work.session.get(Leader, DISPATCHER, populate_existing=True)
-    living = text("SELECT count(*) FROM workers WHERE stopped_at IS NULL AND beat_at >= :oldest").bindparams(
-        bindparam("oldest", type_=Moment())
-    )
-    return Pulse(
-        leader_beat_at=leader.beat_at if leader is not None and leader.worker_number is not None else None,
-        living_workers=int(work.session.scalar(living, {"oldest": work.now() - DEAD_AFTER}) or 0),
-        oldest_due=due.due_lanes(work),
-        ownerless=int(work.session.scalar(_OWNERLESS) or 0),
-    )

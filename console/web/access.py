@@ -36,6 +36,7 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
+MOST_TO_SWITCH = 100
 OPEN_BLUEPRINTS = frozenset({"health", "catch"})  # neither sign-in nor CSRF: probes, and the bins' addresses
 
 
@@ -215,5 +216,5 @@ def _facts() -> dict[str, object]:
 
 
 def _organizations(someone: SignedIn) -> list[Organization]:
-    """Give the organizations a person may switch between."""
-    return [row.organization for row in accounts.memberships_of(current_work(), user=someone.user)]
+    """Give the organizations a person may switch between: all for staff."""
+    return accounts.organizations_of(current_work(), user=someone.user)[:MOST_TO_SWITCH]

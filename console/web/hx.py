@@ -6,12 +6,15 @@ htmx-flask 0.1.0 sets no ``Vary`` and refuses half of the swap values, so header
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Literal
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, after_this_request, flash, g, make_response, redirect, render_template, request
 from htmx_flask import Htmx
 from jinja2_fragments.flask import render_block
+
+from console.core.errors import Conflict
 
 Tone = Literal["good", "info", "warn", "bad"]
 
@@ -102,6 +105,17 @@ def redirect_to(url: str, *, message: str | None = None, tone: Tone = "good") ->
         response = make_response(redirect(url, code=303))
     response.vary.add("HX-Request")
     return response
+
+
+def answer_of(
+    act: Callable[[], object], *, done: str | Callable[[], str], answer: Callable[[str, Tone], Response]
+) -> Response:
+    """Do something that may not be possible now, and answer with what is said then: *done*, or why not."""
+    try:
+        act()
+    except Conflict as error:
+        return answer(error.message, "warn")
+    return answer(done if isinstance(done, str) else done(), "good")
 
 
 def sign_in_again(url: str) -> Response:

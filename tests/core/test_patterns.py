@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from console.core.errors import Refused
 from console.core.patterns import (
     Subscription,
-    SubscriptionIndex,
     check_catalogue_name,
     check_event_type,
     check_pattern,
@@ -232,19 +231,6 @@ def test_a_subscription_wants_what_any_of_its_patterns_matches(names: list[str],
     assert (reason(Subscription.of(names), event_type) is None) == wanted
 
 
-@given(st.lists(subscriptions, max_size=12), event_types, groups_of_a_type, sources)
-def test_the_index_finds_exactly_the_subscriptions_that_want_an_event(
-    many: list[Subscription], event_type: str, of_type: list[str], source: str | None
-) -> None:
-    index = SubscriptionIndex(enumerate(many))
-
-    found = index.wanting(event_type=event_type, groups=of_type, source=source)
-
-    assert found == [
-        key for key, one in enumerate(many) if reason(one, event_type, groups=of_type, source=source) is None
-    ]
-
-
 def fastest(act: object, *, times: int = 5) -> float:
     assert callable(act)
     durations = []
@@ -262,13 +248,3 @@ def test_two_hundred_patterns_and_a_name_of_100_000_characters_take_less_than_5_
 
     assert fastest(lambda: [matches(wildcard, name) for wildcard in wildcards]) < 0.005
     assert fastest(lambda: reason(subscription, name)) < 0.005
-
-
-def test_a_thousand_events_find_their_hooks_among_ten_thousand_in_a_moment() -> None:
-    index = SubscriptionIndex((n, Subscription.of([f"shop{n}.order.*", f"user{n}"])) for n in range(10_000))
-
-    def fan_out() -> None:
-        for n in range(1000):
-            assert index.wanting(event_type=f"shop{n}.order.refund.done", groups=["orders"], source=None) == [n]
-
-    assert fastest(fan_out, times=3) < 0.1

@@ -475,3 +475,19 @@ def test_a_reading_that_other_parsers_do_not_share_is_refused(canonical: str, ho
 )
 def test_a_host_is_shown_to_people_in_unicode(host: str, shown: str) -> None:
     assert display_host(host) == shown
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("2130706433", "127.0.0.1"), ("127.1", "127.0.0.1"), ("0x7f.1", "127.0.0.1"), ("0300.0250.1.1", "192.168.1.1")],
+)
+def test_an_address_in_disguise_is_named_and_no_way_round(host: str, address: str) -> None:
+    with pytest.raises(Refused) as caught:
+        check_url(f"http://{host}/", policy=TargetPolicy())
+
+    assert caught.value.message.startswith(f"This is {address} in disguise, which is refused too")
+
+
+def test_a_public_address_in_disguise_is_written_out() -> None:
+    with pytest.raises(Refused, match=r"write four numbers from 0 to 255: 1\.1\.1\.1\."):
+        check_url("http://16843009/", policy=TargetPolicy())

@@ -81,10 +81,15 @@ class Stage:
 
     def start_worker(self, *, lane: str = DELIVERIES, **settings: object) -> Process:
         """Start a worker process and wait until it is registered."""
+        process = self.spawn_worker(lane=lane, **settings)
+        self.wait_until(lambda: process.poll() is not None or self.is_registered(process), seconds=30)
+        return process
+
+    def spawn_worker(self, *, lane: str = DELIVERIES, **settings: object) -> Process:
+        """Start a worker process."""
         command = [sys.executable, "-P", "-m", "workers", "--lane", lane]
         process = subprocess.Popen(command, env=self.environment(**settings), start_new_session=True)
         self.stack.callback(end, process)
-        self.wait_until(lambda: process.poll() is not None or self._is_registered(process), seconds=30)
         return process
 
     def start_web(self, **settings: object) -> Web:
@@ -145,7 +150,8 @@ class Stage:
         }
         return os.environ | {f"HOOKYARD_{name.upper()}": str(value) for name, value in (common | settings).items()}
 
-    def _is_registered(self, process: Process) -> bool:
+    def is_registered(self, process: Process) -> bool:
+        """Say whether a worker has entered itself."""
         return bool(scalars(self.work, select(Worker.number).where(Worker.pid == process.pid)))
 
     def kill(self, process: Process) -> None:

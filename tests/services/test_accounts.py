@@ -295,15 +295,6 @@ def test_a_member_of_another_organization_is_not_found(work: Work, ada: Any, mal
         accounts.get_member(work, organization_number=ada.organization.number, user_id=mallory.user.id)
 
 
-def test_somebody_may_join_a_second_organization_once(work: Work, ada: Any, mallory: Any) -> None:
-    accounts.add_member(work, organization=ada.organization, user=mallory.user, role="viewer")
-
-    with pytest.raises(Conflict):
-        accounts.add_member(work, organization=ada.organization, user=mallory.user, role="admin")
-    slugs = [membership.organization.slug for membership in accounts.memberships_of(work, user=mallory.user)]
-    assert slugs == ["acme", "elsewhere"]
-
-
 # --- the first set-up -----------------------------------------------------------------------------------------------
 
 

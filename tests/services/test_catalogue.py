@@ -20,8 +20,7 @@ from console.core.catalogue import (
 from console.core.errors import Conflict, Invalid, NotFound
 from console.core.patterns import check_catalogue_name
 from console.models import Event
-from console.services import accounts, catalogue, hooks, sources
-from console.services.hook_fields import HookDraft
+from console.services import accounts, catalogue, sources
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases
@@ -203,20 +202,6 @@ def test_types_seen_but_not_in_the_catalogue_are_listed(work: Work, ada: Any, ma
     seen = catalogue.types_seen_but_unknown(work, organization_number=ada.organization.number)
 
     assert seen == ["a.unknown", "z.unknown"]
-
-
-def test_hooks_that_name_a_type_are_found(work: Work, ada: Any) -> None:
-    def hook(*event_types: Any) -> Any:
-        draft = HookDraft(url="https://example.com/hook", event_types=list(event_types))
-        return hooks.create(
-            work, organization_number=ada.organization.number, author_number=ada.user.number, draft=draft
-        ).hook.number
-
-    exact, pattern, _other = hook("shop.sale"), hook("shop.*", "a.b"), hook("package.created")
-
-    found = catalogue.hooks_naming(work, organization_number=ada.organization.number, name="shop.sale")
-
-    assert [one.number for one in found] == [pattern, exact]
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

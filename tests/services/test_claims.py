@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from console.core.outcomes import Outcome
 from console.models import Turn, Which
 from console.services import deliveries, due, hooks, replays, sweeping, unsent
-from console.services.claims import MOST_ROWS, Seat
+from console.services.claims import MOST_ROWS, MOST_TURNS, Seat
 from console.services.hook_fields import HookDraft
 from console.services.replaying import steps
 from console.services.replays import ReplayDraft
@@ -262,6 +262,22 @@ def test_a_delivery_that_killed_two_workers_is_claimed_alone(work: Work, ada) ->
 
     assert [row.number for row in rows_of(claim(work, worker))] == [other]
     assert [row.number for row in rows_of(claim(work, worker, alone=True))] == [suspect]
+
+
+def test_hooks_with_nothing_but_deliveries_that_killed_workers_leave_the_others_room(work: Work, ada, clock) -> None:
+    for _ in range(MOST_TURNS + 1):
+        make_hook(work, ada, all_events=False, event_types=["bad"])
+    for number in publish(work, ada, type="bad"):
+        put(work, number, interrupted=due.SUSPECT_AFTER)
+    healthy = make_hook(work, ada)
+    for _ in range(2):
+        publish(work, ada)
+        clock.advance(seconds=1)
+        grants = claim(work, worker := hire(work))
+        assert [grant.hook_number for grant in grants] == [healthy.number]
+        for row in rows_of(grants):
+            record(work, row)
+        claim(work, worker, idle=[(healthy.number, 0)])
 
 
 def test_due_work_is_known_by_lane_with_the_age_of_the_oldest(work: Work, ada, clock) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select, text
 
 from console.core.errors import Invalid, NotFound, Unauthenticated
 from console.core.permissions import Permission
@@ -92,3 +92,11 @@ def test_many_events_take_several_calls(work: Work, ada: Any) -> None:
 
     assert closing.remove_closed(work, most_batches=1) == 0
     assert closing.remove_closed(work, most_batches=1) == 1
+
+
+def test_looking_for_closed_organizations_waits_for_no_writer(work: Work, ada: Any, engine: Engine) -> None:
+    with engine.connect() as writer:  # holds SQLite's one lock
+        writer.execute(text("UPDATE organizations SET name = 'x'"))
+
+        assert closing.remove_closed(work) == 0
+        writer.rollback()

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from console.core.errors import Conflict, Invalid, NotFound
-from console.models import AuditEntry, Delivery, DeliveryState
+from console.models import AuditEntry, Delivery, DeliveryState, HookState
 from console.services import deliveries, hooks, publishing
 from console.services.delivery_filters import DeliveryFilter
 from console.services.event_drafts import EventDraft
@@ -193,6 +193,18 @@ def test_planned_attempts_follow_the_policy_from_where_the_chain_is(work: Work, 
     waits = [(moment - work.now()).total_seconds() for moment in deliveries.planned_attempts(work, delivery)]
 
     assert waits == [10, 70, 370]
+
+
+def test_planned_attempts_begin_when_a_pause_ends_and_never_in_the_past(work: Work, ada, hook) -> None:
+    late = put(work, publish(work, ada), next_attempt_at=work.now() - timedelta(minutes=5))
+    waits = [(moment - work.now()).total_seconds() for moment in deliveries.planned_attempts(work, late)]
+    assert (waits[0], waits[1]) == (-300, 10)
+
+    work.session.get(HookState, hook.number).open_until = work.now() + timedelta(minutes=2)
+    work.session.commit()
+
+    waits = [(moment - work.now()).total_seconds() for moment in deliveries.planned_attempts(work, late)]
+    assert (waits[0], waits[1]) == (120, 130)
 
 
 def test_who_resent_is_in_the_audit_log(work: Work, ada, hook, as_person) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, event, func, make_url, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from console import database
 from console.core.errors import Busy, Conflict
 from console.models import Event
 from console.services import group_commit, publishing
@@ -160,19 +161,19 @@ def test_nobody_is_told_of_a_commit_that_an_ending_process_never_made(work: Work
 
 
 def test_when_the_database_stays_locked_all_who_waited_are_told_to_come_back(
-    work: Work, database_url: str, ada, monkeypatch
+    work: Work, database_url: str, ada
 ) -> None:
-    monkeypatch.setattr("console.database._PAUSES_S", (0.001,))
-    monkeypatch.setattr("console.database.BUSY_TIMEOUT_S", 0)
-    work.session.commit()
+    impatient = database.create_engine(f"{database_url}?timeout=0")
     locked = sqlite3.connect(str(make_url(database_url).database), isolation_level=None)
+    work.session.commit()
     locked.execute("BEGIN IMMEDIATE")
 
-    with pytest.raises(Busy):
-        publisher(ada)(work)
+    with Session(impatient, expire_on_commit=False) as session, pytest.raises(Busy):
+        publisher(ada)(replace(work, session=session))
 
     locked.execute("ROLLBACK")
     locked.close()
+    impatient.dispose()
     assert publisher(ada)(work).deliveries == 0
 
 

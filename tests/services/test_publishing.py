@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from console.core.errors import Conflict, Invalid
@@ -234,6 +235,34 @@ def test_a_fan_out_to_very_many_hooks_is_finished_later_and_counts_them_at_once(
     assert fan_outs.finish(work) == 1
     assert fan_outs.finish(work) == 0
     assert count(work, Delivery) == 3
+
+
+def test_a_fan_out_that_fails_holds_up_no_other(work: Work, ada, monkeypatch) -> None:
+    monkeypatch.setattr(publishing, "INLINE_HOOKS", 1)
+    for _ in range(2):
+        hook(work, ada, all_events=True)
+    bad, good = publish(work, ada), publish(work, ada)
+    _refuse_deliveries_of(work, bad.number)
+
+    with pytest.raises(DBAPIError):
+        fan_outs.finish(work, limit=1)
+
+    assert len(hearers(work, good)) == 2
+    assert len(hearers(work, bad)) == 0
+
+
+def _refuse_deliveries_of(work: Work, event: int) -> None:
+    """Let the database refuse the rows of one event."""
+    is_sqlite = work.session.get_bind().dialect.name == "sqlite"
+    with work.transaction():
+        work.session.execute(
+            text(
+                f"""CREATE TRIGGER refusing BEFORE INSERT ON deliveries WHEN NEW.event_number = {event}
+                BEGIN SELECT RAISE(ABORT, 'refused'); END"""
+                if is_sqlite
+                else f"ALTER TABLE deliveries ADD CONSTRAINT refusing CHECK (event_number <> {event})"
+            )
+        )
 
 
 def test_a_fan_out_whose_hooks_have_gone_ends_without_deliveries(work: Work, ada, monkeypatch) -> None:

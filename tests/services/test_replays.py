@@ -21,7 +21,7 @@ from console.models import (
 from console.services import deliveries, hooks, publishing, replays, sources
 from console.services.delivery_filters import DeliveryFilter
 from console.services.event_drafts import EventDraft
-from console.services.replaying import pace
+from console.services.replaying import missed, pace
 from console.services.replays import Skip
 from tests.engine import attempts, delivery, make_hook, publish, put, scalars
 from tests.services.replay_stage import deliver, failed, finish, planned, start
@@ -260,3 +260,12 @@ def test_the_start_of_the_last_failures_is_known_while_a_hook_fails_and_after(wo
     clock.advance(hours=2)
     assert deliver(work) == 1
     assert pace.failing_since(work, hook) == began
+
+
+def test_a_filter_is_asked_of_everything_a_hook_has_missed(work, ada) -> None:
+    """Payloads are read a few at a time; the parts join without a gap."""
+    count = 2 * missed.PAYLOADS_AT_ONCE + 3
+    publish(work, ada, count)
+    make_hook(work, ada, filter="n >= `2`")
+
+    assert planned(work, ada, Which.MISSING).to_send == count - 2

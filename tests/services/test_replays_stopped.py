@@ -11,6 +11,7 @@ from console.core.errors import Conflict
 from console.core.outcomes import Outcome
 from console.models import (
     Delivery,
+    Replay,
     ReplayState,
     Turn,
     Which,
@@ -141,3 +142,20 @@ def test_a_resumed_replay_ends_although_something_was_left_out_before_it_was_sto
     progress = finish(work, clock, row)
 
     assert (progress.total, progress.delivered, progress.skipped, progress.left) == (2, 1, 1, 0)
+
+
+def test_a_replay_that_failed_can_be_stopped_so_that_what_it_queued_is_not_sent(work, ada, clock) -> None:
+    make_hook(work, ada)
+    lost = failed(work, ada, 2)
+    row = start(work, ada)
+    tend(work, clock, 2)
+    assert delivery(work, lost[0]).state == "pending"
+    with work.transaction():
+        work.session.execute(
+            update(Replay).values(state=ReplayState.FAILED, finished_at=work.now(), error="The replay failed.")
+        )
+
+    replays.stop(work, row=row)
+
+    assert read(work, row)[0].state == ReplayState.STOPPED
+    assert [delivery(work, number).state for number in lost] == ["failed", "failed"]

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from console.core.outcomes import Outcome
-from console.models import HookState, Turn, Worker
+from console.models import HookState, Turn
 from console.services import beating, deliveries, due, hooks, sweeping
 from console.services.beating import DEAD_AFTER
 from console.services.outbox import HELD_REASON
@@ -222,6 +222,16 @@ def test_a_clock_that_is_set_back_holds_no_hook_back(work: Work, ada, clock) -> 
     assert state_of(work, paused).open_until == work.now() + timedelta(hours=24)
 
 
+def test_what_was_published_while_a_clock_was_ahead_is_due_when_it_is_set_back(work: Work, ada, clock) -> None:
+    make_hook(work, ada)
+    clock.advance(hours=20)
+    [number] = publish(work, ada)
+    clock.advance(hours=-20)
+
+    assert sweeping.clamp(work) == 1
+    assert delivery(work, number).next_attempt_at == work.now()
+
+
 def test_a_worker_that_dies_after_its_clock_was_set_back_is_noticed(work: Work, ada, clock) -> None:
     make_hook(work, ada)
     [number] = publish(work, ada)
@@ -323,18 +333,3 @@ def test_a_turn_that_its_living_worker_lost_sight_of_is_freed(work: Work, ada, c
 
     assert list(due.due_lanes(work)) == [DELIVERIES]
     assert delivery(work, first).state == "pending"
-
-
-def test_the_pulse_says_how_the_engine_is_doing(work: Work, ada, clock) -> None:
-    hook = make_hook(work, ada)
-    publish(work, ada, 2)
-    worker = hire(work)
-    sweeping.lead(work, worker=worker)
-    claim(work, worker)
-    set_state(work, hook, concurrency=16)
-    work.session.execute(delete(Worker))
-    work.session.commit()
-
-    pulse = sweeping.pulse(work)
-
-    assert (pulse.leader_beat_at, pulse.living_workers, pulse.ownerless) == (work.now(), 0, 2)

@@ -249,7 +249,7 @@ def test_a_new_hooks_secret_is_still_shown_when_the_chart_can_be_asked_for_alone
 def test_the_page_says_which_apis_show_the_hook_and_why_others_do_not(signed_in, ada, scene, fields, shown) -> None:
     hook = scene.hook(**fields)
 
-    rows = signed_in(ada).see(f"/o/acme/hooks/{hook.id}").select("section[aria-labelledby=faces-title] li")
+    rows = signed_in(ada).see(f"/o/acme/hooks/{hook.id}").select("section[aria-labelledby=faces-title] dl > div")
 
     found = {row.select_one(".badge").get_text(strip=True): row.get_text(" ", strip=True) for row in rows}
     assert {name for name, words in found.items() if "Not shown" not in words} == shown

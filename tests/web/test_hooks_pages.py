@@ -244,3 +244,9 @@ def test_viewers_and_strangers_move_nothing_that_waits(signed_in, vi, mallory, b
     assert signed_in(mallory).submit(f"/o/globex/hooks/{hook.id}/{act}").status_code == 404
     work.session.expire_all()
     assert {one.state for one in waiting} == {"pending"}
+
+
+def test_a_test_is_one_click_away(signed_in, ada, scene) -> None:
+    page = signed_in(ada).see(f"/o/acme/hooks/{scene.hook().id}")
+
+    assert page.select_one("#test form button#send-test").get_text(strip=True) == "Send test"

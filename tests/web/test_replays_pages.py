@@ -446,3 +446,22 @@ def test_names_and_filters_are_hostile_text(signed_in, ada, scene, lose, begin) 
         assert "<script>alert" not in answer.text
         assert '<script>"' not in answer.text
         assert "\u202e" not in answer.text
+
+
+def test_what_is_still_retried_is_no_failure_and_its_place_is_named(signed_in, ada, scene, lose) -> None:
+    hook = scene.hook()
+    browser = signed_in(ada)
+    scene.publish()
+
+    nothing = browser.see(f"{NEW}?which=failed&hook={hook.id}")
+    lose()
+    some = browser.see(f"{NEW}?which=failed&hook={hook.id}")
+    missing = browser.see(f"{NEW}?which=missing&hook={hook.id}")
+
+    for page in (nothing, some):
+        link = page.select_one("#preview a[href*='state=waiting']")
+        assert link.get_text() == "1 delivery waits for the next attempt"
+        assert "1 delivery" in str(browser.see(link["href"])) or browser.see(link["href"]).select("tbody .title-link")
+    assert "Nothing to send" in nothing.get_text()
+    assert "1 delivery will be sent" in some.get_text()
+    assert missing.select("#preview a[href*='state=waiting']") == []

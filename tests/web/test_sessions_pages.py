@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
+from console.models import Membership
 from console.services import members, sign_in
 from console.web.sessions import safe_next
 
@@ -191,7 +192,10 @@ def test_the_root_leads_to_set_up_then_to_sign_in_then_to_the_dashboard(client, 
 
 
 def test_the_root_leads_to_the_organization_that_was_looked_at_last(signed_in, ada, mallory, work) -> None:
-    members.add_member(work, organization=mallory.organization, user=ada.user, role="viewer")
+    with work.transaction():
+        work.session.add(
+            Membership(user=ada.user, organization=mallory.organization, role="viewer", created_at=work.now())
+        )
     browser = signed_in(ada)
 
     browser.get("/o/elsewhere/")

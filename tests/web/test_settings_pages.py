@@ -328,3 +328,23 @@ def test_only_admins_see_the_organization_settings(signed_in, ed) -> None:
     for path in ("organization", "organization.json"):
         assert signed_in(ed).get(f"{SETTINGS}/{path}").status_code == 403
     assert signed_in(ed).submit(f"{SETTINGS}/organization/close", {"slug": "acme"}).status_code == 403
+
+
+def test_who_may_not_do_something_reads_whose_it_is_and_who_can_change_that(signed_in, vi, ed) -> None:
+    for person, path, words in ((vi, "/o/acme/hooks/new", "editors and admins"), (ed, f"{SETTINGS}/members", "admins")):
+        answer = signed_in(person).get(path)
+
+        assert answer.status_code == 403
+        assert f"That is for {words} of this organization. An admin can change your role" in answer.text
+        assert "WEBHOOKS:" not in answer.text
+
+
+def test_staff_switch_to_every_organization(signed_in, ada, mallory, work) -> None:
+    browser = signed_in(ada)
+    assert browser.see("/o/acme/").select(".switcher a") == []
+
+    ada.user.is_staff = True
+    work.session.commit()
+
+    addresses = [link["href"] for link in browser.see("/o/acme/").select(".switcher a")]
+    assert f"/o/{mallory.organization.slug}/" in addresses

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ColumnElement, Row, Select, exists, select
 
 from console.core.rules import Occurrence, Rule, refusal
 from console.models import Delivery, Event
@@ -17,6 +17,8 @@ from console.services.work import Work
 
 MOST_TYPES = 100
 """A condition on more event types than this is left to Python."""
+PAYLOADS_AT_ONCE = 32
+"""At most 8 MiB of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,9 @@ def missed(work: Work, scope: Scope, hook: Listener, *, after: int, look_at: int
     looked = work.session.execute(select(*columns).order_by(window.c.number)).all()
     candidates = [row for row in looked if row.has_none]
     groups = groups_by_type(work, organization_number=scope.organization_number, names=[row.type for row in candidates])
-    payloads = _payloads(work, hook, [row.number for row in candidates])
     rows, refused = [], []
-    for row in candidates:
-        reader = reader_of(payloads.get(row.number, b""))
+    for row, payload in _with_payloads(work, hook, candidates):
+        reader = reader_of(payload)
         reason = refusal(hook.subscription, Occurrence(row.type, groups[row.type], row.source, reader))
         if reason is None:
             rows.append((row.number, row.type))
@@ -101,9 +102,16 @@ def missed(work: Work, scope: Scope, hook: Listener, *, after: int, look_at: int
     return Missed(tuple(rows), tuple(refused), after, last, has_more=len(looked) == look_at)
 
 
-def _payloads(work: Work, hook: Listener, numbers: list[int]) -> dict[int, bytes]:
-    """Read payloads where there is a filter to ask them."""
+def _with_payloads(work: Work, hook: Listener, candidates: Sequence[Row[Any]]) -> Iterator[tuple[Row[Any], bytes]]:
+    """Pair events with their payloads where there is a filter to ask them, a few at a time.
+
+    All of them at once may be a thousand times the longest payload, a quarter of a GiB.
+    """
     if hook.subscription.filter is None:
-        return {}
-    rows = work.session.execute(select(Event.number, Event.payload).where(Event.number.in_(numbers)))
-    return {row.number: row.payload for row in rows}
+        yield from ((row, b"") for row in candidates)
+        return
+    for start in range(0, len(candidates), PAYLOADS_AT_ONCE):
+        some = candidates[start : start + PAYLOADS_AT_ONCE]
+        query = select(Event.number, Event.payload).where(Event.number.in_([row.number for row in some]))
+        payloads = {row.number: row.payload for row in work.session.execute(query).all()}
+        yield from ((row, payloads.get(row.number, b"")) for row in some)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import Response, request, url_for
 
-from console.core.errors import Conflict, Invalid
+from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Delivery
@@ -40,7 +41,7 @@ def resend(delivery_id: UUID) -> Response:
     message = f"{words} is sent again now, with the same webhook-id."
     look = ROWS.get(request.form.get("row", ""))
     if look is None or not hx.wants_fragment():
-        return _back_to(delivery, message=message)
+        return _back_to(delivery, message)
     hx.toast(message)
     query = urlsplit(safe_next(request.form.get("back")) or "").query
     return hx.page(
@@ -70,11 +71,11 @@ def cancel_many() -> Response:
 def send_now(delivery_id: UUID) -> Response:
     """Skip the wait for the next attempt."""
     delivery = delivery_of(delivery_id)
-    try:
-        deliveries.send_now(current_work(), delivery=delivery)
-    except Conflict as error:
-        return _back_to(delivery, message=error.message, tone="warn")
-    return _back_to(delivery, message="The next attempt is made now.")
+    return hx.answer_of(
+        lambda: deliveries.send_now(current_work(), delivery=delivery),
+        done="The next attempt is made now.",
+        answer=partial(_back_to, delivery),
+    )
 
 
 @pages.post("/deliveries/<uuid:delivery_id>/cancel")
@@ -82,13 +83,15 @@ def send_now(delivery_id: UUID) -> Response:
 def cancel(delivery_id: UUID) -> Response:
     """Give up on a delivery that waits."""
     delivery = delivery_of(delivery_id)
-    try:
-        deliveries.cancel(current_work(), delivery=delivery)
-    except Conflict as error:
-        return _back_to(delivery, message=error.message, tone="warn")
-    if delivery.state == "sending":
-        return _back_to(delivery, message="The attempt that is on its way is the last one.")
-    return _back_to(delivery, message="Canceled: it is not sent any more. You can still resend it.")
+
+    def done() -> str:
+        if delivery.state == "sending":
+            return "The attempt that is on its way is the last one."
+        return "Canceled: it is not sent any more. You can still resend it."
+
+    return hx.answer_of(
+        lambda: deliveries.cancel(current_work(), delivery=delivery), done=done, answer=partial(_back_to, delivery)
+    )
 
 
 def _with_many(act: Callable[..., int], *, done: str, why_not: str) -> Response:
@@ -117,6 +120,6 @@ def _ids() -> list[UUID]:
     return found
 
 
-def _back_to(delivery: Delivery, *, message: str, tone: hx.Tone = "good") -> Response:
+def _back_to(delivery: Delivery, message: str, tone: hx.Tone = "good") -> Response:
     back = safe_next(request.form.get("back")) or url_for("deliveries.show", delivery_id=delivery.id)
     return hx.redirect_to(back, message=message, tone=tone)

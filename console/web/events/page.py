@@ -134,6 +134,6 @@ def _fate(event: Event, deliveries: Sequence[Delivery]) -> Fate | None:
     return Fate(
         total=len(standings),
         unmatched=unmatched,
-        wanting=len(event_resends.wanting(standings)),
+        wanting=len(explaining.wanting(standings)),
         is_settled=all(one.since == Since.NOTHING for one in without),
     )

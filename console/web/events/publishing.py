@@ -166,7 +166,7 @@ def _sample(name: str) -> str:
 
 
 def _page(form: PublishForm, *, status: int = 200, block: str = "form") -> Response:
-    types = catalogue.names_of(current_work(), organization_number=number())
+    types = catalogue.names(current_work(), organization_number=number())
     return hx.page(
         "events/publish.html",
         block=block,

@@ -126,7 +126,7 @@ def _page(
         words=words,
         recent=_recent(hook),
         sources=sources.all_of(work, organization_number=hook.organization_number),
-        types=catalogue.names_of(work, organization_number=hook.organization_number),
+        types=catalogue.names(work, organization_number=hook.organization_number),
     )
 
 

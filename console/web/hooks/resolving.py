@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import BoundedSemaphore, Thread
 
 from console.core.targets import Target
 
 PATIENCE_S = 1.0
 """So long somebody who saves a hook may be kept waiting; getaddrinfo has no limit of its own."""
 _UNKNOWN = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+MOST_AT_A_TIME = 4
+"""Lookups that hang keep a thread each until the system's resolver lets go."""
+_asking = BoundedSemaphore(MOST_AT_A_TIME)
 
 lookup = socket.getaddrinfo
 
@@ -18,6 +21,8 @@ lookup = socket.getaddrinfo
 def is_unknown(target: Target) -> bool:
     """Say whether the DNS knows no such name; what cannot be found out in a moment counts as known."""
     if target.is_bin:
+        return False
+    if not _asking.acquire(blocking=False):
         return False
     answers: SimpleQueue[bool] = SimpleQueue()
     Thread(target=lambda: answers.put(_ask(target)), daemon=True).start()
@@ -34,4 +39,7 @@ def _ask(target: Target) -> bool:
         return error.errno in _UNKNOWN
     except (OSError, UnicodeError):
         return False
-    return False
+    else:
+        return False
+    finally:
+        _asking.release()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from flask import Response, request, url_for
 
-from console.core.errors import Conflict
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Replay
@@ -46,11 +46,11 @@ def progress(replay_id: UUID) -> Response:
 def stop(replay_id: UUID) -> Response:
     """Stop a replay."""
     row = replay_of(replay_id)
-    try:
-        replays.stop(current_work(), row=row)
-    except Conflict as error:
-        return _answer(row, message=error.message, tone="warn")
-    return _answer(row, message="Stopped. What was on its way finishes, what waited is as it was before.")
+    return hx.answer_of(
+        lambda: replays.stop(current_work(), row=row),
+        done="Stopped. What was on its way finishes, what waited is as it was before.",
+        answer=partial(_answer, row),
+    )
 
 
 @pages.post("/<uuid:replay_id>/resume")
@@ -58,14 +58,14 @@ def stop(replay_id: UUID) -> Response:
 def resume(replay_id: UUID) -> Response:
     """Let a stopped replay go on."""
     row = replay_of(replay_id)
-    try:
-        replays.resume(current_work(), row=row)
-    except Conflict as error:
-        return _answer(row, message=error.message, tone="warn")
-    return _answer(row, message="It goes on where it was.")
+    return hx.answer_of(
+        lambda: replays.resume(current_work(), row=row),
+        done="It goes on where it was.",
+        answer=partial(_answer, row),
+    )
 
 
-def _answer(row: Replay, *, message: str, tone: hx.Tone = "good") -> Response:
+def _answer(row: Replay, message: str, tone: hx.Tone) -> Response:
     if not hx.wants_fragment():
         return hx.redirect_to(url_for("replays.show", replay_id=row.id), message=message, tone=tone)
     hx.toast(message, tone=tone)

@@ -182,7 +182,7 @@ def _page(asked: Asked) -> Response:
         which_words=WHICH_WORDS,
         labels=_labels(asked),
         hooks=_hooks(draft.hook),
-        types=[name for name in catalogue.names_of(work, organization_number=number) if not name.endswith(".*")],
+        types=[name for name in catalogue.names(work, organization_number=number) if not name.endswith(".*")],
         chips=_chips(asked),
         kept={name: request.values[name] for name in NARROWING if request.values.get(name)},
         conditions=_conditions(asked) if plan is not None and not plan.shares else [],

@@ -76,7 +76,7 @@ def _value(name: str, value: object) -> str:
 
 
 def _about(field: FieldInfo) -> str:
-    return field.description or ""
+    return (field.description or "").replace("`", "")
 
 
 def _urgency(finding: Finding) -> int:

@@ -8,15 +8,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from console.models import Worker
 from console.ring import RedisRing
 from console.services.work import DELIVERIES, SystemClock, Work
-from tests.engine import scalars
 from tests.receiver import Receiver
+from tests.workers.processes.stage import living
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -37,7 +36,9 @@ def start(work: Work, valkey: str, wait_until) -> Iterator[Start]:
     """Start a worker process and wait until it is registered."""
     with ExitStack() as stack:
 
-        def start(*, lane: str = DELIVERIES, redis_url: str = valkey, **settings: object) -> subprocess.Popen[bytes]:
+        def start(
+            *, lane: str = DELIVERIES, redis_url: str = valkey, stderr: Any = None, **settings: object
+        ) -> subprocess.Popen[bytes]:
             environment = os.environ | {
                 "HOOKYARD_DATA": str(work.settings.data),
                 "HOOKYARD_DATABASE_URL": work.settings.database_url,
@@ -47,7 +48,9 @@ def start(work: Work, valkey: str, wait_until) -> Iterator[Start]:
                 **{f"HOOKYARD_{name.upper()}": str(value) for name, value in settings.items()},
             }
             before = living(work)
-            process = subprocess.Popen([sys.executable, "-m", "workers", "--lane", lane], env=environment)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "workers", "--lane", lane], env=environment, stderr=stderr
+            )
             stack.callback(end, process)
             wait_until(lambda: process.poll() is not None or living(work) > before, seconds=20)
             return process
@@ -59,7 +62,3 @@ def end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         process.kill()
     process.wait(10)
-
-
-def living(work: Work) -> int:
-    return len(scalars(work, select(Worker.number).where(Worker.stopped_at.is_(None))))

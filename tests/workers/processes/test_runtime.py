@@ -14,7 +14,6 @@ import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy import func, select
-from tests.workers.processes.stage import living
 
 from console.failpoints import Failpoints
 from console.models import Delivery
@@ -22,6 +21,7 @@ from console.ring import RedisRing
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from console.settings import Settings
 from tests.engine import attempts, delivery, make_due, make_hook, publish, set_state
+from tests.workers.processes.stage import living
 from workers.runtime import remove_unreadable, sender_threads
 
 
