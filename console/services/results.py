@@ -20,7 +20,7 @@ from console.core.rollups import bucket_of, hour_of, status_class
 from console.core.verdicts import REASONS, Reason, Verdict, judge, state_after
 from console.database import dialect_of
 from console.models import DeliveryState, Hook, Trigger
-from console.services import audit, destinations, hooks, reports, result_rows, standing
+from console.services import audit, backlogs, destinations, reports, result_rows, standing
 from console.services.claims import Claimed
 from console.services.outbox import HELD_REASON
 from console.services.recipients import Recipient
@@ -327,7 +327,7 @@ def _disable(work: Work, hook: Served, *, reason: str) -> int:
         .where(Hook.number == hook.number)
         .values(is_active=False, disabled_at=now, disabled_reason=reason, version=Hook.version + 1, modified_at=now)
     )
-    held = hooks.hold_pending(work, hook.number)
+    held = backlogs.hold(work, hook.number)
     _audit(work, hook, "hook.disabled", {"is_active": [True, False], "reason": [None, reason]})
     return held
 

@@ -12,7 +12,7 @@ from console.core.errors import Invalid, NotFound, TooLarge, TooMany
 from console.core.redact import MASK
 from console.core.signing import sign
 from console.models import BinRequest
-from console.services import bins, deliveries, hooks
+from console.services import bins, hook_secrets, hook_tests, hooks
 from console.services.hook_fields import HookDraft
 from console.services.keys import KeyRing
 from console.services.work import Work
@@ -38,7 +38,7 @@ def _delivery(work: Work, person: Any) -> Any:
         author_number=person.user.number,
         draft=HookDraft(url="https://example.com/hook", all_events=True),
     )
-    delivery = deliveries.send_test(work, hook=made.hook)
+    delivery = hook_tests.send(work, hook=made.hook)
     return str(delivery.id), made.hook, made.secret
 
 
@@ -284,7 +284,7 @@ def test_during_a_rotation_the_older_secret_verifies_too(work: Work, ada: Any, c
     bin_ = _bin(work, ada)
     delivery_id, hook, old_secret = _delivery(work, ada)
     old_number = hook.secrets[0].number
-    hooks.rotate_secret(work, hook=hook)
+    hook_secrets.rotate(work, hook=hook)
 
     _catch(work, bin_, _signed(delivery_id, old_secret, clock))
 

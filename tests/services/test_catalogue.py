@@ -20,7 +20,7 @@ from console.core.catalogue import (
 from console.core.errors import Conflict, Invalid, NotFound
 from console.core.patterns import check_catalogue_name
 from console.models import Event
-from console.services import accounts, catalogue, sources
+from console.services import catalogue, organizations, sources
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases
@@ -307,7 +307,7 @@ def test_an_unknown_source_is_not_found(work: Work, ada: Any) -> None:
 
 
 def test_a_second_organization_starts_with_the_same_catalogue(work: Work, ada: Any) -> None:
-    other = accounts.create_organization(work, slug="other")
+    other = organizations.create(work, slug="other")
 
     theirs = catalogue.names(work, organization_number=other.number)
     assert theirs == catalogue.names(work, organization_number=ada.organization.number)

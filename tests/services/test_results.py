@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from console.core.outcomes import Outcome
 from console.core.rollups import bucket_of, hour_of
 from console.models import AuditEntry, Hook, HookHour, Turn
-from console.services import deliveries, hooks, results, sweeping
+from console.services import deliveries, hook_tests, hooks, results, sweeping
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from tests.engine import (
     attempts,
@@ -139,7 +139,7 @@ def test_a_resolver_of_ours_that_is_down_costs_nothing_of_the_budget(work: Work,
 
 
 def test_a_test_send_is_one_attempt(work: Work, hook) -> None:
-    sent = deliveries.send_test(work, hook=hook)
+    sent = hook_tests.send(work, hook=hook)
     [row] = rows_of(claim(work, hire(work)))
 
     record(work, row, Outcome.SERVER_ERROR, status=500)

@@ -11,7 +11,7 @@ from console import database
 from console.core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
 from console.models import Token
-from console.services import accounts, tokens
+from console.services import accounts, members, tokens
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases
@@ -115,9 +115,9 @@ def test_a_stranger_issues_no_token_for_an_organization(work: Work, ada: Any, ma
 def test_a_token_loses_what_its_user_loses(work: Work, ada: Any, token_of: Any) -> None:
     _second_admin(work)
     text = token_of(ada)
-    membership = accounts.get_member(work, organization_number=ada.organization.number, user_id=ada.user.id)
+    membership = members.get_member(work, organization_number=ada.organization.number, user_id=ada.user.id)
 
-    accounts.change_role(work, membership=membership, role="viewer")
+    members.change_role(work, membership=membership, role="viewer")
 
     assert tokens.authenticate(work, text).permissions == ROLE_PERMISSIONS[Role.VIEWER]
 
@@ -125,9 +125,9 @@ def test_a_token_loses_what_its_user_loses(work: Work, ada: Any, token_of: Any) 
 def test_a_token_of_somebody_who_left_may_do_nothing(work: Work, ada: Any, token_of: Any) -> None:
     _second_admin(work)
     text = token_of(ada)
-    membership = accounts.get_member(work, organization_number=ada.organization.number, user_id=ada.user.id)
+    membership = members.get_member(work, organization_number=ada.organization.number, user_id=ada.user.id)
 
-    accounts.remove_member(work, membership=membership)
+    members.remove_member(work, membership=membership)
 
     assert tokens.authenticate(work, text).permissions == frozenset()
 

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from console.models import Leader, Worker
-from console.services.sweeping import DISPATCHER
+from console.services.leading import DISPATCHER
 from console.settings import Settings
 from console.web.settings.system import in_force
 

@@ -26,7 +26,7 @@ from console.core.health import Health
 from console.core.patterns import LONGEST_NAME, check_event_type, check_pattern
 from console.core.retry import LONGEST_DELAY_S, LONGEST_EXPIRY_S, MOST_ATTEMPTS, MOST_DELAYS, MOST_JITTER
 from console.services.hook_fields import LONGEST_SECRET, LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, MOST_TYPES
-from console.services.hooks import DEFAULT_OVERLAP_S, LONGEST_OVERLAP_S
+from console.services.hook_secrets import DEFAULT_OVERLAP_S, LONGEST_OVERLAP_S
 
 LONGEST_URL = 2048
 LONGEST_WAIT_S = 20
