@@ -17,7 +17,7 @@ from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
 from console.models import Hook
 from console.services import bins, catalogue, defaults, deliveries, hooks, sources, trials, type_entries, type_hours
-from console.services.deliveries import TEST_TYPE
+from console.services.hook_tests import TEST_TYPE
 from console.services.type_entries import TypeEntry
 from console.web import access, hx, once
 from console.web.hooks import picker
