@@ -17,7 +17,8 @@ from console.models import Attempt, Delivery, Event, EventType, Hook, Replay, So
 from console.services import deliveries, hook_health, hook_secrets, hooks, waits
 from console.services.events import FanOut
 from console.services.hook_health import Condition
-from console.services.replays import Plan, Progress
+from console.services.replaying.planning import Plan
+from console.services.replays import Progress
 from console.services.stats import Tally
 from console.services.work import Work
 

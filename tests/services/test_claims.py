@@ -14,7 +14,7 @@ from console.services import deliveries, due, hook_tests, hooks, replays, sweepi
 from console.services.claims import MOST_ROWS, MOST_TURNS, Seat
 from console.services.hook_fields import HookDraft
 from console.services.replaying import steps
-from console.services.replays import ReplayDraft
+from console.services.replaying.planning import ReplayDraft
 from console.services.unsent import Fate
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from tests.engine import (

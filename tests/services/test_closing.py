@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select, text
 from console.core.errors import Invalid, NotFound, Unauthenticated
 from console.core.permissions import Permission
 from console.models import Delivery, Event, Organization
-from console.services import closing, hooks, members, organizations, publishing, tokens
+from console.services import closing, hooks, members, organizations, publishing, token_use, tokens
 from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
 from console.services.work import Work
@@ -40,7 +40,7 @@ def test_closing_ends_everything_at_once(work: Work, ada: Any, busy: Any) -> Non
     with pytest.raises(NotFound):
         organizations.get(work, slug="acme")
     with pytest.raises(Unauthenticated):
-        tokens.authenticate(work, busy.text)
+        token_use.authenticate(work, busy.text)
     assert members.organizations_of(work, user=ada.user) == []
     assert work.session.scalars(select(Delivery.state)).all() == ["canceled"]
 

@@ -22,7 +22,7 @@ from console.services import hook_tests, hooks, publishing, replays, sources
 from console.services.delivery_filters import DeliveryFilter
 from console.services.event_drafts import EventDraft
 from console.services.replaying import missed, pace
-from console.services.replays import Skip
+from console.services.replaying.selection import Skip
 from tests.engine import attempts, delivery, make_hook, publish, put, scalars
 from tests.services.replay_stage import deliver, failed, finish, planned, start
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from console.core import signing
 from console.models import Bin
-from console.services import bins, deliveries, hook_secrets
+from console.services import bins, catching, deliveries, hook_secrets
 
 HTMX = {"HX-Request": "true"}
 BINS = "/o/acme/bins"
@@ -27,7 +27,7 @@ def catch(work, clock):
 
     def catch(caught_in: Bin, **fields):
         known = {"method": "POST", "path": f"/in/{caught_in.key}", "headers": [("X-A", "b")], "body": b'{"n": 1}'}
-        bins.catch(work, key=caught_in.key, **{**known, **fields})
+        catching.catch(work, key=caught_in.key, **{**known, **fields})
         clock.advance(seconds=1)
 
     return catch
