@@ -14,7 +14,7 @@ from sqlalchemy.sql.base import ExecutableOption
 
 from console.core.envelopes import Body
 from console.core.errors import Conflict, Invalid, NotFound
-from console.core.retry import read_stored
+from console.core.retry_reading import read_stored
 from console.models import Attempt, Delivery, DeliveryState, Event, Hook, Trigger
 from console.services import audit, bodies, defaults, delivery_walks, destinations
 from console.services.delivery_filters import DeliveryFilter

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Response, request, url_for
 
 from console.core.permissions import Permission
-from console.core.retry import read_stored
+from console.core.retry_reading import read_stored
 from console.extensions import current_work
 from console.models import Delivery, Hook
 from console.services import audit, backlogs, catalogue, defaults, deliveries, dialect_words, hook_secrets, stats
