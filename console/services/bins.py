@@ -91,7 +91,8 @@ def change(work: Work, *, changed: Bin, is_pinned: bool | None = None, **fields:
         if is_pinned is not None:
             changed.expires_at = None if is_pinned else work.now() + LIFE
         changes = {name: [before[name], value] for name, value in values.items() if before[name] != value}
-        _audit(work, changed, "bin.updated", changes)
+        if changes or is_pinned is not None:
+            _audit(work, changed, "bin.updated", changes)
     return changed
 
 

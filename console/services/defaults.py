@@ -85,7 +85,8 @@ def change(work: Work, *, organization: Organization, choice: Choice) -> None:
     _check(work, choice)
     with work.transaction():
         # The row as it is now: what was read before may be old, and the audit log says what it was.
-        work.session.refresh(organization, with_for_update=True)
+        # Events refer to it, so who publishes waits for FOR UPDATE, perhaps with a hook locked that is changed below.
+        work.session.refresh(organization, with_for_update={"key_share": True})
         wanted = asdict(choice)
         changes = {
             name: [getattr(organization, name), value]

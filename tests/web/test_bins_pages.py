@@ -115,6 +115,8 @@ def test_a_signed_request_says_so_names_its_delivery_and_what_it_repeats(
     assert "same webhook-id" not in oldest.get_text()
     assert newest.select_one(f'a[href="/o/acme/deliveries/{delivery.id}"]') is not None
     assert newest.select_one(f'a[href="#{oldest["id"]}"]') is not None
+    secrets = signed_in(ada).see(f"/o/acme/hooks/{hook.id}/secret").select_one(".items li")
+    assert "verified in a bin 1 s ago" in " ".join(secrets.get_text().split())
 
 
 def test_the_poll_brings_what_is_new_and_is_204_otherwise(signed_in, ada, bin_, catch) -> None:

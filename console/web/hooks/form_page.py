@@ -10,10 +10,13 @@ from flask import Response, url_for
 
 from console.core.catalogue import OMS
 from console.core.errors import Invalid, Refused
+from console.core.patterns import is_pattern
 from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
-from console.models import EventType, Hook
-from console.services import catalogue, defaults, sources, type_hours
+from console.models import Hook
+from console.services import catalogue, defaults, sources, type_entries, type_hours
+from console.services.hook_tests import TEST_TYPE
+from console.services.type_entries import TypeEntry
 from console.web import access, hx
 from console.web.hooks import picker
 from console.web.hooks.filtering import filter_words
@@ -26,11 +29,7 @@ from console.web.hooks.shared import WRONG, name_of
 from console.web.hooks.testing import TestResult
 
 OK = 200
-
-
 SEEN_LATELY = timedelta(days=30)
-
-
 VIEWS = ("url_words", "matching", "filter_words", "dialect", "retry", "times", "preview")
 """The parts of the form that htmx asks for while somebody types."""
 
@@ -67,7 +66,7 @@ class Draft:
 def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Response:
     """Render the form, or only one block of it for htmx."""
     form, hook, work, here = draft.form, draft.hook, current_work(), access.place().organization
-    types = catalogue.all_of(work, organization_number=here.number)
+    types = type_entries.entries(work, organization_number=here.number)
     usual_retry = defaults.retry_of(work.settings, here.retry_schedule)
     form.name_default(times_of(None, default=usual_retry))
     form.prepare_oms(hook)
@@ -138,14 +137,17 @@ def _matching(form: HookForm, types: Sequence[picker.Known]) -> picker.Matching:
     )
 
 
-def _preview(form: HookForm, hook: Hook | None, types: Sequence[EventType], matched: picker.Matching) -> Preview | None:
-    by_name = {one.name: one for one in types if not one.name.endswith("*")}
-    sample = next((by_name[name] for name in matched.names if name in by_name), None)
+def _preview(form: HookForm, hook: Hook | None, types: Sequence[TypeEntry], matched: picker.Matching) -> Preview | None:
+    known = {one.name for one in types if not is_pattern(one.name)}
+    name = next((name for name in (*matched.names, TEST_TYPE) if name in known), "order.paid")
+    here = access.place().organization
+    sample = catalogue.sample_of(current_work(), organization_number=here.number, name=name)
     return preview_of(
-        sample or by_name.get("webhook.test"),
+        name,
+        sample={"order": 17} if sample is None else sample,
         payload_format=form.payload_format.data or "standard",
         content_type=form.content_type.data or "json",
-        organization_slug=access.place().organization.slug,
+        organization_slug=here.slug,
         headers=[
             *(form.oms_headers if form.payload_format.data == OMS else ()),
             *((row.name, row.value or ("kept" if row.is_kept else "")) for row in header_rows(hook) if row.name),

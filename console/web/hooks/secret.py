@@ -12,7 +12,7 @@ from console.core.errors import Conflict, Invalid, TooMany
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook
-from console.services import hook_secrets, reveals
+from console.services import hook_secrets, receipts, reveals
 from console.web import access, hx, once
 from console.web.forms import Form, SecretField, accept, add_error, options, text_of
 from console.web.hooks.shared import WRONG, hook_of, name_of, pages
@@ -108,7 +108,8 @@ def _page(
     reveal_form: RevealForm | None = None,
     rotate_form: RotateForm | None = None,
 ) -> Response:
-    now = current_work().now()
+    work = current_work()
+    now = work.now()
     living = [row for row in hook.secrets if row.expires_at is None or row.expires_at > now]
     return hx.page(
         "hooks/secret.html",
@@ -116,6 +117,7 @@ def _page(
         hook=hook,
         name=name_of(hook),
         secrets=living,
+        verified=receipts.last_verified(work, organization_number=hook.organization_number, secrets=living),
         fresh=fresh,
         clear=clear or {},
         reveal_form=reveal_form or RevealForm(formdata=None),

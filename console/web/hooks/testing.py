@@ -15,7 +15,7 @@ from console.core.permissions import Permission
 from console.core.strict_json import load
 from console.extensions import current_work
 from console.models import Attempt, Delivery, DeliveryState, Hook
-from console.services import catalogue, deliveries, hook_tests
+from console.services import deliveries, hook_tests, type_entries
 from console.services.event_drafts import LONGEST_PAYLOAD
 from console.services.hook_tests import TEST_TYPE
 from console.services.matching import subscription_of
@@ -137,7 +137,7 @@ def first_type_of(hook: Hook) -> str:
     if hook.all_events or not (hook.event_types or hook.event_groups):
         return TEST_TYPE
     wanted = subscription_of(hook)
-    for known in catalogue.all_of(current_work(), organization_number=hook.organization_number):
+    for known in type_entries.entries(current_work(), organization_number=hook.organization_number):
         is_wanted = wanted.reason_against(event_type=known.name, groups=known.groups, source=None) is None
         if is_wanted and not is_pattern(known.name):
             return known.name

@@ -11,7 +11,7 @@ from console.core.patterns import is_pattern
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook
-from console.services import catalogue, deliveries, trials
+from console.services import deliveries, trials, type_entries
 from console.web import access, hx
 from console.web.hooks.form import HookForm
 from console.web.hooks.form_page import Draft, form_page
@@ -59,12 +59,12 @@ def trial_result(delivery_id: UUID) -> Response:
 def _sample_type(form: HookForm) -> str | None:
     """Choose the type that a test of the form sends: the first that it hears and that has a sample."""
     wanted = form.subscription
-    types = catalogue.all_of(current_work(), organization_number=access.place().organization.number)
+    types = type_entries.entries(current_work(), organization_number=access.place().organization.number)
     return next(
         (
             one.name
             for one in types
-            if one.sample is not None
+            if one.has_sample
             and not is_pattern(one.name)
             and not form.all_events.data
             and wanted.way_to(one.name, groups=one.groups) is not None
