@@ -19,7 +19,6 @@ from console.core.retry_reading import parse_schedule
 from console.core.targets import TargetPolicy
 
 SECRET_KEY_FILE = "secret-key"  # noqa: S105 a file name
-MIB = 1024 * 1024
 
 
 class SettingsError(HookyardError):

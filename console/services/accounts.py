@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from zoneinfo import available_timezones
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 
 from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
@@ -188,11 +188,6 @@ def free_username(work: Work, email: str) -> str:
     base = _NOT_IN_A_USERNAME.sub("", email.partition("@")[0]).lstrip(".+-")[:140] or "admin"
     taken = set(work.session.scalars(select(User.username).where(User.username.startswith(base, autoescape=True))))
     return next(name for name in (base, *(f"{base}{n}" for n in range(2, len(taken) + 3))) if name not in taken)
-
-
-def user_count(work: Work) -> int:
-    """Count the accounts of the installation."""
-    return work.session.scalar(select(func.count()).select_from(User)) or 0
 
 
 def _audit(

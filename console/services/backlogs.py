@@ -48,7 +48,7 @@ def send_now(work: Work, *, hook: Hook) -> int:
             .values(next_attempt_at=now, waiting_reason=None, modified_at=now)
         )
         count = int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
-        _audit(work, hook, "hook.waiting_hurried", count)
+        audit.record_of_hook(work, hook=hook, action="hook.waiting_hurried", changes={"deliveries": [None, count]})
     for lane in LANES[:2]:
         work.ring.ring(lane)
     return count
@@ -60,7 +60,7 @@ def cancel(work: Work, *, hook: Hook) -> int:
         pending = (Delivery.hook_number == hook.number, Delivery.state == DeliveryState.PENDING)
         count = work.session.scalar(select(func.count()).select_from(Delivery).where(*pending)) or 0
         cancel_within(work, hook.number, states=[DeliveryState.PENDING])
-        _audit(work, hook, "hook.waiting_canceled", count)
+        audit.record_of_hook(work, hook=hook, action="hook.waiting_canceled", changes={"deliveries": [None, count]})
     return count
 
 
@@ -115,16 +115,4 @@ def cancel_within(work: Work, hook_number: int, *, states: list[DeliveryState]) 
         .values(
             state=DeliveryState.CANCELED, waiting_reason=None, next_attempt_at=None, finished_at=now, modified_at=now
         )
-    )
-
-
-def _audit(work: Work, hook: Hook, action: str, count: int) -> None:
-    audit.record(
-        work,
-        action=action,
-        organization_number=hook.organization_number,
-        object_type="hook",
-        object_id=str(hook.id),
-        object_name=hook.name or hook.url,
-        changes={"deliveries": [None, count]},
     )

@@ -30,7 +30,6 @@ class _Unset:
 
 
 UNSET: Final = _Unset()
-type_of_unset = _Unset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

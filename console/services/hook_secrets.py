@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from console.core.errors import Invalid
 from console.core.signing import new_secret
 from console.models import Hook, HookSecret
-from console.services import hooks
+from console.services import audit, hooks
 from console.services.hook_fields import HookDraft, check
 from console.services.work import Work
 
@@ -32,7 +32,9 @@ def rotate(work: Work, *, hook: Hook, overlap_s: int = DEFAULT_OVERLAP_S, secret
             old.expires_at = min(old.expires_at or until, until)
         hook.secrets.insert(0, HookSecret(sealed=work.keys.seal(made), created_at=now))
         hooks.touch(work, hook)
-        hooks.note(work, hook, "hook.secret_rotated", {"overlap_seconds": [None, overlap_s]})
+        audit.record_of_hook(
+            work, hook=hook, action="hook.secret_rotated", changes={"overlap_seconds": [None, overlap_s]}
+        )
     return hooks.Made(hook, made)
 
 
@@ -44,7 +46,7 @@ def end_overlap(work: Work, *, hook: Hook) -> None:
         for old in older:
             work.session.delete(old)
         hooks.touch(work, hook)
-        hooks.note(work, hook, "hook.overlap_ended", {"secrets": [len(older) + 1, 1]})
+        audit.record_of_hook(work, hook=hook, action="hook.overlap_ended", changes={"secrets": [len(older) + 1, 1]})
     work.session.refresh(hook, ["secrets"])
     assert hook.secrets[0] is newest  # noqa: S101 the relationship is ordered newest first
 

@@ -122,11 +122,11 @@ def create(
         work.session.flush()
         work.session.add(HookState(hook_number=hook.number))
         _fit_slots(work, hook)
-        note(
+        audit.record_of_hook(
             work,
-            hook,
-            "hook.tried" if is_trial else "hook.created",
-            {name: [None, value] for name, value in _shown(fields).items()},
+            hook=hook,
+            action="hook.tried" if is_trial else "hook.created",
+            changes={name: [None, value] for name, value in _shown(fields).items()},
         )
     return Made(hook, secret)
 
@@ -152,7 +152,7 @@ def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = No
             if hook.is_active:
                 reports.publish(work, report=Report.ENABLED, about=Subject.of(hook))
         changed = {name: [before[name], value] for name, value in fields.items() if before[name] != value}
-        note(work, hook, "hook.updated", _shown_changes(changed))
+        audit.record_of_hook(work, hook=hook, action="hook.updated", changes=_shown_changes(changed))
     if hook.is_active and not was_active:
         work.ring.ring(DELIVERIES)
     return hook
@@ -165,7 +165,7 @@ def enable(work: Work, *, hook: Hook, held: str = "release") -> Hook:
         if not hook.is_active:
             hook.is_active = True
             touch(work, hook)
-            note(work, hook, "hook.enabled", {"is_active": [False, True]})
+            audit.record_of_hook(work, hook=hook, action="hook.enabled", changes={"is_active": [False, True]})
             reports.publish(work, report=Report.ENABLED, about=Subject.of(hook))
         _switch(work, hook, reason="", held=held)
     work.ring.ring(DELIVERIES)
@@ -179,7 +179,7 @@ def disable(work: Work, *, hook: Hook, reason: str | None = None) -> Hook:
         if hook.is_active:
             hook.is_active = False
             touch(work, hook)
-            note(work, hook, "hook.disabled", {"is_active": [True, False]})
+            audit.record_of_hook(work, hook=hook, action="hook.disabled", changes={"is_active": [True, False]})
             _switch(work, hook, reason=reason or f"Disabled by {work.actor.name}")
     return hook
 
@@ -256,7 +256,7 @@ def delete_within(work: Work, hook: Hook) -> None:
         .where(*backlogs.unfinished_of(hook.number, DeliveryState.SENDING))
         .values(cancel_requested=True)
     )
-    note(work, hook, "hook.deleted", {})
+    audit.record_of_hook(work, hook=hook, action="hook.deleted")
 
 
 def _replace_secrets(work: Work, hook: Hook, secret: str) -> None:
@@ -274,19 +274,6 @@ def _fit_slots(work: Work, hook: Hook) -> None:
     for slot, turn in have.items():
         if slot >= want:
             work.session.delete(turn)
-
-
-def note(work: Work, hook: Hook, action: str, changes: dict[str, Any]) -> None:
-    """Write in the audit log what was done to a hook, inside the caller's transaction."""
-    audit.record(
-        work,
-        action=action,
-        organization_number=hook.organization_number,
-        object_type="hook",
-        object_id=str(hook.id),
-        object_name=hook.name or hook.url,
-        changes=changes,
-    )
 
 
 def _shown(fields: dict[str, Any]) -> dict[str, Any]:

@@ -314,7 +314,7 @@ def _consider_disabling(work: Work, batch: _Batch, one: Ended, verdict: Verdict,
         return
     percent = hook.standing.warn(one.ended_at)
     if percent is not None:
-        _audit(work, hook, "hook.failing", {"percent_of_5_days": [None, percent]})
+        audit.record_of_hook(work, hook=hook, action="hook.failing", changes={"percent_of_5_days": [None, percent]})
         since = hook.standing.failing_since or one.ended_at
         facts = {"percent": percent, "failing_since": since, "disables_at": since + DISABLE_AFTER}
         batch.reports.append((Report.FAILING, hook, {**facts, "last_outcome": one.outcome.value}))
@@ -332,17 +332,7 @@ def _disable(work: Work, hook: Served, *, reason: str) -> int:
         .values(is_active=False, disabled_at=now, disabled_reason=reason, version=Hook.version + 1, modified_at=now)
     )
     held = backlogs.hold(work, hook.number)
-    _audit(work, hook, "hook.disabled", {"is_active": [True, False], "reason": [None, reason]})
-    return held
-
-
-def _audit(work: Work, hook: Served, action: str, changes: dict[str, Any]) -> None:
-    audit.record(
-        work,
-        action=action,
-        organization_number=hook.organization_number,
-        object_type="hook",
-        object_id=str(hook.id),
-        object_name=hook.name or hook.url,
-        changes=changes,
+    audit.record_of_hook(
+        work, hook=hook, action="hook.disabled", changes={"is_active": [True, False], "reason": [None, reason]}
     )
+    return held

@@ -15,13 +15,5 @@ def reveal(work: Work, *, hook: Hook, user: User, password: str) -> list[tuple[H
     sign_in.confirm_password(work, user=user, password=password)
     secrets = hook_secrets.secrets_of(work, hook)
     with work.transaction():
-        audit.record(
-            work,
-            action="hook.secret_revealed",
-            organization_number=hook.organization_number,
-            object_type="hook",
-            object_id=str(hook.id),
-            object_name=hook.name or hook.url,
-            changes={},
-        )
+        audit.record_of_hook(work, hook=hook, action="hook.secret_revealed")
     return secrets

@@ -18,7 +18,7 @@ from console.web.forms import Form, SecretField, accept, add_error, options, tex
 from console.web.hooks.shared import WRONG, hook_of, name_of, pages
 from console.web.hooks.snippets import snippets_for
 
-CONFLICT, TOO_MANY = 409, 429
+TOO_MANY = 429
 OVERLAPS = {"0": "Nothing: the old one ends now", "3600": "1 hour", "86400": "24 hours", "604800": "7 days"}
 USUAL_OVERLAP = "86400"
 
