@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import or_, update
 
 from console.core.errors import FieldError, Invalid, Refused
-from console.core.retry import DEFAULT, RetryPolicy, parse_schedule, read_stored, with_delays
+from console.core.retry import DEFAULT, RetryPolicy, with_delays
+from console.core.retry_reading import parse_schedule, read_stored
 from console.models import Hook, Organization
 from console.services import audit
 from console.services.event_drafts import LEAST_LONGEST_PAYLOAD, LONGEST_PAYLOAD

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from console.models import Attempt, BinRequest, Delivery, Organization, User
-from console.services import accounts, bins
+from console.services import bins, first_setup
 from console.web.setup import slug_of
 
 FORM = {
@@ -21,7 +21,7 @@ FORM = {
 @pytest.fixture
 def link(work) -> str:
     """The secret of a fresh set-up link."""
-    return accounts.create_setup_link(work)
+    return first_setup.create_link(work)
 
 
 def test_the_link_makes_the_first_admin_and_signs_them_in(client, link, work) -> None:

@@ -12,7 +12,7 @@ from console.core.errors import Conflict, Invalid, TooMany
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook
-from console.services import hooks, receipts, reveals
+from console.services import hook_secrets, receipts, reveals
 from console.web import access, hx, once
 from console.web.forms import Form, SecretField, accept, add_error, options, text_of
 from console.web.hooks.shared import WRONG, hook_of, name_of, pages
@@ -72,7 +72,7 @@ def rotate(hook_id: UUID) -> Response:
     if request.form.get("version") != str(hook.version):
         raise Conflict("The secret, or the hook, was changed meanwhile. Look at it again, then decide.")
     try:
-        made = hooks.rotate_secret(
+        made = hook_secrets.rotate(
             current_work(), hook=hook, overlap_s=int(form.overlap.data), secret=form.secret.data or None
         )
     except Invalid as error:
@@ -87,7 +87,7 @@ def rotate(hook_id: UUID) -> Response:
 def end_overlap(hook_id: UUID) -> Response:
     """Let only the newest secret sign."""
     hook = hook_of(hook_id)
-    hooks.end_overlap(current_work(), hook=hook)
+    hook_secrets.end_overlap(current_work(), hook=hook)
     return hx.redirect_to(url_for("hooks.secret", hook_id=hook.id), message="Only the newest secret signs from now on.")
 
 
