@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from sqlalchemy import func, select, update
 
-from console.models import Delivery, DeliveryState, Hook
+from console.models import Delivery, DeliveryState, Hook, HookState
 from console.services import audit, hooks
 from console.services.work import LANES, Work
 
 
 def send_now(work: Work, *, hook: Hook) -> int:
-    """Make every pending delivery of a hook due now, within its present chain; say how many there were."""
+    """Make every pending delivery of a hook due now, within its present chain; say how many there were.
+
+    The pause of an open circuit ends too: one delivery tries the receiver at once, and the others follow its success.
+    A pause that the receiver asked for, no circuit being open, is kept.
+    """
     now = work.now()
     with work.transaction():
+        # Before the deliveries, as everybody locks them: in another order two could wait for each other.
+        work.session.execute(
+            update(HookState)
+            .where(HookState.hook_number == hook.number, HookState.openings > 0, HookState.open_until > now)
+            .values(open_until=now)
+        )
         result = work.session.execute(
             update(Delivery)
             .where(Delivery.hook_number == hook.number, Delivery.state == DeliveryState.PENDING)
