@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from random import Random
 
-from console.core.outcomes import NETWORK, SLOW, Outcome
+from console.core.outcomes import EXPLANATIONS, NETWORK, SLOW, Outcome
 
 FAILING_AFTER = 3
 DEGRADED_BELOW = 0.95
@@ -51,8 +51,8 @@ class Figures:
 
     *consecutive_failures* and *openings* (of its circuit, in a row) are cleared by a 2xx; *open_until* is when the
     circuit, or a Retry-After, lets the next request through, *destination_until* when the circuit of its host and port
-    (*destination*) does. *problem* is what is wrong with its retry policy. *recent_attempts* and *recent_successes* are
-    counts over the last 24 hours.
+    (*destination*) does. *last_outcome* is that of the latest attempt. *problem* is what is wrong with its retry
+    policy. *recent_attempts* and *recent_successes* are counts over the last 24 hours.
     """
 
     is_active: bool = True
@@ -62,6 +62,7 @@ class Figures:
     open_until: datetime | None = None
     destination: str = ""
     destination_until: datetime | None = None
+    last_outcome: str | None = None
     problem: str | None = None
     is_slow: bool = False
     recent_attempts: int = 0
@@ -72,13 +73,15 @@ class Figures:
 class HookHealth:
     """The word for a hook's state and a sentence for people that says why.
 
-    *until* is set while nothing is sent to it; *is_slow*: it is served in the slow lane.
+    *until* is set while nothing is sent to it; *is_slow*: it is served in the slow lane; *cause* is how its last
+    attempt failed, in two or three words, empty unless it did.
     """
 
     health: Health
     words: str
     until: datetime | None = None
     is_slow: bool = False
+    cause: str = ""
 
 
 def health(figures: Figures, *, now: datetime) -> HookHealth:
@@ -86,7 +89,14 @@ def health(figures: Figures, *, now: datetime) -> HookHealth:
     if not figures.is_active:
         return HookHealth(Health.DISABLED, figures.disabled_reason or "Disabled: new deliveries are held.")
     found = _waiting(figures, now=now) or _by_failures(figures) or _by_rate(figures)
-    return replace(found, is_slow=figures.is_slow)
+    return replace(found, is_slow=figures.is_slow, cause=_cause(figures))
+
+
+def _cause(figures: Figures) -> str:
+    outcome = figures.last_outcome
+    if outcome is None or outcome not in set(Outcome) or not figures.consecutive_failures:
+        return ""
+    return EXPLANATIONS[Outcome(outcome)].title
 
 
 def _waiting(figures: Figures, *, now: datetime) -> HookHealth | None:

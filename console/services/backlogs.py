@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, literal_column, select, update
 
-from console.models import Delivery, DeliveryState, Hook, Trigger
+from console.models import Delivery, DeliveryState, Hook, HookState, Trigger
 from console.services import audit
 from console.services.outbox import HELD_REASON
 from console.services.queries import count_capped
@@ -39,9 +39,19 @@ def waiting_of(work: Work, hook: Hook) -> Waiting:
 
 
 def send_now(work: Work, *, hook: Hook) -> int:
-    """Make every pending delivery of a hook due now, within its present chain; say how many there were."""
+    """Make every pending delivery of a hook due now, within its present chain; say how many there were.
+
+    The pause of an open circuit ends too: one delivery tries the receiver at once, and the others follow its success.
+    A pause that the receiver asked for, no circuit being open, is kept.
+    """
     now = work.now()
     with work.transaction():
+        # Before the deliveries, as everybody locks them: in another order two could wait for each other.
+        work.session.execute(
+            update(HookState)
+            .where(HookState.hook_number == hook.number, HookState.openings > 0, HookState.open_until > now)
+            .values(open_until=now)
+        )
         result = work.session.execute(
             update(Delivery)
             .where(Delivery.hook_number == hook.number, Delivery.state == DeliveryState.PENDING)

@@ -57,6 +57,7 @@ def _figures(
         open_until=state.open_until if state else None,
         destination=hook.destination,
         destination_until=place.open_until if place else None,
+        last_outcome=state.last_outcome if state else None,
         problem=read_stored(hook.retry, default=work.settings.default_retry)[1] if hook.retry else None,
         is_slow=is_silent or (state is not None and state.lane == DELIVERIES_SLOW),
         recent_attempts=attempts[0],

@@ -148,7 +148,7 @@ def _points(now: Tally, before: Tally) -> str:
 def _backlog_words(backlog: Backlog) -> str:
     if not backlog.pending and not backlog.held:
         return "nothing waits"
-    parts = [f"{figure(backlog.pending)} pending"] if backlog.pending else []
+    parts = [f"{figure(backlog.pending)} waiting"] if backlog.pending else []
     parts += [f"{figure(backlog.held)} held"] if backlog.held else []
     if backlog.oldest_at is not None:
         parts.append(f"oldest {relative(backlog.oldest_at, now=current_work().now())}")

@@ -29,6 +29,7 @@ class Way:
     permission: Permission = Permission.WEBHOOKS_VIEW
     note: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
+    is_for_staff: bool = False
 
 
 WAYS = (
@@ -50,7 +51,9 @@ WAYS = (
     Way("Tokens", "settings.tokens", Permission.TOKENS_MANAGE, "settings"),
     Way("Members", "settings.members", Permission.ADMIN, "settings"),
     Way("Sources", "settings.sources", note="settings"),
+    Way("Organization", "settings.organization", Permission.ADMIN, "settings: name, defaults"),
     Way("Audit log", "settings.audit", Permission.ADMIN, "settings"),
+    Way("System", "settings.system", note="settings: checks, workers, variables", is_for_staff=True),
     Way("Account", "account.show", note="password, sessions"),
     Way("API reference", "docs.api"),
 )
@@ -75,9 +78,12 @@ def show() -> Response:
 
 def _entries(words: str) -> Iterator[Entry]:
     wanted = words.lower().split()
-    held = access.place().permissions
+    held, someone = access.place().permissions, access.person()
+    is_staff = someone is not None and someone.user.is_staff
     for way in WAYS:
         is_there = way.endpoint in current_app.view_functions and grants(held, way.permission)
+        if way.is_for_staff and not is_staff:
+            continue
         if is_there and all(word in f"{way.text} {way.note}".lower() for word in wanted):
             yield Entry(way.text, way.note, url_for(way.endpoint, **way.values))  # type: ignore[arg-type]  # query values
     if not words:

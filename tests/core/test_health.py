@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from random import Random
@@ -94,6 +95,14 @@ def test_a_hook_is_disabled_after_five_days_ten_attempts_and_two_failures_half_a
     reason = disable_reason(failing_since=since, failures=failures, last_failure_at=since + last_after, now=NOW)
 
     assert (reason is not None) == is_disabled
+
+
+def test_a_hook_that_fails_says_how_its_last_attempt_failed() -> None:
+    failing = Figures(consecutive_failures=7, last_outcome="server_error")
+
+    assert health(failing, now=NOW).cause == "Server error (5xx)"
+    assert health(replace(failing, consecutive_failures=0), now=NOW).cause == ""
+    assert health(replace(failing, last_outcome="of a later version"), now=NOW).cause == ""
 
 
 def test_the_reason_says_since_when_and_how_often() -> None:

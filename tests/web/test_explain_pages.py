@@ -192,6 +192,14 @@ def test_a_filter_is_tried_while_it_is_typed(signed_in, ed, scene, work) -> None
     assert part(browser, "filter_words", filter="") == ""
 
 
+def test_a_filter_on_every_event_is_tried_on_what_comes_not_on_samples_of_other_systems(signed_in, ed, scene) -> None:
+    scene.publish("order.paid", payload=b'{"total": 60}')
+
+    said = part(signed_in(ed), "filter_words", all_events="y", filter="total > `55`")
+
+    assert said == "Of the latest 1 event that it would hear, 1 would be delivered."
+
+
 def test_what_a_pattern_matches_is_counted_and_a_prefix_is_offered_as_one(signed_in, ed, scene, work) -> None:
     for _ in range(3):
         scene.publish("order.paid")

@@ -29,6 +29,28 @@ def test_the_page_of_a_hook_says_how_it_does_and_what_it_is(signed_in, ada, make
     assert "Ada made it" in text or "made it" in text
 
 
+def test_the_page_of_a_hook_that_fails_says_why_and_shows_what_failed_so(signed_in, ada, make_hook, work) -> None:
+    hook = make_hook()
+    state_of(work, hook, consecutive_failures=4, last_outcome="server_error", failing_since=work.now())
+    browser = signed_in(ada)
+
+    link = browser.see(f"/o/acme/hooks/{hook.id}").find("a", string="Server error (5xx)")
+
+    assert link["href"].endswith("deliveries?outcome=server_error")
+    assert "Latest: Server error (5xx)." in browser.see("/o/acme/").get_text(" ", strip=True)
+
+
+def test_a_hook_that_hears_nothing_says_so_and_leads_to_the_choice(signed_in, ada, make_hook) -> None:
+    deaf, hearing = make_hook(event_types=[]), make_hook()
+    browser = signed_in(ada)
+
+    page = browser.see(f"/o/acme/hooks/{deaf.id}")
+
+    assert "It hears no events yet" in page.get_text()
+    assert page.find("a", string="Choose events")["href"] == f"/o/acme/hooks/{deaf.id}/edit"
+    assert "It hears no events yet" not in browser.see(f"/o/acme/hooks/{hearing.id}").get_text()
+
+
 def test_hostile_names_stay_text(signed_in, ada, make_hook, work) -> None:
     hook = make_hook(name=HOSTILE, description=HOSTILE, headers={"X-Own": "a"})
     delivery = hook_tests.send(work, hook=hook)

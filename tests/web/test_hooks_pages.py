@@ -8,7 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select
 
-from console.models import Delivery
+from console.models import Delivery, HookState
 from tests.web.hooks_stage import state_of
 
 HTMX = {"HX-Request": "true"}
@@ -220,6 +220,30 @@ def test_all_that_waits_for_a_hook_is_sent_at_once(signed_in, ed, backlog, work,
     assert held.state == "held"
     assert {"deliveries", "deliveries-slow"} <= set(ring.lanes)
     assert "2 deliveries are due now." in browser.get(answer.location).text
+
+
+def test_sending_all_that_waits_ends_the_pause_of_an_open_circuit(signed_in, ed, backlog, work) -> None:
+    hook, _waiting, _held = backlog
+    state_of(work, hook, consecutive_failures=9, openings=3, open_until=work.now() + timedelta(minutes=50))
+    browser = signed_in(ed)
+
+    answer = browser.submit(f"/o/acme/hooks/{hook.id}/send-waiting")
+
+    work.session.expire_all()
+    state = work.session.get(HookState, hook.number)
+    assert (state.open_until, state.openings) == (work.now(), 3)
+    assert "One is sent first; if it arrives, the others follow." in browser.get(answer.location).text
+
+
+def test_sending_all_that_waits_keeps_the_pause_that_a_receiver_asked_for(signed_in, ed, backlog, work) -> None:
+    hook, _waiting, _held = backlog
+    until = work.now() + timedelta(minutes=50)
+    state_of(work, hook, openings=0, open_until=until)
+
+    signed_in(ed).submit(f"/o/acme/hooks/{hook.id}/send-waiting")
+
+    work.session.expire_all()
+    assert work.session.get(HookState, hook.number).open_until == until
 
 
 def test_all_that_waits_for_a_hook_is_canceled_at_once(signed_in, ed, backlog, elsewhere, work) -> None:

@@ -19,6 +19,18 @@ def test_without_words_it_lists_pages_and_actions(signed_in, ada) -> None:
     assert "Audit log settings" in lines
 
 
+def test_every_section_of_the_settings_is_found_and_the_installations_by_its_staff_alone(signed_in, ada, work) -> None:
+    browser = signed_in(ada)
+    lines = " ".join(lines_of(browser.see(f"{GO}?q=settings")))
+    assert "Organization settings" in lines
+    assert "System" not in lines
+
+    ada.user.is_staff = True
+    work.session.commit()
+
+    assert "System settings" in " ".join(lines_of(browser.see(f"{GO}?q=settings")))
+
+
 def test_words_find_pages_actions_and_hooks_and_the_last_line_searches(signed_in, ada, scene) -> None:
     hook = scene.hook(name="Failing shop")
     page = signed_in(ada).see(f"{GO}?q=fail")

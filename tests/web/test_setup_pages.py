@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from console.models import Attempt, BinRequest, Delivery, Organization, User
-from console.services import bins, first_setup
+from console.services import bins, first_setup, organizations
 from console.web.setup import slug_of
 
 FORM = {
@@ -107,6 +107,15 @@ def test_the_post_needs_the_link_too(client, ada) -> None:
 
 
 # --- three steps ----------------------------------------------------------------------------------------------------
+
+
+def test_the_three_steps_lead_to_the_demo_where_there_is_one(signed_in, ada, work) -> None:
+    ada.user.is_staff = True
+    organizations.create(work, slug="demo", name="Demo")
+    browser = signed_in(ada)
+
+    assert browser.see("/o/acme/start").select_one('.lede a[href="/o/demo/"]').get_text() == "Demo"
+    assert "Or look into" not in browser.see("/o/demo/start").get_text()
 
 
 def test_three_steps_lead_to_a_test_that_arrives(signed_in, ada, work, ring) -> None:

@@ -8,7 +8,7 @@ from flask import Response, url_for
 
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.services import backlogs
+from console.services import backlogs, hook_health
 from console.web import access, hx
 from console.web.filters import figure
 from console.web.hooks.shared import hook_of, pages
@@ -20,7 +20,10 @@ def send_waiting(hook_id: UUID) -> Response:
     """Skip the waits of everything that waits for the hook."""
     hook = hook_of(hook_id)
     count = backlogs.send_now(current_work(), hook=hook)
+    state = hook_health.condition(current_work(), hook).state
     words = f"{figure(count)} {'delivery is' if count == 1 else 'deliveries are'} due now."
+    if state is not None and state.openings:
+        words += " One is sent first; if it arrives, the others follow." if count > 1 else ""
     return hx.redirect_to(url_for("hooks.show", hook_id=hook.id), message=words)
 
 

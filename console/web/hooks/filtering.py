@@ -39,7 +39,9 @@ def filter_words(expression: str, *, wanted: Subscription, types: Sequence[TypeE
         check_filter(expression)
     except Refused as error:
         return FilterWords(problem=error.message)
-    heard = [one for one in types if one.has_sample and not is_pattern(one.name)]
+    # A hook to every event hears those of other systems too, but their samples say nothing about what comes here.
+    known = [one for one in types if not (wanted.all_events and one.is_builtin)]
+    heard = [one for one in known if one.has_sample and not is_pattern(one.name)]
     sample = next((one for one in heard if wanted.way_to(one.name, groups=one.groups) is not None), None)
     number = access.place().organization.number
     trial = explaining.try_filter(current_work(), organization_number=number, wanted=replace(wanted, filter=expression))
