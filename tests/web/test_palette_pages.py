@@ -75,5 +75,5 @@ def test_every_page_carries_the_sheet_of_shortcuts(signed_in, vi, path) -> None:
     page = signed_in(vi).see(path)
 
     sheet = page.select_one("dialog#shortcuts")
-    assert [link["data-key"] for link in sheet.select("a[data-key]")] == ["g d", "g h", "g l", "g r"]
+    assert [link["data-key"] for link in sheet.select("a[data-key]")] == ["g d", "g h", "g l", "g e", "g r", "g b"]
     assert len(page.select("#palette-q")) == 1
