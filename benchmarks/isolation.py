@@ -37,7 +37,7 @@ from benchmarks.drain import (
 from console import database, migrations
 from console.models import Attempt, Delivery
 from console.ring import RedisRing
-from console.services import beating, claims, publishing
+from console.services import beating, claims, publishing, wants
 from console.services.event_drafts import EventDraft
 from console.services.keys import KeyRing
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, SilentRing, Work
@@ -273,7 +273,7 @@ def claim_times(place: Place, options: argparse.Namespace) -> dict[str, float]:
         if options.postgresql:
             session.execute(text("ANALYZE"))  # as autovacuum does within a minute
             session.commit()
-        return _claims(place.work(session), claims_to_make=options.due // claims.MOST_TURNS)
+        return _claims(place.work(session), claims_to_make=options.due // wants.MOST_TURNS)
 
 
 def _claims(work: Work, *, claims_to_make: int) -> dict[str, float]:
@@ -284,7 +284,7 @@ def _claims(work: Work, *, claims_to_make: int) -> dict[str, float]:
         grants = claims.claim(work, worker=worker, lane=DELIVERIES, held={})
         walls.append(1000 * (time.perf_counter() - begun))
         processors.append(1000 * (time.process_time() - busy))
-        if len(grants) < claims.MOST_TURNS:
+        if len(grants) < wants.MOST_TURNS:
             raise SystemExit("A claim found too little.")
     found = {"p50_ms": _percentile(walls, 50), "p95_ms": _percentile(walls, 95)}
     # On a machine that is busy with other things the wall clock says little; SQLite works in this very process.

@@ -18,8 +18,9 @@ from console.database import is_busy
 from console.failpoints import CLAIMED
 from console.ring import SLICE_S
 from console.services import claims, due, recipients, unsent
-from console.services.claims import Claimed, Grant, Key
+from console.services.claims import Claimed, Grant
 from console.services.recipients import Recipient
+from console.services.turns import Key
 from console.services.unsent import Fate
 from console.services.work import DELIVERIES
 from workers.beat import Beat

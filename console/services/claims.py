@@ -8,45 +8,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, bindparam, text
+from sqlalchemy import Row, bindparam, text
 from sqlalchemy.sql.selectable import TextualSelect
 
 from console.core.verdicts import REASONS, Reason
 from console.database import dialect_of
-from console.models import Delivery, Event, HookState
+from console.models import Delivery, Event
 from console.models.base import Moment
-from console.services import destinations
-from console.services.due import (
-    ASKED,
-    NOT_AUTOMATIC,
-    NOT_REPLAYED,
-    ORDINARY,
-    REPLAYED,
-    SUSPECT,
-    candidates,
-    default_is_exact,
-    has_suspects,
-    rows_due,
-)
-from console.services.hook_fields import SLOT_SIZE
+from console.services import limits, turns, wants
+from console.services.due import NOT_REPLAYED, ORDINARY, REPLAYED, SUSPECT, rows_due
 from console.services.queries import listing
+from console.services.turns import Key, Seat
+from console.services.wants import Asked, Want
 from console.services.work import Work
-
-MOST_TURNS = 32
-MOST_ROWS = 200
-ROOM_FACTOR = 4
-"""A turn may hold so many rows for each request it may have in flight."""
-CATCH_UP = timedelta(milliseconds=250)
-"""How far a rate limit's schedule may lag behind and be caught up at once."""
-
-Key = tuple[int, int]
-"""A turn: number of the hook, slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +83,6 @@ class Grant:
     organization_number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """What a worker holds of a turn already: rows that wait and requests in flight."""
-
-    waiting: int
-    in_flight: int
-
-
-# --- claim ----------------------------------------------------------------------------------------------------------
-
-
 def claim(
     work: Work,
     *,
@@ -134,182 +103,10 @@ def claim(
     """
     with work.transaction():
         if idle:
-            free_turns(work, worker=worker, turns=idle)
-        asked = _Asked(worker=worker, lane=lane, held=held, without=without, crowding=crowding, alone=alone)
-        wants = _within_limits(work, _probing(work, _wants(work, asked), alone=alone))
-        return _take(work, worker=worker, wants=wants, alone=alone) if wants else []
-
-
-@dataclass(frozen=True, slots=True)
-class _Want:
-    """How many rows of a hook fit into its turns; *turns* are (slot, cap, limit, rows)."""
-
-    hook: Row[Any]
-    turns: tuple[tuple[int, int, int, int], ...]
-    rows: int
-    restriction: str
-    interval: timedelta | None
-    start: datetime | None = None
-    """Where its rate limit's schedule begins; set once that is locked."""
-
-    @property
-    def probes(self) -> bool:
-        """Whether it tries a destination whose pause is over; explicit schedules go on through the pause as it is."""
-        return bool(self.hook.destination_openings) and not self.hook.is_open and not self.hook.is_exact
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a worker asks for; see ``claim``."""
-
-    worker: int
-    lane: str
-    held: Mapping[Key, Seat]
-    without: Collection[int]
-    crowding: int | None
-    alone: bool
-
-
-def _ready(want: _Want, *, alone: bool) -> TextClause:
-    which = SUSPECT if alone else ORDINARY
-    return text(f"""
-    SELECT 1 {rows_due(":hook", which, want.restriction)}
-      AND (d.expires_at IS NULL OR d.expires_at > :now) LIMIT 1""").bindparams(bindparam("now", type_=Moment()))
-
-
-def _probing(work: Work, wants: Sequence[_Want], *, alone: bool) -> list[_Want]:
-    """Leave out hooks whose destination somebody else tries.
-
-    Destinations are locked in their order, as when results are recorded, else two could wait for each other.
-    """
-    probing = [want for want in wants if want.probes]
-    refused = {
-        want.hook.number
-        for want in sorted(probing, key=lambda want: (want.hook.organization_number, want.hook.destination))
-        if not _may_probe(work, want, alone=alone)
-    }
-    return [want for want in wants if want.hook.number not in refused]
-
-
-@lru_cache
-def _schedules(dialect: str) -> TextualSelect:
-    lock = "FOR UPDATE" if dialect == "postgresql" else ""
-    return listing(
-        dialect,
-        f"SELECT hook_number, next_send_at FROM hook_states WHERE hook_number IN :hooks ORDER BY hook_number {lock}",  # noqa: S608 a constant
-    ).columns(next_send_at=Moment())
-
-
-def _within_limits(work: Work, wants: Sequence[_Want]) -> list[_Want]:
-    """Cut what rate limits do not allow, by their schedules as they are once nobody else can move them.
-
-    Standings are locked before deliveries, as when results are recorded: in another order each could wait for the
-    other. Two workers that hold turns of one hook would otherwise go by one schedule, and send twice as much.
-    """
-    limited = [want.hook.number for want in wants if want.interval is not None]
-    if not limited:
-        return list(wants)
-    found = work.session.execute(_schedules(dialect_of(work.session)), {"hooks": limited})
-    starts = {row.hook_number: _schedule_start(row.next_send_at, work.now()) for row in found.all()}
-    kept = []
-    for want in wants:
-        start = starts.get(want.hook.number)
-        if want.interval is None:
-            kept.append(want)
-        elif start is not None and start <= work.now():
-            rows = min(want.rows, 1 + int((work.now() - start) / want.interval))
-            kept.append(replace(want, rows=rows, start=start))
-    return kept
-
-
-def _may_probe(work: Work, want: _Want, *, alone: bool) -> bool:
-    """Say whether the rows of a hook may go: of all hooks behind a destination that was silent, one tries it.
-
-    It must have something to send at once: a probe that nobody makes keeps all of them waiting for its whole time.
-    """
-    ready = work.session.scalar(_ready(want, alone=alone), {"hook": want.hook.number, "now": work.now()})
-    return ready is not None and destinations.begin_probe(
-        work, organization_number=want.hook.organization_number, name=want.hook.destination
-    )
-
-
-def _wants(work: Work, asked: _Asked) -> list[_Want]:
-    now = work.now()
-    alone, held, without = asked.alone, asked.held, asked.without
-    # Hooks with nothing but suspects would be found first for ever, never served, and leave no room for others.
-    which = SUSPECT if alone else ORDINARY if has_suspects(work) else ""
-    rows = work.session.execute(
-        candidates(dialect_of(work.session), which),
-        {
-            "now": now,
-            "lane": asked.lane,
-            "worker": asked.worker,
-            "crowding": asked.crowding or 0,
-            "turns": 1 if alone else MOST_TURNS + len(held) + SLOT_SIZE * len(without),
-            "is_exact": default_is_exact(work),
-        },
-    ).all()
-    by_hook: dict[int, list[Row[Any]]] = defaultdict(list)
-    for row in rows:
-        if row.number not in without:
-            by_hook[row.number].append(row)
-    wants: list[_Want] = []
-    left = 1 if alone else MOST_ROWS
-    for turns in by_hook.values():
-        want = _want(turns, held=held, now=now, left=left, alone=alone)
-        if want is not None:
-            wants.append(want)
-            left -= want.rows
-        if left <= 0:
-            break
-    return wants
-
-
-def _want(turns: list[Row[Any]], *, held: Mapping[Key, Seat], now: datetime, left: int, alone: bool) -> _Want | None:
-    hook = turns[0]
-    one_by_one = alone or hook.is_open or hook.openings > 0 or hook.destination_openings > 0
-    if alone:
-        turns = turns[:1]
-    elif one_by_one:
-        turns = [turn for turn in turns if turn.slot == 0]  # in every other slot there could be one more at a time
-    chosen: list[tuple[int, int, int, int]] = []
-    for turn in turns:
-        limit = min(SLOT_SIZE, hook.max_in_flight - turn.slot * SLOT_SIZE)
-        cap = 1 if one_by_one else min(limit, hook.concurrency - turn.slot * SLOT_SIZE)
-        seat = held.get((hook.number, turn.slot), Seat(0, 0))
-        if one_by_one or hook.max_in_flight == 1:
-            room = 1 - seat.waiting - seat.in_flight
-        else:
-            room = ROOM_FACTOR * cap - seat.waiting
-        room = min(room, left - sum(rows for *_, rows in chosen))
-        if room > 0:
-            chosen.append((turn.slot, cap, 1 if one_by_one else limit, room))
-    rows = sum(rows for *_, rows in chosen)
-    interval = None
-    if hook.rate_limit:
-        interval = interval_of(hook.rate_limit)
-        start = _schedule_start(hook.next_send_at, now)
-        rows = min(rows, 1 + int((now - start) / interval))  # once more under a lock, by _within_limits
-    if not rows:
-        return None
-    return _Want(hook, tuple(chosen), rows, _restriction(hook), interval)
-
-
-def _restriction(hook: Row[Any]) -> str:
-    """Say in SQL which rows of a hook may go while the others wait."""
-    parts = [] if hook.is_active else [NOT_AUTOMATIC]
-    if hook.is_open and not hook.is_exact:
-        parts.append(ASKED)
-    return " ".join(parts)
-
-
-def interval_of(rate_limit: Mapping[str, float]) -> timedelta:
-    """Give the time between two attempts at the pace of a rate limit; a hook's next one is never further ahead."""
-    return timedelta(seconds=rate_limit["seconds"] / rate_limit["count"])
-
-
-def _schedule_start(next_send_at: datetime | None, now: datetime) -> datetime:
-    return now if next_send_at is None else max(next_send_at, now - CATCH_UP)
+            turns.free(work, worker=worker, turns=idle)
+        asked = Asked(worker=worker, lane=lane, held=held, without=without, crowding=crowding, alone=alone)
+        found = wants.within_limits(work, wants.without_tried(work, wants.find(work, asked), alone=alone))
+        return _take(work, worker=worker, found=found, alone=alone) if found else []
 
 
 @lru_cache(maxsize=256)
@@ -360,9 +157,9 @@ WHERE d.number IN :numbers ORDER BY d.next_attempt_at, d.number""",
     )
 
 
-def _take(work: Work, *, worker: int, wants: Sequence[_Want], alone: bool) -> list[Grant]:
+def _take(work: Work, *, worker: int, found: Sequence[Want], alone: bool) -> list[Grant]:
     now = work.now()
-    picked = _picked(work, wants, which=SUSPECT if alone else ORDINARY, now=now)
+    picked = _picked(work, found, which=SUSPECT if alone else ORDINARY, now=now)
     expired = [row.number for row in picked if row.expires_at is not None and row.expires_at <= now]
     if expired:
         expire(work, numbers=expired)
@@ -372,20 +169,20 @@ def _take(work: Work, *, worker: int, wants: Sequence[_Want], alone: bool) -> li
     dialect = dialect_of(work.session)
     work.session.execute(listing(dialect, _MARK), {"worker": worker, "numbers": numbers})
     work.session.execute(listing(dialect, _ATTEMPTS), {"worker": worker, "now": now, "numbers": numbers})
-    versions = {want.hook.number: want.hook.version for want in wants}
+    versions = {want.hook.number: want.hook.version for want in found}
     rows = _claimed(work.session.execute(_rows(dialect), {"numbers": numbers}).all(), worker=worker, versions=versions)
-    grants = _seated(wants, rows)
-    _hold_turns(work, worker=worker, grants=grants)
-    _advance_schedules(work, wants, rows)
+    grants = _seated(found, rows)
+    turns.hold(work, worker=worker, turns=[(grant.hook_number, grant.slot) for grant in grants])
+    _advance_schedules(work, found, rows)
     return grants
 
 
-def _picked(work: Work, wants: Sequence[_Want], *, which: str, now: datetime) -> list[Row[Any]]:
+def _picked(work: Work, found: Sequence[Want], *, which: str, now: datetime) -> list[Row[Any]]:
     """Pick due rows of each hook, oldest first; what is replayed comes after all others."""
-    replayed = _being_replayed(work, [want.hook.number for want in wants])
+    replayed = _being_replayed(work, [want.hook.number for want in found])
     parts = [
         (want, f"{want.restriction} {part}".strip())
-        for want in wants
+        for want in found
         for part in ((NOT_REPLAYED, REPLAYED) if want.hook.number in replayed else ("",))
     ]
     parameters: dict[str, Any] = {"now": now}
@@ -395,7 +192,7 @@ def _picked(work: Work, wants: Sequence[_Want], *, which: str, now: datetime) ->
     picked = work.session.execute(statement, parameters).all()
     if not replayed:
         return list(picked)
-    left = {want.hook.number: want.rows for want in wants}
+    left = {want.hook.number: want.rows for want in found}
     kept = []
     for row in picked:
         left[row.hook_number] -= 1
@@ -427,10 +224,10 @@ def _claimed(rows: Iterable[Row[Any]], *, worker: int, versions: Mapping[int, in
     return found
 
 
-def _seated(wants: Sequence[_Want], rows: Mapping[int, list[Claimed]]) -> list[Grant]:
+def _seated(found: Sequence[Want], rows: Mapping[int, list[Claimed]]) -> list[Grant]:
     """Deal the rows of each hook out to its turns."""
     grants = []
-    for want in wants:
+    for want in found:
         mine = rows.get(want.hook.number, [])
         for slot, cap, limit, room in want.turns:
             dealt, mine = mine[:room], mine[room:]
@@ -440,46 +237,11 @@ def _seated(wants: Sequence[_Want], rows: Mapping[int, list[Claimed]]) -> list[G
     return grants
 
 
-_HOLD = """
-UPDATE turns SET worker_number = :worker, served_at = :now WHERE slot = :slot AND hook_number IN :hooks"""
-
-
-def _hold_turns(work: Work, *, worker: int, grants: Sequence[Grant]) -> None:
-    by_slot: dict[int, list[int]] = defaultdict(list)
-    for grant in grants:
-        by_slot[grant.slot].append(grant.hook_number)
-    for slot, hooks in by_slot.items():
-        work.session.execute(
-            listing(dialect_of(work.session), _HOLD),
-            {"worker": worker, "now": work.now(), "slot": slot, "hooks": hooks},
-        )
-
-
-def _advance_schedules(work: Work, wants: Sequence[_Want], rows: Mapping[int, list[Claimed]]) -> None:
-    for want in wants:
+def _advance_schedules(work: Work, found: Sequence[Want], rows: Mapping[int, list[Claimed]]) -> None:
+    for want in found:
         count = len(rows.get(want.hook.number, ()))
         if want.interval is not None and want.start is not None and count:
-            work.session.execute(
-                HookState.__table__.update()  # type: ignore[attr-defined]  # a Table, as of every mapped class
-                .where(HookState.hook_number == want.hook.number)
-                .values(next_send_at=want.start + count * want.interval)
-            )
-
-
-# --- letting go -------------------------------------------------------------------------------------------------------
-
-_FREE = """
-UPDATE turns SET worker_number = NULL
-WHERE worker_number = :worker AND slot = :slot AND hook_number IN :hooks"""
-
-
-def free_turns(work: Work, *, worker: int, turns: Iterable[Key]) -> None:
-    """Let go of turns, inside the caller's transaction."""
-    by_slot: dict[int, list[int]] = defaultdict(list)
-    for hook, slot in turns:
-        by_slot[slot].append(hook)
-    for slot, hooks in by_slot.items():
-        work.session.execute(listing(dialect_of(work.session), _FREE), {"worker": worker, "slot": slot, "hooks": hooks})
+            limits.advance(work, want.hook.number, to=want.start + count * want.interval)
 
 
 _EXPIRE = """

@@ -11,7 +11,7 @@ from console.core.retry import RetryPolicy
 from console.core.verdicts import LONGEST_RETRY_AFTER_S
 from console.models import Delivery, DeliveryState, Hook, HookState, Worker
 from console.models.base import Moment
-from console.services import claims, destinations, due
+from console.services import destinations, due, limits
 from console.services.beating import DEAD_AFTER
 from console.services.defaults import policy_of
 from console.services.work import Work
@@ -83,7 +83,7 @@ def _clamp_pauses(work: Work, *, now: datetime) -> None:
         .where(HookState.next_send_at > now, Hook.rate_limit.is_not(None))
     )
     for row in work.session.execute(limited).all():
-        bound = now + claims.interval_of(row.rate_limit)
+        bound = now + limits.interval_of(row.rate_limit)
         if row.next_send_at > bound:
             work.session.execute(
                 update(HookState).where(HookState.hook_number == row.number).values(next_send_at=bound)

@@ -14,10 +14,11 @@ from sqlalchemy import Row, Table, TextClause, update
 from console.core.verdicts import state_after
 from console.database import dialect_of
 from console.models import Delivery, DeliveryState, Trigger
-from console.services.claims import Claimed, Key, free_turns
+from console.services.claims import Claimed
 from console.services.due import GONE, LANE, WITH_DESTINATION
 from console.services.outbox import HELD_REASON
 from console.services.queries import listing
+from console.services.turns import Key, free
 from console.services.work import Work
 
 _deliveries: Table = Delivery.__table__  # type: ignore[assignment]  # a Table, as of every mapped class
@@ -110,7 +111,7 @@ def give_back(work: Work, *, worker: int, rows: Collection[Claimed], turns: Coll
     with work.transaction():
         count = _return(work, worker=worker, numbers=[row.number for row in rows]) if rows else 0
         if turns:
-            free_turns(work, worker=worker, turns=turns)
+            free(work, worker=worker, turns=turns)
     return count
 
 

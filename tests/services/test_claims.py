@@ -11,11 +11,12 @@ from sqlalchemy import select, update
 from console.core.outcomes import Outcome
 from console.models import Turn, Which
 from console.services import deliveries, due, hook_tests, hooks, replays, sweeping, unsent
-from console.services.claims import MOST_ROWS, MOST_TURNS, Seat
 from console.services.hook_fields import HookDraft
 from console.services.replaying import steps
 from console.services.replaying.planning import ReplayDraft
+from console.services.turns import Seat
 from console.services.unsent import Fate
+from console.services.wants import MOST_ROWS, MOST_TURNS
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from tests.engine import (
     attempts,

@@ -94,7 +94,7 @@ def test_a_nul_in_what_a_receiver_sends_keeps_no_result_from_being_written(work:
     [attempt] = attempts(work, row.number)
     assert attempt.response_headers == [["X-Odd", "a\x00b\u00ff"]]
     assert attempt.response_body == b"\x00"
-    assert state_of(work, row.number) == "delivered"
+    assert delivery(work, row.number).state == "delivered"
 
 
 def test_what_is_not_there_of_an_attempt_stays_away(work: Work, row) -> None:
