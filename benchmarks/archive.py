@@ -233,7 +233,7 @@ def fill(engine: Engine, *, hooks: Hooks, deliveries: int) -> int:
     if engine.dialect.name == "postgresql":
         with engine.begin() as connection:
             for name in ("events", "deliveries"):
-                last = f"SELECT setval(pg_get_serial_sequence('{name}', 'number'), max(number)) FROM {name}"  # noqa: S608
+                last = f"SELECT setval(pg_get_serial_sequence('{name}', 'number'), max(number)) FROM {name}"  # noqa: S608 a name of two
                 connection.execute(text(last))
     return archive.made
 

@@ -26,7 +26,8 @@ from console import database
 from console.models import Delivery, ReplayState, Which
 from console.services import publishing, replays
 from console.services.publishing import EventDraft
-from console.services.replays import Progress, ReplayDraft
+from console.services.replaying.planning import ReplayDraft
+from console.services.replays import Progress
 from console.services.work import BACKGROUND, DELIVERIES, DELIVERIES_SLOW
 
 PUBLISHES_A_SECOND = 10

@@ -16,7 +16,18 @@ from benchmarks.product import PASSWORD
 from console.core.ids import uuid7
 from console.core.permissions import Permission
 from console.models import AuditEntry, BinRequest, Delivery, Event, Hook, Organization, Replay, ReplayPart, User
-from console.services import accounts, bins, catalogue, deliveries, hooks, organization_hours, sources, tokens, trials
+from console.services import (
+    accounts,
+    bins,
+    catalogue,
+    hook_tests,
+    hooks,
+    organization_hours,
+    organizations,
+    sources,
+    tokens,
+    trials,
+)
 from console.services.hook_fields import HookDraft
 from console.services.work import Work
 
@@ -61,7 +72,7 @@ def set_up(place: Place, *, count: int) -> Scene:
         last = session.scalars(select(Delivery.number).order_by(Delivery.number.desc()).limit(1)).one()
         replay = _replays(place, work, organization, ada, made, last=last)
         _others(place, work, organization, ada, bin_.number)
-        test = deliveries.send_test(work, hook=made[0])
+        test = hook_tests.send(work, hook=made[0])
         trial = trials.send(
             work,
             organization_number=organization.number,
@@ -86,7 +97,7 @@ def set_up(place: Place, *, count: int) -> Scene:
 
 
 def _people(work: Work) -> User:
-    accounts.create_organization(work, slug=SLUG)
+    organizations.create(work, slug=SLUG)
     people = [
         accounts.create_user(
             work,

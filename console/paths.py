@@ -15,4 +15,3 @@ def _folder(name: str) -> Path:
 
 TEMPLATES = _folder("templates")
 STATIC = _folder("static")
-MIGRATIONS = _PACKAGE / "migrations"

@@ -115,12 +115,15 @@ class RedisRing:
         Whoever took it was cut off the network or stopped before it began; others would stay silent until the flag
         expires.
         """
+        if self._failures and not self._may_try():
+            return
         try:
             if not self._queues[lane].count:
                 self._redis.delete(flag_of(lane))
         except redis.RedisError as error:
             self._note_failure(lane, error)
         else:
+            self._note_success()
             self.ring(lane)
 
     def answered(self, lane: str) -> None:

@@ -14,11 +14,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from console.core.addresses import AddressPolicy
 from console.core.errors import HookyardError, Refused
-from console.core.retry import RetryPolicy, parse_schedule
+from console.core.retry import RetryPolicy
+from console.core.retry_reading import parse_schedule
 from console.core.targets import TargetPolicy
 
 SECRET_KEY_FILE = "secret-key"  # noqa: S105 a file name
-MIB = 1024 * 1024
 
 
 class SettingsError(HookyardError):

@@ -29,7 +29,7 @@ from console import database
 from console.core.errors import NotFound
 from console.core.permissions import Permission
 from console.models import Organization, User
-from console.services import accounts, passwords, tokens
+from console.services import accounts, organizations, passwords, tokens
 from console.services.keys import KeyRing
 from console.services.work import Work
 from console.settings import Settings
@@ -179,7 +179,7 @@ def _set_the_stage(engine: Engine, *, present: tuple[str, ...]) -> None:
     with Session(engine, expire_on_commit=False) as session:
         work = Work(session=session, settings=Settings(), keys=KeyRing([SECRET_KEY]), clock=FakeClock())
         for slug in ("acme", "elsewhere"):
-            accounts.create_organization(work, slug=slug)
+            organizations.create(work, slug=slug)
         for name in present:
             _join(work, name)
 

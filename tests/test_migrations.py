@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, event, func, select, text
 from sqlalchemy.orm import Session
 
 from console import migrations
-from console.models import Base, Hook, Organization, User
+from console.core.rollups import hour_of
+from console.models import Base, Hook, HookHour, Organization, User
+from console.services import organization_hours, stats
+from console.services.stats import Period
 from console.services.work import Work
 from tests.engine import make_hook
 
@@ -41,3 +47,49 @@ def test_the_models_and_the_newest_revision_agree(engine: Engine) -> None:
         differences = compare_metadata(MigrationContext.configure(connection), Base.metadata)
 
     assert differences == []
+
+
+def test_the_figures_of_an_organization_survive_the_way_back_and_up_again(work: Work, ada, engine: Engine) -> None:
+    hook, number = make_hook(work, ada), ada.organization.number
+    with work.transaction():
+        work.session.add(
+            HookHour(
+                hook_number=hook.number,
+                organization_number=number,
+                hour=hour_of(work.now()) - timedelta(hours=9),
+                status_class="2xx",
+                bucket=1,
+                count=5,
+            )
+        )
+    while not organization_hours.roll_up(work):
+        pass
+    work.session.rollback()
+
+    migrations.downgrade(engine, "0002")
+    migrations.upgrade(engine)
+    while not organization_hours.roll_up(work):
+        pass
+
+    assert stats.overview(work, organization_number=number, period=Period.DAY).total.attempts == 5
+
+
+def test_an_index_over_a_long_log_may_take_its_time(work: Work, ada, engine: Engine) -> None:
+    """PostgreSQL ends what a page or a worker asks after 15 s; to build an index takes longer than that."""
+    limits: list[str] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def look(connection: Connection, cursor: Any, statement: str, *_: object) -> None:
+        if statement.startswith("CREATE INDEX") and connection.dialect.name == "postgresql":
+            [limit] = cursor.connection.execute("SHOW statement_timeout").fetchone()
+            limits.append(limit)
+
+    migrations.downgrade(engine, "0002")
+    migrations.upgrade(engine)
+    event.remove(engine, "before_cursor_execute", look)
+
+    assert set(limits) <= {"0"}
+    assert limits or engine.dialect.name == "sqlite"
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            assert connection.scalar(text("SHOW statement_timeout")) == "15s"

@@ -23,11 +23,14 @@ from console.services import (
     due,
     fan_outs,
     idempotency,
+    leading,
     organization_hours,
     pruning,
+    repairing,
     resealing,
     retention,
     sign_in,
+    stepped_clocks,
     sweeping,
     type_hours,
 )
@@ -62,12 +65,12 @@ class Dispatcher:
             Duty(1.0, sweeping.sweep),
             Duty(1.0, steps.wake),
             Duty(2.0, fan_outs.finish),
-            Duty(5.0, sweeping.clamp),
+            Duty(5.0, stepped_clocks.clamp),
             Duty(15.0, sweeping.expire),
-            Duty(15.0, sweeping.settle),
+            Duty(15.0, repairing.settle),
             Duty(15.0, type_hours.roll_up),
             Duty(60.0, organization_hours.roll_up),
-            Duty(60.0, sweeping.repair),
+            Duty(60.0, repairing.repair),
             Duty(60.0, idempotency.forget),
             Duty(60.0, closing.remove_closed),
             Duty(600.0, bins.remove_expired),
@@ -86,7 +89,7 @@ class Dispatcher:
         self._ending.set()
         self._thread.join(TICK_S + 5)
         with self._equipment.work() as work:
-            sweeping.resign(work, worker=self._beat.worker)
+            leading.resign(work, worker=self._beat.worker)
 
     def _run(self) -> None:
         while not self._ending.wait(TICK_S):
@@ -103,7 +106,7 @@ class Dispatcher:
             now = work.now()
         is_redis_there = self._is_redis_there()
         with self._equipment.work() as work:
-            if not self._beat.is_fenced() and sweeping.lead(work, worker=self._beat.worker):
+            if not self._beat.is_fenced() and leading.lead(work, worker=self._beat.worker):
                 self._ring(lanes, now=now)
                 self._lead(work)
         oldest = lanes.get(self._lane)

@@ -11,8 +11,8 @@ from console.core.errors import Forbidden, TooMany, Unauthenticated
 from console.core.permissions import Permission, grants
 from console.extensions import collaborators, current_work
 from console.rates import left_of_minute
-from console.services import tokens
-from console.services.tokens import Principal
+from console.services import token_use
+from console.services.token_use import Principal
 from console.services.work import Actor
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -46,7 +46,7 @@ def identify(text: str) -> Principal:
 
     The look-up is a reader's transaction of its own: a bad token never waits for a write lock.
     """
-    found = tokens.authenticate(current_work(), text)
+    found = token_use.authenticate(current_work(), text)
     g.principal = found
     g.organization_number = found.organization.number
     person = found.user

@@ -15,7 +15,7 @@ from console.models import Delivery as DeliveryRow
 from console.models import Event as EventRow
 from console.models import Hook as HookRow
 from console.models import Replay as ReplayRow
-from console.services import accounts
+from console.services import accounts, members
 from console.services import deliveries as cases
 from console.services.delivery_filters import DeliveryFilter
 from console.services.queries import number_of
@@ -110,4 +110,4 @@ def _number(kind: type[HookRow | EventRow | ReplayRow], wanted: UUID | None) -> 
 def _may_read_responses(work: Work) -> bool:
     """Say whether the token's user is more than a viewer: what receivers answer is not for everybody."""
     user = accounts.get_user_by_number(work, number=principal().user.number)
-    return accounts.role_of(work, user=user, organization_number=organization_number()) not in (None, Role.VIEWER)
+    return members.role_of(work, user=user, organization_number=organization_number()) not in (None, Role.VIEWER)

@@ -31,8 +31,7 @@ from console.core.permissions import Permission
 from console.core.redact import MASK
 from console.extensions import current_work
 from console.models import Hook as HookRow
-from console.services import deliveries as delivery_cases
-from console.services import hook_health, stats
+from console.services import backlogs, hook_health, hook_secrets, hook_tests, stats
 from console.services import hooks as cases
 from console.services.hooks import HookDraft, HookFilter
 from console.services.work import Work
@@ -158,7 +157,7 @@ def test(hook_id: UUID, query_data: WaitQuery, json_data: HookTest) -> tuple[Del
     """
     work = current_work()
     payload = payload_as_sent() if "payload" in json_data.model_fields_set else None
-    sent = delivery_cases.send_test(work, hook=_get(work, hook_id), event_type=json_data.event_type, payload=payload)
+    sent = hook_tests.send(work, hook=_get(work, hook_id), event_type=json_data.event_type, payload=payload)
     delivery, is_finished = outcome_of(work, sent, wait_s=query_data.wait)
     location = url_for("api_deliveries.read", delivery_id=delivery.id)
     return shown.delivery_with_attempts(work, delivery), 200 if is_finished else 202, {"Location": location}
@@ -174,7 +173,7 @@ def rotate(hook_id: UUID, json_data: Rotation) -> HookWithSecret:
     The old ones sign beside it for ``overlap_seconds``. The answer holds the new secret, this once.
     """
     work = current_work()
-    made = cases.rotate_secret(work, hook=_get(work, hook_id), overlap_s=json_data.overlap_seconds)
+    made = hook_secrets.rotate(work, hook=_get(work, hook_id), overlap_s=json_data.overlap_seconds)
     return shown.hook_with_secret(work, made)
 
 
@@ -192,7 +191,7 @@ def figures(hook_id: UUID) -> HookStats:
         stats.overview(work, organization_number=organization_number(), hook_number=hook.number, period=period)
         for period in (stats.Period.DAY, stats.Period.WEEK)
     )
-    waiting = cases.waiting_of(work, hook)
+    waiting = backlogs.waiting_of(work, hook)
     return HookStats(
         last_24_hours=shown.figures(day.total),
         last_7_days=shown.figures(week.total),
@@ -219,6 +218,6 @@ def _draft(work: Work, body: Input, *, names: Any, hook: HookRow | None) -> Hook
         fields["rate_limit"] = fields["rate_limit"].model_dump()
     headers = fields.get("headers") or {}
     if hook is not None and MASK in headers.values():
-        stored = cases.headers_of(work, hook)
+        stored = hook_secrets.headers_of(work, hook)
         fields["headers"] = {name: stored.get(name, text) if text == MASK else text for name, text in headers.items()}
     return HookDraft(**fields)

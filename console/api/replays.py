@@ -20,7 +20,8 @@ from console.models import Replay as ReplayRow
 from console.services import hooks as hook_cases
 from console.services import replays as cases
 from console.services.queries import number_of
-from console.services.replays import ReplayDraft
+from console.services.replaying import planning
+from console.services.replaying.planning import ReplayDraft
 from console.services.work import Work
 
 NOWHERE = 0  # no row has this number
@@ -41,7 +42,7 @@ def create(json_data: ReplayWrite) -> Response | tuple[Replay, int, dict[str, st
     """
     work, draft = current_work(), _draft(json_data)
     if json_data.dry_run:
-        plan = cases.plan(work, organization_number=organization_number(), draft=draft)
+        plan = planning.plan(work, organization_number=organization_number(), draft=draft)
         return Response(shown.replay_plan(plan).model_dump_json(), mimetype="application/json")
     row = cases.start(work, organization_number=organization_number(), draft=draft)
     return _shown(work, row), 202, {"Location": url_for(".read", replay_id=row.id)}

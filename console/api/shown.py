@@ -14,10 +14,11 @@ from console.api.schemas import tokens as token_schemas
 from console.core.headers import is_sensitive
 from console.core.redact import MASK
 from console.models import Attempt, Delivery, Event, EventType, Hook, Replay, Source, Token
-from console.services import deliveries, hook_health, hooks, waits
+from console.services import deliveries, hook_health, hook_secrets, hooks, waits
 from console.services.events import FanOut
 from console.services.hook_health import Condition
-from console.services.replays import Plan, Progress
+from console.services.replaying.planning import Plan
+from console.services.replays import Progress
 from console.services.stats import Tally
 from console.services.work import Work
 
@@ -42,7 +43,7 @@ def hook_with_secret(work: Work, made: hooks.Made) -> hook_schemas.HookWithSecre
 
 def _hook_fields(work: Work, row: Hook, condition: Condition) -> dict[str, Any]:
     state = condition.state
-    headers = hooks.headers_of(work, row)
+    headers = hook_secrets.headers_of(work, row)
     return {
         "id": row.id,
         "name": row.name,

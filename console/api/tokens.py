@@ -16,7 +16,7 @@ from console.core.errors import Forbidden, Invalid, NotFound
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Token as TokenRow
-from console.services import accounts
+from console.services import accounts, organizations
 from console.services import tokens as cases
 from console.services.work import Work
 
@@ -60,7 +60,7 @@ def create(json_data: TokenWrite) -> tuple[TokenWithText, int, dict[str, str]]:
     issued = cases.issue(
         work,
         user=accounts.get_user_by_number(work, number=principal().user.number),
-        organization=accounts.get_organization(work, slug=principal().organization.slug),
+        organization=organizations.get(work, slug=principal().organization.slug),
         permissions=json_data.permissions,
         name=json_data.name,
         expires_in_days=json_data.expires_in_days,

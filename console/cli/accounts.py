@@ -11,6 +11,7 @@ from console.core.errors import Forbidden, NotFound
 from console.core.permissions import Permission, Role
 from console.models import Organization, User
 from console.services import accounts, two_factor
+from console.services import organizations as organization_service
 from console.services import tokens as token_service
 from console.services.work import Work
 
@@ -18,9 +19,9 @@ from console.services.work import Work
 def organization_named(work: Work, slug: str) -> Organization:
     """Give an organization; raise a sentence that names those there are."""
     try:
-        return accounts.get_organization(work, slug=slug)
+        return organization_service.get(work, slug=slug)
     except NotFound as error:
-        known = ", ".join(organization.slug for organization in accounts.organizations(work))
+        known = ", ".join(organization.slug for organization in organization_service.find(work))
         raise click.ClickException(
             f"There is no organization {slug}; "
             + (f"there are: {known}." if known else "make it with `hookyard organizations create`.")
@@ -46,7 +47,7 @@ def organizations() -> None:
 def create_organization(slug: str, name: str) -> None:
     """Make the organization SLUG: lower-case letters, digits, dashes. The slug never changes."""
     with opened() as work:
-        made = accounts.create_organization(work, slug=slug, name=name)
+        made = organization_service.create(work, slug=slug, name=name)
         click.echo(f"Made the organization {made.slug}.")
 
 
@@ -54,7 +55,7 @@ def create_organization(slug: str, name: str) -> None:
 def list_organizations() -> None:
     """List the organizations: slug and name, separated by a tab."""
     with opened() as work:
-        for organization in accounts.organizations(work):
+        for organization in organization_service.find(work):
             click.echo(f"{organization.slug}\t{organization.name}")
 
 

@@ -13,7 +13,7 @@ from console.cli.work import opened
 from console.core import strict_json
 from console.core.errors import Refused
 from console.models import Organization
-from console.services import accounts, publishing
+from console.services import organizations, publishing
 from console.services.event_drafts import EventDraft
 from console.services.work import Work
 
@@ -81,7 +81,7 @@ def _read(data: str) -> bytes:
 
 def only_organization(work: Work) -> Organization:
     """Give the organization when there is just one; raise a sentence otherwise."""
-    known = accounts.organizations(work)
+    known = organizations.find(work)
     if len(known) == 1:
         return known[0]
     if not known:

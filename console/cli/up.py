@@ -15,7 +15,7 @@ from console.cli.plan import Part, Plan
 from console.cli.supervisor import log, replace_this_process
 from console.cli.work import install_types, opened
 from console.database import create_engine
-from console.services import accounts
+from console.services import first_setup
 from console.services.work import BACKGROUND, DELIVERIES, DELIVERIES_SLOW
 from console.settings import Settings, ensure_secret_key, load_settings
 
@@ -99,9 +99,9 @@ def prepare_database(settings: Settings) -> None:
 def setup_lines(settings: Settings) -> list[str]:
     """Give the line with the link for the first admin while there is no user at all."""
     with opened(settings) as work:
-        if not accounts.setup_is_needed(work):
+        if not first_setup.is_needed(work):
             return []
-        return [f"Set up the first admin at {settings.base_url}/setup?token={accounts.create_setup_link(work)}"]
+        return [f"Set up the first admin at {settings.base_url}/setup?token={first_setup.create_link(work)}"]
 
 
 def export(settings: Settings) -> None:

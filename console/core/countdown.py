@@ -14,16 +14,8 @@ from types import MappingProxyType
 from typing import Any, NoReturn, TypeAlias
 
 from console.core.errors import Invalid, Refused
-from console.core.retry import (
-    LONGEST_DELAY_S,
-    USUAL_ATTEMPTS,
-    Backoff,
-    Exponential,
-    Fixed,
-    Linear,
-    Uniform,
-    parse_retry,
-)
+from console.core.retry import LONGEST_DELAY_S, USUAL_ATTEMPTS, Backoff, Exponential, Fixed, Linear, Uniform
+from console.core.retry_reading import parse_retry
 
 Errors: TypeAlias = "list[str] | dict[str, Errors]"
 """What is wrong, in the shape of the dialect: messages of a value, or the errors of its fields by name."""
@@ -60,7 +52,7 @@ class Countdown:
         return {"choice": self.choice, "kwargs": dict(self.kwargs)}
 
     def to_retry(self) -> dict[str, Any]:
-        """Return the hook's ``retry`` (see ``retry.parse_retry``): the same delays, at most 30 days, in 11 attempts."""
+        """Return the hook's ``retry`` (see ``parse_retry``): the same delays, at most 30 days, in 11 attempts."""
         # Capping each number at 30 days changes no delay below 30 days: the other numbers are 0 or at least 1.
         numbers = {name: min(value, _LONGEST) for name, value in self.kwargs.items() if value is not None}
         return {**_CHOICES[self.choice].policy(numbers), "attempts": USUAL_ATTEMPTS}

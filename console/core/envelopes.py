@@ -6,13 +6,12 @@ What each payload format says stands in ``formats``, beside this module; here ar
 from __future__ import annotations
 
 from console.core.formats import FORMATS, Format, build, extra_headers
-from console.core.formats.envelope import MEDIA_TYPES, Body, ContentType, Envelope, Message, json_text, rfc3339
+from console.core.formats.envelope import MEDIA_TYPES, Body, Envelope, Message, json_text, rfc3339
 
 __all__ = [
     "FORMATS",
     "MEDIA_TYPES",
     "Body",
-    "ContentType",
     "Envelope",
     "Format",
     "Message",

@@ -13,7 +13,8 @@ from typing import Any
 from jmespath.exceptions import JMESPathError
 
 from console.core.errors import Refused
-from console.core.filters import evaluate, is_path, nodes, parse, written
+from console.core.filter_work import evaluate
+from console.core.filters import is_path, nodes, parse, written
 
 _ORDERINGS = frozenset({"gt", "gte", "lt", "lte"})
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "==", "ne": "!="}

@@ -1,18 +1,14 @@
 """JSON Schemas of event types: whether one can be used, and what of a payload breaks it.
 
-A schema is somebody else's program, too. References stay within it, so nothing is fetched; patterns are run by an
-engine that can be stopped; all of it ends after ``LONGEST_S`` seconds of this thread's processor, however busy the
-machine is.
+A schema is somebody else's program, too. References stay within it, so nothing is fetched, and ``schema_bounds`` ends
+what takes too long.
 Formats (``"format": "date"``) are not checked: by the specification they are remarks.
 """
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
-from functools import cache, lru_cache
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -23,13 +19,11 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from console.core.errors import FieldError, Refused
+from console.core.schema_bounds import TooLong, bounded, bounded_time, compiled
 
 MOST_FAULTS = 10
-LONGEST_S = 0.5
-MOST_UNEVALUATED = 1000
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-_ends_at: ContextVar[float] = ContextVar("_ends_at")
 
 
 class Schema:
@@ -46,7 +40,7 @@ class Schema:
         if not is_known_good:
             _check_places(plain)
             _check_form(kind, plain)
-        self._validator = _bounded(kind)(plain, registry=Registry())
+        self._validator = bounded(kind)(plain, registry=Registry())
         if not is_known_good:
             _check_references(self._validator, plain)
 
@@ -55,15 +49,13 @@ class Schema:
 
         One whose check takes too long, or never ends, or leads nowhere, breaks it as a whole (``schema_unchecked``).
         """
-        token = _ends_at.set(time.thread_time() + LONGEST_S)
         try:
-            found = list(islice(self._validator.iter_errors(payload), MOST_FAULTS))
-        except (_TooLong, TimeoutError, RecursionError, Unresolvable) as error:
+            with bounded_time():
+                found = list(islice(self._validator.iter_errors(payload), MOST_FAULTS))
+        except (TooLong, TimeoutError, RecursionError, Unresolvable) as error:
             why = "a reference in it leads nowhere" if isinstance(error, Unresolvable) else "that takes too long"
             words = f"This payload cannot be checked against the schema of its type: {why}."
             return [FieldError("", "schema_unchecked", words)]
-        finally:
-            _ends_at.reset(token)
         return [FieldError(_pointer(error.absolute_path), "schema", _in_words(error)) for error in found]
 
 
@@ -118,7 +110,7 @@ def _check_pattern(pattern: Any) -> None:
     if not isinstance(pattern, str):
         return
     try:
-        _compiled(pattern)
+        compiled(pattern)
     except regex.error as error:
         raise _unusable(f"the pattern {_cut(pattern)} is none ({error.msg})") from None
 
@@ -131,111 +123,6 @@ def _check_references(validator: Any, schema: dict[str, Any]) -> None:
                 validator._resolver.lookup(reference)  # noqa: SLF001 the only way to try one
             except Unresolvable:
                 raise _unusable(f"{_cut(reference)} leads nowhere in it") from None
-
-
-# --- bounds ---------------------------------------------------------------------------------------------------------
-
-
-class _TooLong(Exception):
-    """The time is over."""
-
-
-def _left() -> float:
-    """Give how many seconds are left; raise _TooLong when none are."""
-    left = _ends_at.get() - time.thread_time()
-    if left <= 0:
-        raise _TooLong
-    return left
-
-
-Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
-
-
-@cache
-def _bounded(kind: Any) -> Any:
-    """Make a validator of one draft whose every keyword looks at the time."""
-    keywords = {name: _timed(keyword) for name, keyword in {**kind.VALIDATORS, **_own_keywords(kind)}.items()}
-    return validators.extend(kind, validators=keywords)
-
-
-def _timed(keyword: Keyword) -> Keyword:
-    def run(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        _left()
-        yield from keyword(validator, value, instance, schema) or ()
-
-    return run
-
-
-def _own_keywords(kind: Any) -> dict[str, Keyword]:
-    """Give the keywords that the library runs without bounds: all that use patterns, and those that compare pairs."""
-    keywords: dict[str, Keyword] = {
-        "pattern": _pattern,
-        "patternProperties": _pattern_properties,
-        "additionalProperties": _additional_properties,
-        "uniqueItems": _unique_items,
-        "unevaluatedItems": _few(kind, "unevaluatedItems"),
-        "unevaluatedProperties": _few(kind, "unevaluatedProperties"),
-    }
-    return {name: keyword for name, keyword in keywords.items() if name in kind.VALIDATORS}
-
-
-@lru_cache(maxsize=1024)  # tenants write the patterns
-def _compiled(pattern: str) -> Any:
-    return regex.compile(pattern)
-
-
-def _search(pattern: str, text: str) -> bool:
-    return _compiled(pattern).search(text, timeout=_left()) is not None
-
-
-def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if isinstance(instance, str) and not _search(pattern, instance):
-        yield ValidationError(pattern)
-
-
-def _pattern_properties(validator: Any, patterns: dict[str, Any], instance: Any, _schema: Any) -> Iterator[Any]:
-    if isinstance(instance, dict):
-        for pattern, schema in patterns.items():
-            for name, value in instance.items():
-                if _search(pattern, name):
-                    yield from validator.descend(value, schema, path=name, schema_path=pattern)
-
-
-def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[Any]:
-    if not isinstance(instance, dict):
-        return
-    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
-    for name, value in instance.items():
-        if name not in known and not any(_search(pattern, name) for pattern in patterns):
-            if isinstance(allowed, dict):
-                yield from validator.descend(value, allowed, path=name)
-            elif not allowed:
-                yield ValidationError(name, path=[name])
-
-
-def _unique_items(_validator: Any, unique: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if unique and isinstance(instance, list) and len({_identity(one) for one in instance}) < len(instance):
-        yield ValidationError("")
-
-
-def _identity(value: Any) -> Any:
-    """Give something hashable that is equal for what JSON Schema holds equal: 1 and 1.0 are, 1 and true are not."""
-    if isinstance(value, list):
-        return ("list", *map(_identity, value))
-    if isinstance(value, dict):
-        return ("dict", frozenset((name, _identity(one)) for name, one in value.items()))
-    return (isinstance(value, bool), value)
-
-
-def _few(kind: Any, name: str) -> Keyword:
-    keyword: Keyword = kind.VALIDATORS.get(name)
-
-    def run(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError] | None:
-        if isinstance(instance, (list, dict)) and len(instance) > MOST_UNEVALUATED:
-            raise _TooLong
-        return keyword(validator, value, instance, schema)
-
-    return run
 
 
 # --- words ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
 HERE = Path(__file__).parent
 
@@ -24,13 +24,21 @@ def _config(connection: Connection | None = None) -> Config:
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema of *engine* up to *revision*; a schema that is there already stays as it is."""
     with engine.begin() as connection:
+        _allow_time(connection)
         command.upgrade(_config(connection), revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Take the schema back to *revision* ("base" removes everything)."""
     with engine.begin() as connection:
+        _allow_time(connection)
         command.downgrade(_config(connection), revision)
+
+
+def _allow_time(connection: Connection) -> None:
+    """Let a statement take longer than one of a page or a worker may: an index over a long log does."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def current(engine: Engine) -> str | None:

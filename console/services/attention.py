@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from console.core.health import DISABLE_AFTER, Health, HookHealth
 from console.models import Hook
-from console.services import hook_health, stats
+from console.services import hook_health, stats, unfinished
 from console.services.hook_health import Condition
 from console.services.work import Work
 
@@ -47,7 +47,7 @@ def attention(work: Work, *, organization_number: int) -> Attention:
     hooks = hook_health.living(work, organization_number=organization_number)
     found = hook_health.conditions(work, hooks)
     unwell = [hook for hook in hooks if found[hook.number].health.health in _ORDER]
-    held = stats.held_by_hook(
+    held = unfinished.held_by_hook(
         work, organization_number=organization_number, hooks=[hook for hook in unwell if not hook.is_active]
     )
     ailing = [
@@ -83,4 +83,4 @@ def _is_switched_off_by_a_person(hook: Hook) -> bool:
 
 def _late_since(work: Work, organization_number: int) -> datetime | None:
     """Say since when the oldest delivery is due that no worker takes, although its hook may be sent to."""
-    return stats.oldest_due(work, organization_number=organization_number, before=work.now() - LATE_AFTER)
+    return unfinished.oldest_due(work, organization_number=organization_number, before=work.now() - LATE_AFTER)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 from sqlalchemy import Select, select
 
@@ -31,6 +32,26 @@ class AuditFilter:
     object_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+class AnyHook(Protocol):
+    """A hook, as a row or as the engine keeps it."""
+
+    @property
+    def organization_number(self) -> int:
+        """The organization that it belongs to."""
+
+    @property
+    def id(self) -> UUID:
+        """What it is shown by."""
+
+    @property
+    def name(self) -> str:
+        """What people call it; may be empty."""
+
+    @property
+    def url(self) -> str:
+        """Where it points."""
 
 
 def record(
@@ -58,6 +79,19 @@ def record(
     )
     work.session.add(entry)
     return entry
+
+
+def record_of_hook(work: Work, *, hook: AnyHook, action: str, changes: Mapping[str, Any] | None = None) -> None:
+    """Add an entry about a hook to the caller's transaction."""
+    record(
+        work,
+        action=action,
+        organization_number=hook.organization_number,
+        object_type="hook",
+        object_id=str(hook.id),
+        object_name=hook.name or hook.url,
+        changes=changes,
+    )
 
 
 def find(

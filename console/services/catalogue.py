@@ -6,9 +6,8 @@ A type may stand there by its own name or under one that ends in ``.*``, which s
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,18 +18,11 @@ from sqlalchemy.exc import IntegrityError
 from console.core.catalogue import all_packaged, with_wildcards
 from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from console.core.patterns import check_catalogue_name
-from console.core.schemas import Schema
 from console.database import dialect_of
 from console.models import EventType, Organization
-from console.services import audit, type_hours
+from console.services import audit, event_type_fields, type_hours
 from console.services.queries import contains
 from console.services.work import Work
-
-LONGEST_DESCRIPTION = 2000
-MOST_GROUPS = 20
-LARGEST_JSON = 256 * 1024
-MOST_IMPORTED = 500
-_GROUP = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._ -]{0,98}[A-Za-z0-9])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +31,6 @@ class Group:
 
     name: str
     types: int
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """How many types an import added, and how many it changed or left as they were."""
-
-    added: int
-    known: int
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -209,12 +193,9 @@ def install_everywhere(work: Work) -> int:
         return sum(install(work, organization=one) for one in work.session.scalars(select(Organization)).all())
 
 
-FIELDS = ("groups", "description", "sample", "schema", "validate", "deprecated")
-
-
 def create(work: Work, *, organization_number: int, name: str, **fields: Any) -> EventType:
     """Add a type of the organization's own; *fields* are any of ``FIELDS``. Raise Invalid, or Conflict on its name."""
-    wrong = _wrong_fields(fields, before={})
+    wrong = event_type_fields.wrong_fields(fields, before={})
     try:
         check_catalogue_name(name)
     except Refused as error:
@@ -245,7 +226,9 @@ def create(work: Work, *, organization_number: int, name: str, **fields: Any) ->
 
 def change(work: Work, *, event_type: EventType, fields: Mapping[str, Any]) -> EventType:
     """Set the given ones of ``FIELDS``; the name stays, since hooks and events hold it. Raise Invalid."""
-    wrong = _wrong_fields(fields, before={name: getattr(event_type, name) for name in FIELDS})
+    wrong = event_type_fields.wrong_fields(
+        fields, before={name: getattr(event_type, name) for name in event_type_fields.FIELDS}
+    )
     if wrong:
         raise Invalid(*wrong)
     with work.transaction():
@@ -269,101 +252,6 @@ def delete(work: Work, *, event_type: EventType) -> None:
     with work.transaction():
         _audit(work, event_type, "event_type.deleted", {})
         work.session.delete(event_type)
-
-
-def import_many(work: Work, *, organization_number: int, items: Sequence[Mapping[str, Any]]) -> Imported:
-    """Add types, or change those that there are; each item has a ``name`` and any of ``FIELDS``.
-
-    Nothing is stored unless all of them are good: raise Invalid with pointers to items of the list. One that was
-    stopped halfway, say by a busy database, may be repeated.
-    """
-    wrong = [
-        FieldError(f"/{place}{fault.pointer}", fault.code, fault.message)
-        for place, item in enumerate(items)
-        for fault in _wrong_item(item)
-    ]
-    names = [item.get("name") for item in items]
-    wrong += [
-        FieldError(f"/{place}/name", "repeated", f"{name} stands in the list twice.")
-        for place, name in enumerate(names)
-        if name in names[:place]
-    ]
-    if not 1 <= len(items) <= MOST_IMPORTED:
-        wrong.append(FieldError("", "length", f"Give 1 to {MOST_IMPORTED} types."))
-    if wrong:
-        raise Invalid(*wrong)
-    known = {one.name: one for one in all_of(work, organization_number=organization_number)}
-    added = [item for item in items if item["name"] not in known]
-    for item in items:
-        fields = {name: value for name, value in item.items() if name != "name"}
-        if item["name"] in known:
-            change(work, event_type=known[item["name"]], fields=fields)
-        else:
-            create(work, organization_number=organization_number, name=item["name"], **fields)
-    return Imported(len(added), len(items) - len(added))
-
-
-def _wrong_item(item: Mapping[str, Any]) -> list[FieldError]:
-    unknown = [name for name in item if name not in (*FIELDS, "name")]
-    if unknown:
-        return [FieldError(f"/{name}", "unknown_field", f"A type has no {name}.") for name in unknown]
-    groups = item.get("groups", [])
-    if not isinstance(groups, list) or not isinstance(item.get("description", ""), str):
-        return [FieldError("", "type", "Groups are a list of names, and a description is a text.")]
-    wrong = _wrong_fields({name: value for name, value in item.items() if name != "name"}, before={})
-    try:
-        check_catalogue_name(item.get("name", ""))
-    except (Refused, TypeError) as error:
-        words = error.message if isinstance(error, Refused) else "Give a name."
-        wrong.insert(0, FieldError("/name", "event_type_form", words))
-    return wrong
-
-
-def _wrong_fields(fields: Mapping[str, Any], *, before: Mapping[str, Any]) -> list[FieldError]:
-    unknown = [name for name in fields if name not in FIELDS]
-    if unknown:
-        raise TypeError(f"an event type has no field {', '.join(unknown)}")
-    wrong = [_wrong_group(index, name) for index, name in enumerate(fields.get("groups", ()))]
-    if len(fields.get("groups", ())) > MOST_GROUPS:
-        wrong.append(FieldError("/groups", "too_many", f"A type is in at most {MOST_GROUPS} groups."))
-    if len(fields.get("description", "")) > LONGEST_DESCRIPTION or "\x00" in fields.get("description", ""):
-        wrong.append(
-            FieldError("/description", "too_long", f"A description has at most {LONGEST_DESCRIPTION} characters.")
-        )
-    wrong += [
-        FieldError(f"/{name}", "too_long", "Use at most 256 KiB of JSON.")
-        for name in ("sample", "schema")
-        if len(json.dumps(fields.get(name))) > LARGEST_JSON
-    ]
-    if not isinstance(fields.get("schema"), dict | None):
-        wrong.append(FieldError("/schema", "type", "A schema is an object, or null for none."))
-    elif not isinstance(fields.get("deprecated", False), bool):
-        wrong.append(FieldError("/deprecated", "type", "Give true or false."))
-    elif fields.keys() & {"schema", "validate"}:
-        wrong.append(_wrong_check({**before, **fields}))
-    return [error for error in wrong if error is not None]
-
-
-def _wrong_check(fields: Mapping[str, Any]) -> FieldError | None:
-    """Say why payloads cannot be checked although that is asked for. A schema that is only read may be anything."""
-    if not isinstance(fields.get("validate", False), bool):
-        return FieldError("/validate", "type", "Give true or false.")
-    if not fields.get("validate"):
-        return None
-    if fields.get("schema") is None:
-        return FieldError("/validate", "schema_missing", "Give a schema that payloads are to be checked against.")
-    try:
-        Schema(fields["schema"])
-    except Refused as error:
-        return FieldError("/schema", error.code, error.message)
-    return None
-
-
-def _wrong_group(index: int, name: Any) -> FieldError | None:
-    if isinstance(name, str) and _GROUP.fullmatch(name):
-        return None
-    words = "The name of a group has 1 to 100 letters, digits, dots, dashes, underscores and spaces."
-    return FieldError(f"/groups/{index}", "group_form", words)
 
 
 def _audit(work: Work, event_type: EventType, action: str, changes: Mapping[str, Any]) -> None:

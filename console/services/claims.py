@@ -35,6 +35,7 @@ from console.services.due import (
     rows_due,
 )
 from console.services.hook_fields import SLOT_SIZE
+from console.services.queries import listing
 from console.services.work import Work
 
 MOST_TURNS = 32
@@ -193,12 +194,10 @@ def _probing(work: Work, wants: Sequence[_Want], *, alone: bool) -> list[_Want]:
 @lru_cache
 def _schedules(dialect: str) -> TextualSelect:
     lock = "FOR UPDATE" if dialect == "postgresql" else ""
-    return (
-        text(f"""
-    SELECT hook_number, next_send_at FROM hook_states WHERE hook_number IN :hooks ORDER BY hook_number {lock}""")  # noqa: S608 a constant
-        .bindparams(bindparam("hooks", expanding=True))
-        .columns(next_send_at=Moment())
-    )
+    return listing(
+        dialect,
+        f"SELECT hook_number, next_send_at FROM hook_states WHERE hook_number IN :hooks ORDER BY hook_number {lock}",  # noqa: S608 a constant
+    ).columns(next_send_at=Moment())
 
 
 def _within_limits(work: Work, wants: Sequence[_Want]) -> list[_Want]:
@@ -326,28 +325,31 @@ def _pick(dialect: str, restrictions: tuple[str, ...], which: str) -> TextualSel
     return text(" UNION ALL ".join(parts)).bindparams(bindparam("now", type_=Moment())).columns(expires_at=Moment())
 
 
-_MARK = text("""
+_MARK = """
 UPDATE deliveries SET state = 'sending', claimed_by = :worker, claim_no = claim_no + 1,
        attempt_count = attempt_count + 1, waiting_reason = NULL
-WHERE number IN :numbers""").bindparams(bindparam("numbers", expanding=True))
+WHERE number IN :numbers"""
 
-_ATTEMPTS = text("""
+_ATTEMPTS = """
 INSERT INTO attempts (delivery_number, number, chain, trigger, worker_number, started_at, url, method,
                       charged, is_resent, is_reused, is_truncated)
 SELECT d.number, d.attempt_count, d.chain, d.trigger, :worker, :now, h.url, 'POST', false, false, false, false
 FROM deliveries AS d JOIN hooks AS h ON h.number = d.hook_number
-WHERE d.number IN :numbers""").bindparams(bindparam("numbers", expanding=True), bindparam("now", type_=Moment()))
+WHERE d.number IN :numbers"""
 
-_ROWS = (
-    text("""
+
+@lru_cache
+def _rows(dialect: str) -> TextualSelect:
+    return listing(
+        dialect,
+        """
 SELECT d.number, d.id, d.claim_no, d.attempt_count, d.chain, d.chain_failures, d.interrupted, d.trigger, d.is_test,
        d.created_at, d.expires_at, d.payload_format, d.content_type, d.hook_number,
        e.number AS event_number, e.type, e.payload, e.occurred_at, e.source, e.message, e.context,
        e.object_model, e.object_pk
 FROM deliveries AS d JOIN events AS e ON e.number = d.event_number
-WHERE d.number IN :numbers ORDER BY d.next_attempt_at, d.number""")
-    .bindparams(bindparam("numbers", expanding=True))
-    .columns(
+WHERE d.number IN :numbers ORDER BY d.next_attempt_at, d.number""",
+    ).columns(
         id=Delivery.id.type,
         is_test=Delivery.is_test.type,
         created_at=Moment(),
@@ -356,7 +358,6 @@ WHERE d.number IN :numbers ORDER BY d.next_attempt_at, d.number""")
         payload=Event.payload.type,
         context=Event.context.type,
     )
-)
 
 
 def _take(work: Work, *, worker: int, wants: Sequence[_Want], alone: bool) -> list[Grant]:
@@ -368,10 +369,11 @@ def _take(work: Work, *, worker: int, wants: Sequence[_Want], alone: bool) -> li
     numbers = [row.number for row in picked if row.expires_at is None or row.expires_at > now]
     if not numbers:
         return []
-    work.session.execute(_MARK, {"worker": worker, "numbers": numbers})
-    work.session.execute(_ATTEMPTS, {"worker": worker, "now": now, "numbers": numbers})
+    dialect = dialect_of(work.session)
+    work.session.execute(listing(dialect, _MARK), {"worker": worker, "numbers": numbers})
+    work.session.execute(listing(dialect, _ATTEMPTS), {"worker": worker, "now": now, "numbers": numbers})
     versions = {want.hook.number: want.hook.version for want in wants}
-    rows = _claimed(work.session.execute(_ROWS, {"numbers": numbers}).all(), worker=worker, versions=versions)
+    rows = _claimed(work.session.execute(_rows(dialect), {"numbers": numbers}).all(), worker=worker, versions=versions)
     grants = _seated(wants, rows)
     _hold_turns(work, worker=worker, grants=grants)
     _advance_schedules(work, wants, rows)
@@ -402,14 +404,14 @@ def _picked(work: Work, wants: Sequence[_Want], *, which: str, now: datetime) ->
     return kept
 
 
-_REPLAYED_HOOKS = text("""
+_REPLAYED_HOOKS = """
 SELECT p.hook_number FROM replays AS r JOIN replay_parts AS p ON p.replay_number = r.number
-WHERE r.finished_at IS NULL AND p.hook_number IN :hooks""").bindparams(bindparam("hooks", expanding=True))
+WHERE r.finished_at IS NULL AND p.hook_number IN :hooks"""
 
 
 def _being_replayed(work: Work, hooks: Sequence[int]) -> frozenset[int]:
     """Say for which hooks a replay goes on."""
-    return frozenset(work.session.scalars(_REPLAYED_HOOKS, {"hooks": hooks}))
+    return frozenset(work.session.scalars(listing(dialect_of(work.session), _REPLAYED_HOOKS), {"hooks": hooks}))
 
 
 def _claimed(rows: Iterable[Row[Any]], *, worker: int, versions: Mapping[int, int]) -> dict[int, list[Claimed]]:
@@ -438,10 +440,8 @@ def _seated(wants: Sequence[_Want], rows: Mapping[int, list[Claimed]]) -> list[G
     return grants
 
 
-_HOLD = text("""
-UPDATE turns SET worker_number = :worker, served_at = :now WHERE slot = :slot AND hook_number IN :hooks""").bindparams(
-    bindparam("hooks", expanding=True), bindparam("now", type_=Moment())
-)
+_HOLD = """
+UPDATE turns SET worker_number = :worker, served_at = :now WHERE slot = :slot AND hook_number IN :hooks"""
 
 
 def _hold_turns(work: Work, *, worker: int, grants: Sequence[Grant]) -> None:
@@ -449,7 +449,10 @@ def _hold_turns(work: Work, *, worker: int, grants: Sequence[Grant]) -> None:
     for grant in grants:
         by_slot[grant.slot].append(grant.hook_number)
     for slot, hooks in by_slot.items():
-        work.session.execute(_HOLD, {"worker": worker, "now": work.now(), "slot": slot, "hooks": hooks})
+        work.session.execute(
+            listing(dialect_of(work.session), _HOLD),
+            {"worker": worker, "now": work.now(), "slot": slot, "hooks": hooks},
+        )
 
 
 def _advance_schedules(work: Work, wants: Sequence[_Want], rows: Mapping[int, list[Claimed]]) -> None:
@@ -465,11 +468,9 @@ def _advance_schedules(work: Work, wants: Sequence[_Want], rows: Mapping[int, li
 
 # --- letting go -------------------------------------------------------------------------------------------------------
 
-_FREE = text("""
+_FREE = """
 UPDATE turns SET worker_number = NULL
-WHERE worker_number = :worker AND slot = :slot AND hook_number IN :hooks""").bindparams(
-    bindparam("hooks", expanding=True)
-)
+WHERE worker_number = :worker AND slot = :slot AND hook_number IN :hooks"""
 
 
 def free_turns(work: Work, *, worker: int, turns: Iterable[Key]) -> None:
@@ -478,17 +479,18 @@ def free_turns(work: Work, *, worker: int, turns: Iterable[Key]) -> None:
     for hook, slot in turns:
         by_slot[slot].append(hook)
     for slot, hooks in by_slot.items():
-        work.session.execute(_FREE, {"worker": worker, "slot": slot, "hooks": hooks})
+        work.session.execute(listing(dialect_of(work.session), _FREE), {"worker": worker, "slot": slot, "hooks": hooks})
 
 
-_EXPIRE = text("""
+_EXPIRE = """
 UPDATE deliveries SET state = 'failed', claimed_by = NULL, next_attempt_at = NULL, waiting_reason = :reason,
        finished_at = :now, modified_at = :now
-WHERE number IN :numbers AND state = 'pending' AND expires_at <= :now""").bindparams(
-    bindparam("numbers", expanding=True), bindparam("now", type_=Moment())
-)
+WHERE number IN :numbers AND state = 'pending' AND expires_at <= :now"""
 
 
 def expire(work: Work, *, numbers: Collection[int]) -> None:
     """Fail pending deliveries whose time is over, inside the caller's transaction."""
-    work.session.execute(_EXPIRE, {"numbers": numbers, "now": work.now(), "reason": REASONS[Reason.EXPIRED]})
+    work.session.execute(
+        listing(dialect_of(work.session), _EXPIRE),
+        {"numbers": numbers, "now": work.now(), "reason": REASONS[Reason.EXPIRED]},
+    )

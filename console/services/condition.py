@@ -10,7 +10,7 @@ from console.core.errors import KeyUnavailable
 from console.database import dialect_of, server_now
 from console.models import HookSecret, Leader
 from console.services.beating import DEAD_AFTER
-from console.services.sweeping import DISPATCHER
+from console.services.leading import DISPATCHER
 from console.services.work import Work
 
 MOST_SKEW = timedelta(seconds=60)

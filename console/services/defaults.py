@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import or_, update
 
 from console.core.errors import FieldError, Invalid, Refused
-from console.core.retry import DEFAULT, RetryPolicy, parse_schedule, read_stored, with_delays
+from console.core.retry import DEFAULT, RetryPolicy, with_delays
+from console.core.retry_reading import parse_schedule, read_stored
 from console.models import Hook, Organization
 from console.services import audit
 from console.services.event_drafts import LEAST_LONGEST_PAYLOAD, LONGEST_PAYLOAD
@@ -84,7 +85,8 @@ def change(work: Work, *, organization: Organization, choice: Choice) -> None:
     _check(work, choice)
     with work.transaction():
         # The row as it is now: what was read before may be old, and the audit log says what it was.
-        work.session.refresh(organization, with_for_update=True)
+        # Events refer to it, so who publishes waits for FOR UPDATE, perhaps with a hook locked that is changed below.
+        work.session.refresh(organization, with_for_update={"key_share": True})
         wanted = asdict(choice)
         changes = {
             name: [getattr(organization, name), value]

@@ -1,8 +1,7 @@
-"""Deliveries: the log with its filters, resend, cancel, send now, and tests. Sending itself is the engine's."""
+"""Deliveries: the log with its filters, resend, cancel, send now. Sending itself is the engine's."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,17 +12,15 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
-from console.core.envelopes import Body, json_text
-from console.core.errors import Conflict, Invalid, NotFound, Refused
-from console.core.patterns import check_event_type
-from console.core.retry import read_stored
+from console.core.envelopes import Body
+from console.core.errors import Conflict, Invalid, NotFound
+from console.core.retry_reading import read_stored
 from console.models import Attempt, Delivery, DeliveryState, Event, Hook, Trigger
-from console.services import audit, bodies, catalogue, defaults, delivery_walks, destinations, rate_of_tests
+from console.services import audit, bodies, defaults, delivery_walks, destinations
 from console.services.delivery_filters import DeliveryFilter
 from console.services.queries import count_capped
 from console.services.work import DELIVERIES, Work
 
-TEST_TYPE = "webhook.test"
 FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELED})
 MOST_RESENDS = 1000
 _COLUMNS = tuple(Delivery.__mapper__.columns.keys())
@@ -122,7 +119,7 @@ def resend(work: Work, *, delivery: Delivery) -> Delivery:
         _lock(work, delivery)
         if not begin_chains(work, [delivery.number], organization_number=delivery.organization_number):
             raise Conflict("This delivery is being sent right now; wait for its outcome.", code="sending")
-        _audit(work, delivery, "delivery.resent")
+        note(work, delivery, "delivery.resent")
     work.ring.ring(DELIVERIES)
     return delivery
 
@@ -248,7 +245,7 @@ def cancel(work: Work, *, delivery: Delivery) -> Delivery:
             delivery.state = DeliveryState.CANCELED
             delivery.next_attempt_at = delivery.waiting_reason = None
             delivery.finished_at = delivery.modified_at = now
-        _audit(work, delivery, "delivery.canceled")
+        note(work, delivery, "delivery.canceled")
     return delivery
 
 
@@ -260,69 +257,9 @@ def send_now(work: Work, *, delivery: Delivery) -> Delivery:
             raise Conflict("Only a waiting delivery can be sent now.", code="not_waiting")
         delivery.next_attempt_at = delivery.modified_at = work.now()
         delivery.waiting_reason = None
-        _audit(work, delivery, "delivery.hurried")
+        note(work, delivery, "delivery.hurried")
     work.ring.ring(DELIVERIES)
     return delivery
-
-
-def send_test(work: Work, *, hook: Hook, event_type: str | None = None, payload: bytes | None = None) -> Delivery:
-    """Send one test to a hook, through queue, guard and log like any delivery: one attempt, never retried.
-
-    Without *payload* the catalogue's sample of *event_type* is sent; without either, a short ``webhook.test``. Raise
-    Invalid, or TooMany when the hook was tested too often.
-    """
-    name = event_type or TEST_TYPE
-    rate_of_tests.check(work, hook=hook)
-    try:
-        check_event_type(name)
-    except Refused as error:
-        raise Invalid.field("event_type", error.message, code=error.code) from error
-    if payload is None:
-        payload = sample(work, hook=hook, event_type=name)
-    now = work.now()
-    event = Event(
-        id=work.new_id(),
-        organization_number=hook.organization_number,
-        type=name,
-        occurred_at=now,
-        created_at=now,
-        request_sha256=hashlib.sha256(payload).digest(),
-        payload=payload,
-        payload_sha256=hashlib.sha256(payload).digest(),
-        delivery_count=1,
-        is_test=True,
-    )
-    with work.transaction():
-        work.session.add(event)
-        work.session.flush()
-        delivery = Delivery(
-            id=work.new_id(),
-            organization_number=hook.organization_number,
-            event_number=event.number,
-            hook_number=hook.number,
-            event_type=name,
-            url=hook.url,
-            payload_format=hook.payload_format,
-            content_type=hook.content_type,
-            is_test=True,
-            trigger=Trigger.TEST,
-            triggered_by=work.actor.user_number,
-            state=DeliveryState.PENDING,
-            next_attempt_at=now,
-            created_at=now,
-            modified_at=now,
-        )
-        work.session.add(delivery)
-        work.session.flush()
-        _audit(work, delivery, "hook.tested")
-    work.ring.ring(DELIVERIES)
-    return delivery
-
-
-def sample(work: Work, *, hook: Hook, event_type: str) -> bytes:
-    """Write what a test of *event_type* sends to a hook when nothing else is given."""
-    known = catalogue.sample_of(work, organization_number=hook.organization_number, name=event_type)
-    return json_text(known if known is not None else {"message": f"Test of webhook {hook.id}"})
 
 
 def planned_attempts(work: Work, delivery: Delivery) -> list[datetime]:
@@ -340,7 +277,8 @@ def planned_attempts(work: Work, delivery: Delivery) -> list[datetime]:
     return moments
 
 
-def _audit(work: Work, delivery: Delivery, action: str) -> None:
+def note(work: Work, delivery: Delivery, action: str) -> None:
+    """Write in the audit log what was done to a delivery, inside the caller's transaction."""
     audit.record(
         work,
         action=action,

@@ -97,7 +97,7 @@ def in_states(states: Sequence[DeliveryState]) -> ColumnElement[bool]:
 
 def _in_status_class(status_class: str) -> ColumnElement[bool]:
     if status_class == NO_STATUS:
-        return and_(Delivery.last_status.is_(None), Delivery.attempt_count > 0)
+        return and_(Delivery.last_status.is_(None), Delivery.last_outcome.is_not(None))
     if status_class not in STATUS_CLASSES:
         choices = ", ".join([*STATUS_CLASSES, NO_STATUS])
         raise Invalid.field("status_class", f"Choose one of {choices}.", code="choice")

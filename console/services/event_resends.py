@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from console.core.errors import Conflict
+from console.core.errors import Conflict, NotFound
 from console.models import Delivery, DeliveryState, Event, Hook, Trigger
 from console.services import audit, outbox
 from console.services.deliveries import begin_chains
@@ -28,7 +28,10 @@ def to_wanting(work: Work, *, event: Event) -> int:
 
 
 def to_hook(work: Work, *, event: Event, hook: Hook) -> None:
-    """Send an event to one hook, whether it wants it or not; raise Conflict while it is being sent to it."""
+    """Send an event to one hook, whether it wants it or not.
+
+    Raise Conflict while it is being sent to it, and NotFound when it was deleted meanwhile.
+    """
     if not _send(work, event, [listener(hook)]):
         raise Conflict("This event is being sent to this hook right now; wait for the outcome.", code="sending")
 
@@ -36,6 +39,7 @@ def to_hook(work: Work, *, event: Event, hook: Hook) -> None:
 def _send(work: Work, event: Event, hooks: Sequence[Listener]) -> int:
     numbers = [hook.number for hook in hooks]
     with work.transaction():
+        _keep(work, event)
         have = dict(
             work.session.execute(
                 select(Delivery.hook_number, Delivery.number).where(
@@ -57,6 +61,13 @@ def _send(work: Work, event: Event, hooks: Sequence[Listener]) -> int:
     if count:
         work.ring.ring(DELIVERIES)
     return count
+
+
+def _keep(work: Work, event: Event) -> None:
+    """Keep retention from deleting an event; raise NotFound when it has. It too locks events before deliveries."""
+    living = select(Event.number).where(Event.number == event.number).with_for_update(read=True, key_share=True)
+    if work.session.scalar(living) is None:
+        raise NotFound("event")
 
 
 def _make(work: Work, event: Event, hooks: Sequence[Listener]) -> int:

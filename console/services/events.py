@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, func, or_, select
-from sqlalchemy.orm import defer
+from sqlalchemy.orm import defer, joinedload
 
 from console.core.errors import NotFound
 from console.models import Delivery, DeliveryState, Event
@@ -108,7 +108,6 @@ def fan_outs(work: Work, events: Sequence[Event]) -> dict[int, FanOut]:
 
 
 def deliveries_of(work: Work, event: Event) -> list[Delivery]:
-    """Give the deliveries of an event, oldest first."""
-    return list(
-        work.session.scalars(select(Delivery).where(Delivery.event_number == event.number).order_by(Delivery.number))
-    )
+    """Give the deliveries of an event with their hooks, oldest first."""
+    query = select(Delivery).where(Delivery.event_number == event.number).order_by(Delivery.number)
+    return list(work.session.scalars(query.options(joinedload(Delivery.hook))))

@@ -15,7 +15,7 @@ from console.core.errors import FieldError, Invalid, Refused
 from console.core.filters import check_filter
 from console.core.headers import check_headers
 from console.core.patterns import check_pattern
-from console.core.retry import parse_retry
+from console.core.retry_reading import parse_retry
 from console.core.signing import check_secret
 from console.core.targets import check_url
 from console.core.urls import read_url
@@ -30,7 +30,6 @@ class _Unset:
 
 
 UNSET: Final = _Unset()
-type_of_unset = _Unset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

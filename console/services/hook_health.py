@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from console.core.health import Figures, Health, HookHealth, health
-from console.core.retry import read_stored
+from console.core.retry_reading import read_stored
 from console.models import Destination, Hook, HookState
 from console.services import destinations, stats
 from console.services.work import DELIVERIES_SLOW, Work

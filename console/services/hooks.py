@@ -1,31 +1,27 @@
-"""Hooks: create, change, switch, delete, rotate secrets. Rules of fields live in ``hook_fields``."""
+"""Hooks: create, find, change, switch, delete. Rules of fields live in ``hook_fields``."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, literal_column, or_, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.orm import joinedload, load_only
 
 from console.core.errors import Conflict, Invalid, NotFound
 from console.core.health import Health
 from console.core.signing import new_secret
-from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Trigger, Turn
-from console.services import audit, hook_health, matching, reports
+from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Turn
+from console.services import audit, backlogs, hook_health, matching, reports
 from console.services.hook_fields import UNSET, HookDraft, check, slots
-from console.services.outbox import HELD_REASON, KEPT_REASON
-from console.services.queries import contains, count_capped
+from console.services.outbox import KEPT_REASON
+from console.services.queries import contains
 from console.services.reports import Report, Subject
 from console.services.work import DELIVERIES, Work
 
-__all__ = ["UNSET", "HookDraft", "HookFilter", "create", "delete", "disable", "enable", "find", "get", "rotate_secret"]
+__all__ = ["UNSET", "HookDraft", "HookFilter", "create", "delete", "disable", "enable", "find", "get"]
 
-DEFAULT_OVERLAP_S = 86_400
-LONGEST_OVERLAP_S = 30 * 86_400
 _COLUMNS = tuple(Hook.__mapper__.columns.keys())
 
 
@@ -45,14 +41,6 @@ class Made:
 
     hook: Hook
     secret: str
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """How many deliveries of a hook wait, by state."""
-
-    pending: int
-    held: int
 
 
 def get(work: Work, *, organization_number: int, hook_id: UUID, with_deleted: bool = False) -> Hook:
@@ -134,11 +122,11 @@ def create(
         work.session.flush()
         work.session.add(HookState(hook_number=hook.number))
         _fit_slots(work, hook)
-        _audit(
+        audit.record_of_hook(
             work,
-            hook,
-            "hook.tried" if is_trial else "hook.created",
-            {name: [None, value] for name, value in _shown(fields).items()},
+            hook=hook,
+            action="hook.tried" if is_trial else "hook.created",
+            changes={name: [None, value] for name, value in _shown(fields).items()},
         )
     return Made(hook, secret)
 
@@ -146,7 +134,7 @@ def create(
 def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = None) -> Hook:
     """Change what the draft sets; raise Invalid, or Conflict when *version* is no longer the hook's."""
     with work.transaction():
-        _lock(work, hook)
+        lock(work, hook)
         if version is not None and version != hook.version:
             raise Conflict("Somebody else changed this hook meanwhile.", code="changed_meanwhile")
         fields = check(work, organization_number=hook.organization_number, draft=draft, hook=hook)
@@ -156,7 +144,7 @@ def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = No
             setattr(hook, name, value)
         if isinstance(draft.secret, str):
             _replace_secrets(work, hook, draft.secret)
-        _touch(work, hook)
+        touch(work, hook)
         if "max_in_flight" in fields:
             _fit_slots(work, hook)
         if hook.is_active != was_active:
@@ -164,7 +152,7 @@ def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = No
             if hook.is_active:
                 reports.publish(work, report=Report.ENABLED, about=Subject.of(hook))
         changed = {name: [before[name], value] for name, value in fields.items() if before[name] != value}
-        _audit(work, hook, "hook.updated", _shown_changes(changed))
+        audit.record_of_hook(work, hook=hook, action="hook.updated", changes=_shown_changes(changed))
     if hook.is_active and not was_active:
         work.ring.ring(DELIVERIES)
     return hook
@@ -173,11 +161,11 @@ def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = No
 def enable(work: Work, *, hook: Hook, held: str = "release") -> Hook:
     """Switch a hook on; *held* says what happens to held deliveries: release, keep or cancel."""
     with work.transaction():
-        _lock(work, hook)
+        lock(work, hook)
         if not hook.is_active:
             hook.is_active = True
-            _touch(work, hook)
-            _audit(work, hook, "hook.enabled", {"is_active": [False, True]})
+            touch(work, hook)
+            audit.record_of_hook(work, hook=hook, action="hook.enabled", changes={"is_active": [False, True]})
             reports.publish(work, report=Report.ENABLED, about=Subject.of(hook))
         _switch(work, hook, reason="", held=held)
     work.ring.ring(DELIVERIES)
@@ -187,16 +175,16 @@ def enable(work: Work, *, hook: Hook, held: str = "release") -> Hook:
 def disable(work: Work, *, hook: Hook, reason: str | None = None) -> Hook:
     """Switch a hook off: what is pending is held from now on, and what comes is held too."""
     with work.transaction():
-        _lock(work, hook)
+        lock(work, hook)
         if hook.is_active:
             hook.is_active = False
-            _touch(work, hook)
-            _audit(work, hook, "hook.disabled", {"is_active": [True, False]})
+            touch(work, hook)
+            audit.record_of_hook(work, hook=hook, action="hook.disabled", changes={"is_active": [True, False]})
             _switch(work, hook, reason=reason or f"Disabled by {work.actor.name}")
     return hook
 
 
-def _lock(work: Work, hook: Hook) -> None:
+def lock(work: Work, hook: Hook) -> None:
     """Read a hook as it is now and keep others from changing it until the caller's transaction ends.
 
     Raise NotFound when it was deleted meanwhile. What was read before may be old, and two changes of one old version
@@ -208,7 +196,8 @@ def _lock(work: Work, hook: Hook) -> None:
         raise NotFound("hook")
 
 
-def _touch(work: Work, hook: Hook) -> None:
+def touch(work: Work, hook: Hook) -> None:
+    """Give a hook that was changed its next version, inside the caller's transaction."""
     hook.version += 1
     hook.modified_at = work.now()
 
@@ -218,7 +207,7 @@ def _switch(work: Work, hook: Hook, *, reason: str, held: str = "release") -> No
     now = work.now()
     if not hook.is_active:
         hook.disabled_at, hook.disabled_reason = now, reason
-        hold_pending(work, hook.number)
+        backlogs.hold(work, hook.number)
         return
     hook.disabled_at = hook.disabled_reason = None
     work.session.execute(
@@ -235,67 +224,15 @@ def _switch(work: Work, hook: Hook, *, reason: str, held: str = "release") -> No
         )
     )
     if held == "release":
-        release_held(work, hook.number)
+        backlogs.release(work, hook.number)
     elif held == "keep":
         work.session.execute(
-            update(Delivery).where(*_those(hook.number, DeliveryState.HELD)).values(waiting_reason=KEPT_REASON)
+            update(Delivery)
+            .where(*backlogs.unfinished_of(hook.number, DeliveryState.HELD))
+            .values(waiting_reason=KEPT_REASON)
         )
     elif held == "cancel":
-        cancel_waiting(work, hook.number, states=[DeliveryState.HELD])
-
-
-def _those(hook_number: int, *states: DeliveryState) -> tuple[ColumnElement[bool], ...]:
-    """Match the deliveries of a hook in one of *states*, none of them delivered, by the index over unfinished rows.
-
-    By the hook's number alone SQLite would walk all that was ever delivered to it, with the write lock taken.
-    """
-    organization = select(Hook.organization_number).where(Hook.number == hook_number).scalar_subquery()
-    return (
-        Delivery.organization_number == organization,
-        Delivery.state != literal_column("'delivered'"),
-        Delivery.state.in_(states),
-        Delivery.hook_number == hook_number,
-    )
-
-
-def hold_pending(work: Work, hook_number: int) -> int:
-    """Hold what waits for a hook by itself, inside the caller's transaction; give how much that is.
-
-    What somebody asked for (a test, a resend, a replay) goes out still.
-    """
-    result = work.session.execute(
-        update(Delivery)
-        .where(*_those(hook_number, DeliveryState.PENDING), Delivery.trigger == Trigger.AUTOMATIC)
-        .values(
-            state=DeliveryState.HELD,
-            waiting_reason=HELD_REASON,
-            next_attempt_at=None,
-            modified_at=work.now(),
-        )
-    )
-    return int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
-
-
-def release_held(work: Work, hook_number: int) -> None:
-    """Make what is held for a hook due now, inside the caller's transaction."""
-    now = work.now()
-    work.session.execute(
-        update(Delivery)
-        .where(*_those(hook_number, DeliveryState.HELD))
-        .values(state=DeliveryState.PENDING, waiting_reason=None, next_attempt_at=now, modified_at=now)
-    )
-
-
-def cancel_waiting(work: Work, hook_number: int, *, states: list[DeliveryState]) -> None:
-    """Cancel what waits for a hook in one of *states*, inside the caller's transaction."""
-    now = work.now()
-    work.session.execute(
-        update(Delivery)
-        .where(*_those(hook_number, *states))
-        .values(
-            state=DeliveryState.CANCELED, waiting_reason=None, next_attempt_at=None, finished_at=now, modified_at=now
-        )
-    )
+        backlogs.cancel_within(work, hook.number, states=[DeliveryState.HELD])
 
 
 def delete(work: Work, *, hook: Hook) -> None:
@@ -306,88 +243,25 @@ def delete(work: Work, *, hook: Hook) -> None:
 
 def delete_within(work: Work, hook: Hook) -> None:
     """Delete a hook inside the caller's transaction."""
-    _lock(work, hook)
+    lock(work, hook)
     hook.deleted_at = work.now()
     hook.is_active = False
     hook.secrets.clear()
     hook.sealed_headers = None
     hook.dialect_data = {}  # a dialect may keep credentials there
-    _touch(work, hook)
-    cancel_waiting(work, hook.number, states=[DeliveryState.PENDING, DeliveryState.HELD])
+    touch(work, hook)
+    backlogs.cancel_within(work, hook.number, states=[DeliveryState.PENDING, DeliveryState.HELD])
     work.session.execute(
-        update(Delivery).where(*_those(hook.number, DeliveryState.SENDING)).values(cancel_requested=True)
+        update(Delivery)
+        .where(*backlogs.unfinished_of(hook.number, DeliveryState.SENDING))
+        .values(cancel_requested=True)
     )
-    _audit(work, hook, "hook.deleted", {})
-
-
-def rotate_secret(work: Work, *, hook: Hook, overlap_s: int = DEFAULT_OVERLAP_S, secret: str | None = None) -> Made:
-    """Give a hook a new secret; the old ones sign beside it for *overlap_s* seconds."""
-    if not 0 <= overlap_s <= LONGEST_OVERLAP_S:
-        raise Invalid.field("overlap_seconds", f"Between 0 and {LONGEST_OVERLAP_S} seconds (30 days).", code="range")
-    made = secret or new_secret(work.token_bytes(32))
-    check(work, organization_number=hook.organization_number, draft=HookDraft(secret=made), hook=hook)
-    now = work.now()
-    with work.transaction():
-        _lock(work, hook)
-        until = now + timedelta(seconds=overlap_s)
-        for old in _living_secrets(hook, now):
-            old.expires_at = min(old.expires_at or until, until)
-        hook.secrets.insert(0, HookSecret(sealed=work.keys.seal(made), created_at=now))
-        _touch(work, hook)
-        _audit(work, hook, "hook.secret_rotated", {"overlap_seconds": [None, overlap_s]})
-    return Made(hook, made)
-
-
-def end_overlap(work: Work, *, hook: Hook) -> None:
-    """Let only the newest secret sign from now on."""
-    with work.transaction():
-        _lock(work, hook)
-        newest, *older = hook.secrets
-        for old in older:
-            work.session.delete(old)
-        _touch(work, hook)
-        _audit(work, hook, "hook.overlap_ended", {"secrets": [len(older) + 1, 1]})
-    work.session.refresh(hook, ["secrets"])
-    assert hook.secrets[0] is newest  # noqa: S101 the relationship is ordered newest first
+    audit.record_of_hook(work, hook=hook, action="hook.deleted")
 
 
 def _replace_secrets(work: Work, hook: Hook, secret: str) -> None:
     hook.secrets.clear()
     hook.secrets.append(HookSecret(sealed=work.keys.seal(secret), created_at=work.now()))
-
-
-def _living_secrets(hook: Hook, now: datetime) -> list[HookSecret]:
-    return [secret for secret in hook.secrets if secret.expires_at is None or secret.expires_at > now]
-
-
-def secrets_of(work: Work, hook: Hook) -> list[tuple[HookSecret, str]]:
-    """Give the secrets that sign now, newest first, in clear; raise KeyUnavailable."""
-    return [(row, work.keys.open(row.sealed)) for row in _living_secrets(hook, work.now())]
-
-
-def headers_of(work: Work, hook: Hook) -> dict[str, str]:
-    """Give the hook's own header fields in clear; raise KeyUnavailable."""
-    if hook.sealed_headers is None:
-        return {}
-    headers: dict[str, str] = json.loads(work.keys.open(hook.sealed_headers))
-    return headers
-
-
-def waiting_of(work: Work, hook: Hook) -> Waiting:
-    """Count what waits for a hook."""
-
-    def counted(state: DeliveryState) -> int:
-        return count_capped(
-            work.session,
-            select(Delivery.number).where(
-                Delivery.organization_number == hook.organization_number,
-                Delivery.state != DeliveryState.DELIVERED,
-                Delivery.state == state,
-                Delivery.hook_number == hook.number,
-            ),
-        )
-
-    return Waiting(pending=counted(DeliveryState.PENDING), held=counted(DeliveryState.HELD))
 
 
 def _fit_slots(work: Work, hook: Hook) -> None:
@@ -400,18 +274,6 @@ def _fit_slots(work: Work, hook: Hook) -> None:
     for slot, turn in have.items():
         if slot >= want:
             work.session.delete(turn)
-
-
-def _audit(work: Work, hook: Hook, action: str, changes: dict[str, Any]) -> None:
-    audit.record(
-        work,
-        action=action,
-        organization_number=hook.organization_number,
-        object_type="hook",
-        object_id=str(hook.id),
-        object_name=hook.name or hook.url,
-        changes=changes,
-    )
 
 
 def _shown(fields: dict[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from console.database import dialect_of
 from console.models import Leader, Worker
 from console.services import metrics
 from console.services.beating import DEAD_AFTER
+from console.services.leading import DISPATCHER
 from console.services.metrics import Metrics
-from console.services.sweeping import DISPATCHER
 from console.services.work import Work
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select
 
 from console.core.patterns import Subscription
-from console.core.retry import read_stored
+from console.core.retry_reading import read_stored
 from console.core.rules import Occurrence, refusal, refusal_of_kind, refusal_of_payload
 from console.models import Event, Hook
 from console.services import catalogue

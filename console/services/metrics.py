@@ -17,9 +17,9 @@ from console.core.permissions import Permission
 from console.models import Destination, Hook, HookHour, HookState, Leader, Organization
 from console.models.base import Moment
 from console.services import due, stats
+from console.services.leading import DISPATCHER
 from console.services.queries import COUNT_CAP
 from console.services.stats import Lane
-from console.services.sweeping import DISPATCHER
 from console.services.work import LANES, Work
 
 # The index over what is pending gives them; the lane stands with the hook.

@@ -16,7 +16,7 @@ from console.core.catalogue import OMS
 from console.core.countdown import Countdown, countdown_of
 from console.core.errors import Conflict
 from console.models import Hook, Organization
-from console.services import dialect_hooks, dialect_words, hooks
+from console.services import dialect_hooks, dialect_words, hook_secrets
 from console.services.dialect_hooks import CanSay
 from console.services.keys import KeyRing
 from console.services.work import Work
@@ -94,7 +94,7 @@ def secret_key(work: Work, hook: Hook) -> str | None:
     """Give the secret key that was given, or what it was rotated to; None when there is none. Raise KeyUnavailable."""
     if not fields_of(work, hook).is_key_given:
         return None
-    return next((text for _, text in hooks.secrets_of(work, hook)), None)
+    return next((text for _, text in hook_secrets.secrets_of(work, hook)), None)
 
 
 def take_turn(work: Work, *, organization_number: int) -> None:

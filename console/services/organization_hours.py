@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sqlalchemy import case, delete, func, select
 
 from console.core.rollups import hour_of
-from console.database import dialect_of
+from console.database import dialect_of, read_only
 from console.models import HookHour, Organization, OrganizationHour, Progress
 from console.services.queries import insert_into
 from console.services.work import Work
@@ -28,17 +28,40 @@ Counts: TypeAlias = Counter[tuple[int, str, int]]
 """Attempts by column, class of status and bucket of duration."""
 
 
-def roll_up(work: Work) -> int:
-    """Add the hours that are settled, a day at a time; say how many there were."""
+def roll_up(work: Work) -> bool:
+    """Add hours that are settled, a day of them at most; False when there are more.
+
+    What a clock that was ahead has noted as added is taken back: it may hold attempts by now.
+    """
     until = _index(hour_of(work.now() - SETTLED_AFTER))
-    done = begin = _done(work) or _oldest(work)
-    while done is not None and done < until:
-        done = min(done + HOURS_AT_ONCE, until)
-        _add(work, since=done - HOURS_AT_ONCE, until=done)
-    return 0 if done is None or begin is None else done - begin
+    with read_only():
+        done = _done(work) or _oldest(work)
+        work.session.rollback()
+    if done is None or done == until:
+        return True
+    done = min(done + HOURS_AT_ONCE, until)
+    _add(work, since=done - HOURS_AT_ONCE, until=done)
+    return done == until
 
 
 def _add(work: Work, *, since: int, until: int) -> None:
+    with read_only():  # to sum takes longer than others should wait for SQLite's write lock
+        rows = _sums(work, since=since, until=until)
+        work.session.rollback()
+    dialect = dialect_of(work.session)
+    insert = insert_into(dialect, OrganizationHour.__table__)  # type: ignore[arg-type]  # a Table, as of every mapped class
+    note = insert_into(dialect, Progress.__table__).values(name=NAME, number=until)  # type: ignore[arg-type]
+    with work.transaction():
+        if rows:
+            keys = list(OrganizationHour.__table__.primary_key)
+            changed = insert.on_conflict_do_update(index_elements=keys, set_={"count": insert.excluded["count"]})
+            work.session.execute(changed, rows)
+        work.session.execute(
+            note.on_conflict_do_update(index_elements=[Progress.name], set_={"number": note.excluded.number})
+        )
+
+
+def _sums(work: Work, *, since: int, until: int) -> list[dict[str, Any]]:
     query = (
         select(
             HookHour.organization_number,
@@ -54,7 +77,7 @@ def _add(work: Work, *, since: int, until: int) -> None:
         )
         .group_by(HookHour.organization_number, HookHour.hour, HookHour.status_class, HookHour.bucket)
     )
-    rows = [
+    return [
         {
             "organization_number": organization,
             "hour": _index(hour),
@@ -64,17 +87,6 @@ def _add(work: Work, *, since: int, until: int) -> None:
         }
         for organization, hour, status, bucket, count in work.session.execute(query)
     ]
-    dialect = dialect_of(work.session)
-    insert = insert_into(dialect, OrganizationHour.__table__)  # type: ignore[arg-type]  # a Table, as of every mapped class
-    note = insert_into(dialect, Progress.__table__).values(name=NAME, number=until)  # type: ignore[arg-type]
-    with work.transaction():
-        if rows:
-            keys = list(OrganizationHour.__table__.primary_key)
-            changed = insert.on_conflict_do_update(index_elements=keys, set_={"count": insert.excluded["count"]})
-            work.session.execute(changed, rows)
-        work.session.execute(
-            note.on_conflict_do_update(index_elements=[Progress.name], set_={"number": note.excluded.number})
-        )
 
 
 def _done(work: Work) -> int | None:

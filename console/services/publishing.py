@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Table, insert, select
@@ -27,8 +27,6 @@ from console.services.judging import Judgements, reader_of
 from console.services.matching import Audiences, Listener, groups_by_type, listener, listeners
 from console.services.outbox import with_settled_switches
 from console.services.work import DELIVERIES, Work
-
-T = TypeVar("T")
 
 INLINE_HOOKS = 1000
 # Over the table, not the class: the ORM's bulk insert does the same for twice the time. RETURNING makes SQLAlchemy send

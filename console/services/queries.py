@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Select, Table, cast, func, literal, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    Table,
+    TextClause,
+    bindparam,
+    cast,
+    func,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql.dml import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite.dml import Insert as SqliteInsert
 from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from console.models.base import Moment, Numbers
 
 COUNT_CAP = 10_001  # what the console shows as "10,000+"
 
@@ -34,6 +51,23 @@ def number_of(session: Session, model: type[Any], *, organization_number: int, i
     """Give the number of the row of *model* with that id, deleted ones too; None: the organization has none."""
     found = session.scalar(select(model.number).where(model.organization_number == organization_number, model.id == id))
     return None if found is None else int(found)
+
+
+_AMONG = {"sqlite": "IN (SELECT value FROM json_each(:{name}))", "postgresql": "= ANY(:{name})"}
+_LISTS = re.compile(r"IN :(\w+)")
+
+
+@cache
+def listing(dialect: str, sql: str) -> TextClause:
+    """Build the statement *sql*, in which ``IN :name`` takes a sequence of integers of any length, ``:now`` a moment.
+
+    It is one statement for the database however long the sequence is, unlike one with a parameter for each integer.
+    """
+    parameters: list[BindParameter[Any]] = [bindparam(name, type_=Numbers()) for name in _LISTS.findall(sql)]
+    if ":now" in sql:
+        parameters.append(bindparam("now", type_=Moment()))
+    written = _LISTS.sub(lambda found: _AMONG[dialect].format(name=found[1]), sql)
+    return text(written).bindparams(*parameters)
 
 
 def insert_into(dialect: str, table: Table) -> SqliteInsert | PostgresInsert:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +11,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Table, bindparam, text, update
+from sqlalchemy import JSON, Table, TextClause, bindparam, text, update
+from sqlalchemy.dialects import postgresql
 
 from console.database import dialect_of
 from console.models import Attempt, Delivery, HookHour
-from console.models.base import Moment
-from console.services.queries import insert_into
+from console.services.queries import insert_into, listing
 from console.services.work import Work
 
 _attempts: Table = Attempt.__table__  # type: ignore[assignment]  # a Table, as of every mapped class
@@ -40,17 +42,44 @@ class Rows:
 
 
 @lru_cache
-def _complete(dialect: str) -> Any:
-    """Build the statement that completes attempts: their rows are there since the claim, so it always updates.
+def _complete() -> Any:
+    """Build the statement that completes attempts on SQLite: their rows are there since the claim, so it updates.
 
     RETURNING makes SQLAlchemy send all rows as one statement. Row by row, each would give the interpreter's lock away
     and queue behind all sender threads to get it back, with the database locked meanwhile.
     """
-    insert = insert_into(dialect, _attempts)
+    insert = insert_into("sqlite", _attempts)
     return insert.on_conflict_do_update(
         index_elements=[_attempts.c.delivery_number, _attempts.c.number],
         set_={column.name: insert.excluded[column.name] for column in _COMPLETED},
     ).returning(_attempts.c.number)
+
+
+@lru_cache
+def _complete_from_json() -> TextClause:
+    """Build the same for PostgreSQL, which takes all rows as one parameter.
+
+    With a parameter for each value the driver took apart, and the server parsed, a statement of a thousand of them.
+    """
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy annotates it not
+    kinds = {column.name: column.type.compile(dialect) for column in _attempts.c}
+    given = ", ".join(f"{name} {'TEXT' if kind in _AS_TEXT else kind}" for name, kind in kinds.items())
+    values = ", ".join(_AS_TEXT.get(kind, "{name}").format(name=name) for name, kind in kinds.items())
+    changes = ", ".join(f"{column.name} = excluded.{column.name}" for column in _COMPLETED)
+    return text(f"""
+    INSERT INTO attempts ({", ".join(kinds)}) SELECT {values} FROM json_to_recordset(:rows) AS given ({given})
+    ON CONFLICT (delivery_number, number) DO UPDATE SET {changes}""").bindparams(bindparam("rows", type_=JSON()))  # noqa: S608 names of columns
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Give an attempt as JSON can say it."""
+    body = row["response_body"]
+    return {
+        **row,
+        **{name: None if row[name] is None else json.dumps(row[name]) for name in _JSON_COLUMNS},
+        "started_at": row["started_at"].isoformat(),
+        "response_body": None if body is None else b64encode(body).decode(),
+    }
 
 
 @lru_cache
@@ -61,6 +90,9 @@ def _add_up(dialect: str) -> Any:
     ).returning(_hours.c.count)
 
 
+# PostgreSQL refuses a NUL in what it takes apart, and a receiver may send one: text of JSON it takes as it is.
+_AS_TEXT = {"BYTEA": "decode({name}, 'base64')", "JSON": "{name}::json"}
+_JSON_COLUMNS = [column.name for column in _attempts.c if isinstance(column.type, JSON)]
 _COMPLETED = [column for column in _attempts.c if not column.primary_key]
 _OVERDUE = (
     update(_attempts)
@@ -72,9 +104,9 @@ _OVERDUE = (
     .values({column.name: bindparam(column.name) for column in _COMPLETED})
 )
 # Whoever sends it meanwhile has lost its claim and may die before it has an outcome: nobody would look for it then.
-_OVERTAKE = text("""
+_OVERTAKE = """
 UPDATE attempts SET outcome = 'interrupted', error = :error
-WHERE delivery_number IN :numbers AND outcome IS NULL""").bindparams(bindparam("numbers", expanding=True))
+WHERE delivery_number IN :numbers AND outcome IS NULL"""
 OVERTAKEN_WORDS = "An earlier attempt was answered with a 2xx while this one was under way."
 _CHANGED = (
     "state",
@@ -94,31 +126,34 @@ _CHANGE = (
     .values({name: bindparam(name) for name in _CHANGED})
     .values(claimed_by=None, interrupted=0, cancel_requested=False)
 )
-_DELIVERED = text("""
+_DELIVERED = """
 UPDATE deliveries SET state = 'delivered', claimed_by = NULL, next_attempt_at = NULL, waiting_reason = NULL,
        interrupted = 0, cancel_requested = false, finished_at = :now, modified_at = :now, last_outcome = 'ok',
        (last_status, last_duration_ms, url) = (
            SELECT a.status, a.duration_ms, a.url FROM attempts AS a
            WHERE a.delivery_number = deliveries.number AND a.number = deliveries.attempt_count)
-WHERE number IN :numbers""").bindparams(bindparam("numbers", expanding=True), bindparam("now", type_=Moment()))
+WHERE number IN :numbers"""
 
 
 def write(work: Work, rows: Rows) -> None:
     """Write attempts and deliveries, inside the caller's transaction."""
-    connection = work.session.connection()
+    connection, dialect = work.session.connection(), dialect_of(work.session)
     if rows.attempts:
-        connection.execute(_complete(dialect_of(work.session)), rows.attempts)
+        if dialect == "postgresql":
+            connection.execute(_complete_from_json(), {"rows": [_plain(row) for row in rows.attempts]})
+        else:
+            connection.execute(_complete(), rows.attempts)
     if rows.late_attempts:
         late = [
             {**row, "the_delivery": row["delivery_number"], "the_number": row["number"]} for row in rows.late_attempts
         ]
         connection.execute(_OVERDUE, late)
     if rows.delivered:
-        connection.execute(_DELIVERED, {"numbers": rows.delivered, "now": work.now()})
+        connection.execute(listing(dialect, _DELIVERED), {"numbers": rows.delivered, "now": work.now()})
     if rows.changes:
         connection.execute(_CHANGE, rows.changes)
     if rows.overtaken:
-        connection.execute(_OVERTAKE, {"numbers": rows.overtaken, "error": OVERTAKEN_WORDS})
+        connection.execute(listing(dialect, _OVERTAKE), {"numbers": rows.overtaken, "error": OVERTAKEN_WORDS})
 
 
 def count(work: Work, rows: Rows, *, organizations: Mapping[int, int]) -> None:

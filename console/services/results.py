@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, text, update
+from sqlalchemy import Row, update
 
 from console.core.health import DISABLE_AFTER
 from console.core.outcomes import Outcome
@@ -20,9 +20,10 @@ from console.core.rollups import bucket_of, hour_of, status_class
 from console.core.verdicts import REASONS, Reason, Verdict, judge, state_after
 from console.database import dialect_of
 from console.models import DeliveryState, Hook, Trigger
-from console.services import audit, destinations, hooks, reports, result_rows, standing
+from console.services import audit, backlogs, destinations, reports, result_rows, standing
 from console.services.claims import Claimed
 from console.services.outbox import HELD_REASON
+from console.services.queries import listing
 from console.services.recipients import Recipient
 from console.services.reports import Report
 from console.services.result_rows import Rows
@@ -128,9 +129,12 @@ def record(work: Work, *, ended: Sequence[Ended]) -> Recorded:
 @lru_cache
 def _current_rows(dialect: str) -> Any:
     lock = "FOR UPDATE" if dialect == "postgresql" else ""
-    return text(f"""
+    return listing(
+        dialect,
+        f"""
     SELECT number, state, claimed_by, claim_no, cancel_requested, chain, interrupted, trigger FROM deliveries
-    WHERE number IN :numbers ORDER BY number {lock}""").bindparams(bindparam("numbers", expanding=True))  # noqa: S608
+    WHERE number IN :numbers ORDER BY number {lock}""",  # noqa: S608 a constant
+    )
 
 
 def _current(work: Work, ended: Sequence[Ended]) -> dict[int, Row[Any]]:
@@ -310,7 +314,7 @@ def _consider_disabling(work: Work, batch: _Batch, one: Ended, verdict: Verdict,
         return
     percent = hook.standing.warn(one.ended_at)
     if percent is not None:
-        _audit(work, hook, "hook.failing", {"percent_of_5_days": [None, percent]})
+        audit.record_of_hook(work, hook=hook, action="hook.failing", changes={"percent_of_5_days": [None, percent]})
         since = hook.standing.failing_since or one.ended_at
         facts = {"percent": percent, "failing_since": since, "disables_at": since + DISABLE_AFTER}
         batch.reports.append((Report.FAILING, hook, {**facts, "last_outcome": one.outcome.value}))
@@ -327,18 +331,8 @@ def _disable(work: Work, hook: Served, *, reason: str) -> int:
         .where(Hook.number == hook.number)
         .values(is_active=False, disabled_at=now, disabled_reason=reason, version=Hook.version + 1, modified_at=now)
     )
-    held = hooks.hold_pending(work, hook.number)
-    _audit(work, hook, "hook.disabled", {"is_active": [True, False], "reason": [None, reason]})
-    return held
-
-
-def _audit(work: Work, hook: Served, action: str, changes: dict[str, Any]) -> None:
-    audit.record(
-        work,
-        action=action,
-        organization_number=hook.organization_number,
-        object_type="hook",
-        object_id=str(hook.id),
-        object_name=hook.name or hook.url,
-        changes=changes,
+    held = backlogs.hold(work, hook.number)
+    audit.record_of_hook(
+        work, hook=hook, action="hook.disabled", changes={"is_active": [True, False], "reason": [None, reason]}
     )
+    return held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from console.models import Hook, HookSecret, User
-from console.services import audit, hooks, sign_in
+from console.services import audit, hook_secrets, sign_in
 from console.services.work import Work
 
 
@@ -13,15 +13,7 @@ def reveal(work: Work, *, hook: Hook, user: User, password: str) -> list[tuple[H
     Raise Invalid for a wrong password, TooMany while throttled, KeyUnavailable.
     """
     sign_in.confirm_password(work, user=user, password=password)
-    secrets = hooks.secrets_of(work, hook)
+    secrets = hook_secrets.secrets_of(work, hook)
     with work.transaction():
-        audit.record(
-            work,
-            action="hook.secret_revealed",
-            organization_number=hook.organization_number,
-            object_type="hook",
-            object_id=str(hook.id),
-            object_name=hook.name or hook.url,
-            changes={},
-        )
+        audit.record_of_hook(work, hook=hook, action="hook.secret_revealed")
     return secrets

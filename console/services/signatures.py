@@ -8,7 +8,7 @@ from datetime import datetime
 from console.core import signing
 from console.core.errors import KeyUnavailable
 from console.models import Attempt, Hook
-from console.services import hooks
+from console.services import hook_secrets
 from console.services.work import Work
 
 
@@ -42,7 +42,7 @@ def signatures_of(work: Work, *, hook: Hook, attempt: Attempt, body: bytes) -> l
     if not message_id or not (stamp.isascii() and stamp.isdecimal()):
         return []
     try:
-        secrets = hooks.secrets_of(work, hook)
+        secrets = hook_secrets.secrets_of(work, hook)
     except KeyUnavailable:
         return []
     return [

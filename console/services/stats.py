@@ -7,17 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import case, func, select
 
 from console.core.rollups import hour_of, percentile_ms
-from console.models import Delivery, DeliveryState, Destination, Event, Hook, HookHour, HookState, Worker
+from console.models import Event, Hook, HookHour, Worker
 from console.services import organization_hours
 from console.services.beating import DEAD_AFTER
 from console.services.organization_hours import Counts
-from console.services.queries import COUNT_CAP, count_capped
-from console.services.work import DELIVERIES, LANES, Work
+from console.services.work import LANES, Work
 
 SUCCESS = "2xx"
 HOUR = timedelta(hours=1)
@@ -106,15 +104,6 @@ class Spark:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    """What waits in an organization; *oldest_at* is when the oldest pending delivery was made."""
-
-    pending: int
-    held: int
-    oldest_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Lane:
     """The living workers of a lane; *beat_at* is the latest sign of life."""
 
@@ -122,9 +111,6 @@ class Lane:
     workers: int
     in_flight: int
     beat_at: datetime | None
-
-
-# --- roll-ups -------------------------------------------------------------------------------------------------------
 
 
 def overview(
@@ -213,89 +199,6 @@ def recent(work: Work, *, hook_numbers: Sequence[int], hours: int = 24) -> dict[
     return {number: (int(attempts), int(successes)) for number, attempts, successes in rows}
 
 
-# --- what waits -----------------------------------------------------------------------------------------------------
-
-
-def backlog(work: Work, *, organization_number: int) -> Backlog:
-    """Count what waits, and find the oldest of it."""
-    pending = _unfinished(organization_number, DeliveryState.PENDING)
-    return Backlog(
-        pending=count_capped(work.session, pending),
-        held=count_capped(work.session, _unfinished(organization_number, DeliveryState.HELD)),
-        oldest_at=work.session.scalar(
-            pending.with_only_columns(Delivery.created_at).order_by(Delivery.number).limit(1)
-        ),
-    )
-
-
-def _unfinished(organization_number: int, state: DeliveryState) -> Select[Any]:
-    # The partial index over unfinished rows serves only queries that repeat its condition.
-    return select(Delivery.number).where(
-        Delivery.organization_number == organization_number,
-        Delivery.state != DeliveryState.DELIVERED,
-        Delivery.state == state,
-    )
-
-
-def oldest_due(work: Work, *, organization_number: int, before: datetime) -> datetime | None:
-    """Say when the longest due of the pending deliveries fell due, if before *before*; hooks that rest are passed over.
-
-    Only the oldest of what is pending are looked at, by number, since a backlog can be long.
-    """
-    oldest = (
-        _unfinished(organization_number, DeliveryState.PENDING)
-        .with_only_columns(Delivery.hook_number, Delivery.next_attempt_at)
-        .order_by(Delivery.number)
-        .limit(RECENT_EVENTS)
-        .subquery()
-    )
-    is_open = or_(*(moment > work.now() for moment in (HookState.open_until, Destination.open_until)))
-    query = (
-        select(func.min(oldest.c.next_attempt_at, type_=Delivery.next_attempt_at.type))
-        .join(Hook, Hook.number == oldest.c.hook_number)
-        .outerjoin(HookState, HookState.hook_number == Hook.number)
-        .outerjoin(
-            Destination,
-            and_(Destination.organization_number == Hook.organization_number, Destination.name == Hook.destination),
-        )
-        .where(oldest.c.next_attempt_at < before, is_open.is_not(True))
-    )
-    found: datetime | None = work.session.scalar(query)
-    return found
-
-
-def due_by_lane(work: Work, *, organization_number: int) -> dict[str, int]:
-    """Count the deliveries of an organization that could be sent now, by the lane of their hooks; capped."""
-    waiting = (
-        _unfinished(organization_number, DeliveryState.PENDING)
-        .with_only_columns(Delivery.hook_number, Delivery.next_attempt_at)
-        .limit(COUNT_CAP)
-        .subquery()
-    )
-    now = work.now()
-    lane = func.coalesce(HookState.lane, DELIVERIES)
-    may_be_sent = or_(HookState.open_until.is_(None), HookState.open_until <= now)
-    rows = work.session.execute(
-        select(lane, func.count())
-        .select_from(waiting)
-        .outerjoin(HookState, HookState.hook_number == waiting.c.hook_number)
-        .where(waiting.c.next_attempt_at <= now, may_be_sent)
-        .group_by(lane)
-    )
-    return {name: int(count) for name, count in rows}
-
-
-def held_by_hook(work: Work, *, organization_number: int, hooks: Sequence[Hook]) -> dict[int, int]:
-    """Count the held deliveries of each of *hooks*, by the hook's number."""
-    numbers = [hook.number for hook in hooks]
-    if not numbers:
-        return {}
-    query = _unfinished(organization_number, DeliveryState.HELD).where(Delivery.hook_number.in_(numbers))
-    counted = query.with_only_columns(Delivery.hook_number, func.count()).group_by(Delivery.hook_number)
-    counts = {number: int(count) for number, count in work.session.execute(counted)}
-    return {number: counts.get(number, 0) for number in numbers}
-
-
 def unheard_types(work: Work, *, organization_number: int, limit: int = 5) -> list[str]:
     """List the types of the latest events that no hook wanted, the most recent first."""
     latest = (
@@ -325,9 +228,6 @@ def hook_count(work: Work, *, organization_number: int) -> int:
     """Count the hooks of an organization."""
     living = (Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
     return work.session.scalar(select(func.count()).select_from(Hook).where(*living)) or 0
-
-
-# --- workers --------------------------------------------------------------------------------------------------------
 
 
 def lanes(work: Work) -> list[Lane]:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from console.core.errors import TooMany
 from console.models import Delivery, Hook
-from console.services import deliveries, hooks
+from console.services import hook_secrets, hook_tests, hooks
 from console.services.hook_fields import UNSET, HookDraft
 from console.services.work import Work
 
@@ -37,7 +37,7 @@ def send(
     it. Otherwise with a secret that nobody knows. Retries, limits and expiry play no part in a test.
     """
     _check_rate(work, organization_number)
-    secret = hooks.secrets_of(work, like)[0][1] if like is not None else UNSET
+    secret = hook_secrets.secrets_of(work, like)[0][1] if like is not None else UNSET
     plain = replace(draft, secret=secret, rate_limit=None, is_active=True, max_in_flight=1)
     made = hooks.create(
         work,
@@ -46,7 +46,7 @@ def send(
         draft=plain,
         is_trial=True,
     )
-    return deliveries.send_test(work, hook=made.hook, event_type=event_type)
+    return hook_tests.send(work, hook=made.hook, event_type=event_type)
 
 
 def _check_rate(work: Work, organization_number: int) -> None:

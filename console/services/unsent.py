@@ -9,7 +9,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Table, TextClause, bindparam, text, update
+from sqlalchemy import Row, Table, TextClause, update
 
 from console.core.verdicts import state_after
 from console.database import dialect_of
@@ -17,6 +17,7 @@ from console.models import Delivery, DeliveryState, Trigger
 from console.services.claims import Claimed, Key, free_turns
 from console.services.due import GONE, LANE, WITH_DESTINATION
 from console.services.outbox import HELD_REASON
+from console.services.queries import listing
 from console.services.work import Work
 
 _deliveries: Table = Delivery.__table__  # type: ignore[assignment]  # a Table, as of every mapped class
@@ -38,17 +39,22 @@ class Check:
     hook_version: int
 
 
-_LOOK = text(f"""
+_LOOK = f"""
 SELECT d.number, d.state, d.claimed_by, d.claim_no, d.cancel_requested, d.trigger,
        h.version, h.is_active, {GONE} AS is_deleted, {LANE} AS lane
 FROM deliveries AS d JOIN hooks AS h ON h.number = d.hook_number JOIN hook_states AS s ON s.hook_number = h.number
 {WITH_DESTINATION}
-WHERE d.number IN :numbers""").bindparams(bindparam("numbers", expanding=True))  # noqa: S608 constants
+WHERE d.number IN :numbers"""  # noqa: S608 constants
 
 
 def look_again(work: Work, *, rows: Collection[Claimed], lane: str) -> dict[int, Check]:
     """Look whether claimed rows are still ours and wanted, by number; opens a transaction that the caller ends."""
-    found = {row.number: row for row in work.session.execute(_LOOK, {"numbers": [row.number for row in rows]}).all()}
+    found = {
+        row.number: row
+        for row in work.session.execute(
+            listing(dialect_of(work.session), _LOOK), {"numbers": [row.number for row in rows]}
+        ).all()
+    }
     return {row.number: _checked(row, found.get(row.number), lane=lane) for row in rows}
 
 
@@ -77,22 +83,21 @@ def _state_of(row: Row[Any]) -> str:
 @lru_cache
 def _ours(dialect: str) -> TextClause:
     lock = "FOR UPDATE OF d" if dialect == "postgresql" else ""
-    return text(f"""
+    return listing(
+        dialect,
+        f"""
     SELECT d.number, d.cancel_requested, d.trigger, h.is_active, {GONE} AS is_deleted
     FROM deliveries AS d JOIN hooks AS h ON h.number = d.hook_number
     WHERE d.number IN :numbers AND d.claimed_by = :worker AND d.state = 'sending'
-    ORDER BY d.number {lock}""").bindparams(bindparam("numbers", expanding=True))  # noqa: S608 a constant
+    ORDER BY d.number {lock}""",  # noqa: S608 a constant
+    )
 
 
-_FORGET = text("""
-DELETE FROM attempts WHERE delivery_number IN :numbers AND worker_number = :worker AND outcome IS NULL""").bindparams(
-    bindparam("numbers", expanding=True)
-)
-_CLOSE = text("""
+_FORGET = """
+DELETE FROM attempts WHERE delivery_number IN :numbers AND worker_number = :worker AND outcome IS NULL"""
+_CLOSE = """
 UPDATE attempts SET outcome = 'interrupted', error = :error
-WHERE delivery_number IN :numbers AND worker_number = :worker AND outcome IS NULL""").bindparams(
-    bindparam("numbers", expanding=True)
-)
+WHERE delivery_number IN :numbers AND worker_number = :worker AND outcome IS NULL"""
 NEVER_BEGUN_WORDS = "Nothing was sent: the delivery came to its end before this attempt began."
 
 
@@ -124,8 +129,10 @@ def _return(work: Work, *, worker: int, numbers: Sequence[int]) -> int:
             .values(state=state, **values)
         )
     returned = {number for members in by_state.values() for number in members}
-    work.session.execute(_FORGET, {"worker": worker, "numbers": sorted(returned)})
+    work.session.execute(listing(dialect_of(work.session), _FORGET), {"worker": worker, "numbers": sorted(returned)})
     lost = [number for number in numbers if number not in returned]
     if lost:
-        work.session.execute(_CLOSE, {"worker": worker, "numbers": lost, "error": NEVER_BEGUN_WORDS})
+        work.session.execute(
+            listing(dialect_of(work.session), _CLOSE), {"worker": worker, "numbers": lost, "error": NEVER_BEGUN_WORDS}
+        )
     return len(returned)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
-from console.core.retry import read_stored
+from console.core.retry_reading import read_stored
 from console.core.waiting import Waiting, reason
 from console.models import Delivery, DeliveryState, Destination, Hook, HookState, Organization, Trigger
 from console.services import defaults, destinations

@@ -17,7 +17,7 @@ from console.core.errors import Forbidden, NotFound
 from console.core.permissions import Permission, grants
 from console.extensions import csrf, current_work, login
 from console.models import BrowserSession, Organization, User
-from console.services import accounts, sign_in
+from console.services import members, organizations, sign_in
 from console.services.work import Actor
 from console.web import hx
 
@@ -189,8 +189,8 @@ def _enter_organization() -> Response | None:
 def place_in(user: User, slug: str) -> Place:
     """Give what a person may do in the organization *slug*; raise NotFound when they are not in it."""
     work = current_work()
-    organization = accounts.get_organization(work, slug=slug)
-    permissions = accounts.permissions_of(work, user=user, organization_number=organization.number)
+    organization = organizations.get(work, slug=slug)
+    permissions = members.permissions_of(work, user=user, organization_number=organization.number)
     if not permissions:
         raise NotFound("organization")
     return Place(organization, permissions)
@@ -217,4 +217,4 @@ def _facts() -> dict[str, object]:
 
 def _organizations(someone: SignedIn) -> list[Organization]:
     """Give the organizations a person may switch between: all for staff."""
-    return accounts.organizations_of(current_work(), user=someone.user)[:MOST_TO_SWITCH]
+    return members.organizations_of(current_work(), user=someone.user)[:MOST_TO_SWITCH]

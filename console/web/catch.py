@@ -15,8 +15,9 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from console.core.errors import Busy, HookyardError, NotFound, TooLarge, TooMany
 from console.extensions import current_work, db
-from console.services import bins
-from console.services.bins import LARGEST_BODY, WITHIN, Answer
+from console.services import catching
+from console.services.bins import WITHIN
+from console.services.catching import LARGEST_BODY, Answer
 
 pages = Blueprint("catch", __name__)
 
@@ -63,7 +64,7 @@ def _broken_off(body: bytes, *, is_begun: bool) -> Iterator[bytes]:
 def _caught(key: str) -> Answer:
     request.max_content_length = LARGEST_BODY
     body = request.get_data(cache=False)
-    return bins.catch(
+    return catching.catch(
         current_work(),
         key=key,
         method=request.method,

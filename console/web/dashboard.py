@@ -9,8 +9,9 @@ from flask import Blueprint, Response, url_for
 
 from console.core.permissions import Permission
 from console.extensions import collaborators, current_work
-from console.services import attention, stats
-from console.services.stats import Backlog, Overview, Period, Tally
+from console.services import attention, stats, unfinished
+from console.services.stats import Overview, Period, Tally
+from console.services.unfinished import Backlog
 from console.web import access, hx
 from console.web.filters import figure, milliseconds, percent, relative
 from console.web.hooks.shared import name_of
@@ -54,7 +55,7 @@ def show() -> Response:
         period=period,
         periods=periods("dashboard.show", chosen=period),
         words=PERIODS[period],
-        tiles=tiles_of(overview, stats.backlog(work, organization_number=number)),
+        tiles=tiles_of(overview, unfinished.backlog(work, organization_number=number)),
         total=overview.total,
         bars=result_bars(overview),
         band=latency(overview),
@@ -79,7 +80,7 @@ def _live() -> dict[str, Any]:
     return {
         "attention": attention.attention(work, organization_number=access.place().organization.number),
         "lanes": [(lane, *LANES.get(lane.name, (lane.name, ""))) for lane in stats.lanes(work)],
-        "due": stats.due_by_lane(work, organization_number=access.place().organization.number),
+        "due": unfinished.due_by_lane(work, organization_number=access.place().organization.number),
         "name_of": name_of,
     }
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from console.core.errors import Invalid
 from console.core.outcomes import EXPLANATIONS, Outcome
-from console.core.retry import parse_retry
+from console.core.retry_reading import parse_retry
 from console.models import Delivery, DeliveryState, Hook, Trigger
 from console.services import defaults, waits
 from console.services.work import Work

@@ -10,7 +10,7 @@ from typing import Any, cast
 from flask import Blueprint, Response, current_app, g
 
 from console.extensions import current_work
-from console.services import accounts
+from console.services import members
 from console.web import access, home, hx
 
 pages = Blueprint("docs", __name__)
@@ -103,9 +103,7 @@ def api() -> Response:
     someone = access.person()
     organization = home.last_organization(someone.user) if someone else None
     if someone is not None and organization is not None:
-        permissions = accounts.permissions_of(
-            current_work(), user=someone.user, organization_number=organization.number
-        )
+        permissions = members.permissions_of(current_work(), user=someone.user, organization_number=organization.number)
         g.organization_slug, g.place = organization.slug, access.Place(organization, permissions)
     return hx.page("docs_api.html", reference=reference(), organization=organization)
 

@@ -204,6 +204,12 @@ def _asset(name: str) -> str:
     return url_for("static", filename=name, v=_content_hash(name, (STATIC / name).stat().st_mtime_ns))
 
 
+@lru_cache(maxsize=4096)
+def dotted(name: str) -> Markup:
+    """Write an event type so that it may break behind its dots."""
+    return Markup(".<wbr>").join(visible(name).split("."))
+
+
 def url_of(endpoint: str, **one: UUID) -> str:
     """Return ``url_for`` with one id; building the address once a page and not once a row is a third of a long list."""
     [(name, value)] = one.items()
@@ -247,7 +253,7 @@ def _zone() -> tzinfo:
 
 def install(app: Flask) -> None:
     """Register everything in the Jinja environment of *app*, where imported macros see it too."""
-    pure = (columns, duration, milliseconds, size, counted, figure, plural, percent, shorten, iso, initials)
+    pure = (columns, dotted, duration, milliseconds, size, counted, figure, plural, percent, shorten, iso, initials)
     app.jinja_env.filters.update({one.__name__: one for one in pure})
     app.jinja_env.filters.update(
         visible=lambda text: visible(str(text)),

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, g, session, url_for
 
 from console.extensions import current_work
 from console.models import Organization, User
-from console.services import accounts
+from console.services import first_setup, members
 from console.web import access, hx
 
 pages = Blueprint("home", __name__)
@@ -20,7 +20,7 @@ def index() -> Response:
     """Lead to the last organization's dashboard, to sign-in, or to the first set-up."""
     someone = access.person()
     if someone is None:
-        is_new = accounts.setup_is_needed(current_work())
+        is_new = first_setup.is_needed(current_work())
         return hx.redirect_to(url_for("setup.show" if is_new else "sessions.new"))
     organization = last_organization(someone.user)
     if organization is None:
@@ -30,7 +30,7 @@ def index() -> Response:
 
 def last_organization(user: User) -> Organization | None:
     """Give the organization that was looked at last in this browser, else the person's first; None without any."""
-    theirs = accounts.organizations_of(current_work(), user=user)
+    theirs = members.organizations_of(current_work(), user=user)
     return next((one for one in theirs if one.slug == session.get(LAST)), theirs[0] if theirs else None)
 
 

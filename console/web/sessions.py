@@ -12,7 +12,7 @@ from wtforms.validators import DataRequired
 from console.core.errors import Invalid, NotFound, TooMany, Unauthenticated
 from console.extensions import current_work
 from console.models import User
-from console.services import accounts, sign_in, two_factor
+from console.services import accounts, first_setup, sign_in, two_factor
 from console.services.work import Actor, Work
 from console.web import access, hx
 from console.web.forms import Form, SecretField, accept, add_error, text_of
@@ -46,7 +46,7 @@ def new() -> Response:
     """Show the form, and why the browser was signed out if it was."""
     if access.person() is not None:
         return hx.redirect_to(_target())
-    if accounts.setup_is_needed(current_work()):
+    if first_setup.is_needed(current_work()):
         return hx.redirect_to(url_for("setup.show"))
     secret = session.get("_user_id")
     ended = sign_in.why_ended(current_work(), secret) if secret else None

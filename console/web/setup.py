@@ -14,7 +14,7 @@ from console.core.errors import Conflict, Invalid, Unauthenticated
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Bin, BinRequest, Delivery, Hook
-from console.services import accounts, bins, deliveries, hooks
+from console.services import bins, deliveries, first_setup, hook_tests, hooks
 from console.services.delivery_filters import DeliveryFilter
 from console.services.hook_fields import HookDraft
 from console.services.hooks import HookFilter
@@ -82,7 +82,7 @@ def create() -> Response:
     if not form.organization_slug.data:
         form.organization_slug.data = slug_of(text_of(form.organization_name))
     try:
-        admin = accounts.set_up(
+        admin = first_setup.set_up(
             current_work(),
             secret=token,
             organization_name=text_of(form.organization_name),
@@ -110,16 +110,16 @@ def slug_of(name: str) -> str:
 
 def _problem_with(token: str) -> Response | None:
     """Answer for a link that does not work; None for one that does."""
-    if not token and not accounts.setup_is_needed(current_work()):
+    if not token and not first_setup.is_needed(current_work()):
         return hx.redirect_to(url_for("sessions.new"))
     try:
-        accounts.check_setup_link(current_work(), secret=token)
+        first_setup.check_link(current_work(), secret=token)
     except Unauthenticated as error:
         return hx.page(
             "setup/link.html",
             status=FORBIDDEN,
             reason=error.code if token else "",
-            is_new=accounts.setup_is_needed(current_work()),
+            is_new=first_setup.is_needed(current_work()),
         )
     return None
 
@@ -168,7 +168,7 @@ def send_test() -> Response:
     """Take the third step."""
     steps = how_far()
     if steps.hook is not None and not steps.is_under_way:
-        deliveries.send_test(current_work(), hook=steps.hook)
+        hook_tests.send(current_work(), hook=steps.hook)
     return _stepped()
 
 

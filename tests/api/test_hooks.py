@@ -6,7 +6,7 @@ import pytest
 
 from console.core.redact import MASK
 from console.models import Hook, HookHour, HookSecret
-from console.services import hooks
+from console.services import hook_secrets
 
 RECEIVER = "http://127.0.0.1:8099/hook"
 FIELDS = [
@@ -111,7 +111,10 @@ def test_a_masked_header_that_is_sent_back_keeps_its_value(ada_api, work):
     changed = ada_api.patch(f"/hooks/{hook['id']}", json={"headers": hook["headers"] | {"X-Shop": "bonn"}})
 
     assert changed.status_code == 200
-    assert hooks.headers_of(work, work.session.query(Hook).one()) == {"Authorization": "Bearer abc", "X-Shop": "bonn"}
+    assert hook_secrets.headers_of(work, work.session.query(Hook).one()) == {
+        "Authorization": "Bearer abc",
+        "X-Shop": "bonn",
+    }
 
 
 def test_a_mask_that_stands_for_nothing_is_refused(ada_api):
@@ -146,7 +149,7 @@ def test_put_returns_absent_fields_to_their_defaults_and_keeps_the_secret(ada_ap
     replaced = ada_api.put(f"/hooks/{hook['id']}", json={"url": RECEIVER, "all_events": True}).get_json()
 
     assert (replaced["name"], replaced["timeout"], replaced["headers"], replaced["event_types"]) == ("", None, {}, [])
-    assert [secret for _, secret in hooks.secrets_of(work, work.session.query(Hook).one())] == [hook["secret"]]
+    assert [secret for _, secret in hook_secrets.secrets_of(work, work.session.query(Hook).one())] == [hook["secret"]]
 
 
 def test_put_needs_the_url(ada_api):
@@ -197,9 +200,9 @@ def test_rotating_shows_the_new_secret_once_and_keeps_the_old_one_signing(ada_ap
     assert rotated.status_code == 200
     new = rotated.get_json()["secret"]
     row = work.session.query(Hook).one()
-    assert [text for _, text in hooks.secrets_of(work, row)] == [new, hook["secret"]]
+    assert [text for _, text in hook_secrets.secrets_of(work, row)] == [new, hook["secret"]]
     clock.advance(seconds=61)
-    assert [text for _, text in hooks.secrets_of(work, row)] == [new]
+    assert [text for _, text in hook_secrets.secrets_of(work, row)] == [new]
 
 
 def test_rotating_needs_no_body_and_overlaps_for_a_day(ada_api, work):

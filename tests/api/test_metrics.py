@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from console.core.outcomes import Outcome
-from console.services import metrics, sweeping
+from console.services import leading, metrics, sweeping
 from console.services.work import DELIVERIES, Work
 from tests.api.conftest import Caller
 from tests.engine import bury, claim, hire, make_due, make_hook, publish, record, rows_of, set_state
@@ -124,7 +124,7 @@ def test_what_dead_workers_held_is_counted_when_it_is_freed(ada_api: Caller, wor
     make_hook(work, ada)
     publish(work, ada)
     worker = hire(work, pid=7)
-    sweeping.lead(work, worker=worker)
+    leading.lead(work, worker=worker)
     claim(work, worker)
     bury(work, pid=7)
 

@@ -78,7 +78,7 @@ def test_nothing_scrolls_sideways(furnished: list[str], open_context: OpenContex
 
     for path in furnished:
         page.goto(path)
-        for width in (320, NARROW["width"], 768, 1200, WIDE["width"]):
+        for width in (320, NARROW["width"], 768, 1024, 1200, WIDE["width"]):
             page.set_viewport_size({"width": width, "height": 900})
             if sideways(page) > 0:
                 found.append((path, width, sideways(page)))

@@ -37,7 +37,7 @@ def test_the_preview_follows_the_form_and_the_progress_the_workers(page: Page) -
 
     page.get_by_text("All", exact=True).click()
     expect(page.locator("#preview")).to_contain_text(SOME)
-    page.get_by_label("Event types and wildcards").fill("cart.*")
+    page.get_by_label("Event types and wildcards").fill("invoice.*")
     page.get_by_label("Event types and wildcards").blur()
     expect(page.get_by_text("Nothing to send")).to_be_visible()
     page.get_by_label("Remove the condition Event types").click()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.core.countdown import Countdown, CountdownRefused, countdown_of, parse_countdown
-from console.core.retry import parse_retry
+from console.core.retry_reading import parse_retry
 
 DAY = 86_400
 LONGEST = 30 * DAY

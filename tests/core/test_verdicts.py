@@ -23,7 +23,8 @@ from console.core.outcomes import (
     Outcome,
     of_status,
 )
-from console.core.retry import DEFAULT, parse_retry
+from console.core.retry import DEFAULT
+from console.core.retry_reading import parse_retry
 from console.core.verdicts import REASONS, Reason, Verdict, judge, parse_retry_after, state_after
 
 NOW = datetime(2026, 11, 21, 23, 10, 1, tzinfo=UTC)

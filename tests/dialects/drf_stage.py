@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from console.api.dialects.drf import Field, fields
 from console.models import Hook
 from console.services import hooks
 from console.services.hooks import HookDraft
@@ -14,6 +15,13 @@ URL = "https://receiver.example.com/hook"
 PAGE_KEYS = ["count", "next", "previous", "results"]
 NOT_FOUND = {"detail": "Not found."}
 FORBIDDEN = {"detail": "You do not have permission to perform this action."}
+TOY = (
+    Field(name="title", parse=fields.text(max_length=5), is_required=True),
+    Field(name="is_red", parse=fields.boolean),
+    Field(name="parts", parse=fields.choices({"wheel", "door"}), is_list=True),
+    Field(name="size", parse=fields.nested(Field(name="cm", parse=fields.integer(), is_required=True)), is_object=True),
+)
+"""The fields of something that no dialect has."""
 
 
 def row_of(work: Work, webhook: dict[str, Any]) -> Hook:

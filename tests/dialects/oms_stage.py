@@ -9,6 +9,8 @@ from sqlalchemy import update
 
 from console.core.outcomes import Outcome
 from console.models import Delivery, Hook, Turn
+from console.services import publishing
+from console.services.event_drafts import EventDraft
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
 from tests.dialects import drf_stage
 from tests.dialects.drf_stage import PAGE_KEYS, URL, are_sentences, is_of_the_framework
@@ -162,3 +164,9 @@ def _are_errors(words: Any) -> bool:
     if isinstance(words, dict):
         return bool(words) and all(map(_are_errors, words.values()))
     return are_sentences(words)
+
+
+def published_natively(work: Work, person: Any, payload: bytes = b"{}", **fields: Any) -> None:
+    """Publish an event through the core, not the dialect."""
+    draft = EventDraft(**{"type": "package.created", "payload": payload, **fields})
+    publishing.publish(work, organization_number=person.organization.number, draft=draft)

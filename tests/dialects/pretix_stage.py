@@ -10,6 +10,7 @@ from tests.dialects import drf_stage
 from tests.dialects.drf_stage import PAGE_KEYS, URL, are_sentences, is_of_the_framework
 
 W = "/api/v1/organizers/acme/webhooks/"
+TYPE = "pretix.event.order.paid"
 DOCUMENTED = {
     "enabled": True,
     "target_url": "https://httpstat.us/200",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from console.services import catalogue, hooks
+from console.services import catalogue, hook_secrets, hooks
 from console.services.hooks import HookDraft
 from console.services.work import Work
 from tests.dialects.drf_stage import URL, row_of
@@ -338,7 +338,7 @@ def test_patch_changes_what_is_given(ada_api: Any, clock: Any, given: dict[str, 
 
 def test_a_webhook_that_is_sent_back_as_it_was_read_stays_as_it_is(ada_api: Any, work: Work) -> None:
     made = make(ada_api, secret_key=SECRET, config=AUTH)
-    hooks.rotate_secret(work, hook=row_of(work, made))
+    hook_secrets.rotate(work, hook=row_of(work, made))
 
     read = ada_api.get(path_of(made)).get_json()
     put = ada_api.put(path_of(made), json=read).get_json()

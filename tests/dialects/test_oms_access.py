@@ -12,7 +12,7 @@ from sqlalchemy import select
 from console.core.permissions import Permission
 from console.core.redact import MASK
 from console.models import AuditEntry, Hook
-from console.services import hooks, tokens
+from console.services import hook_secrets, hooks, tokens
 from console.services.work import Work
 from tests.dialects.drf_stage import FORBIDDEN, NOT_FOUND, row_of
 from tests.dialects.oms_stage import AUTH, LEAST, OTHER, SECRET, E, H, W, make, make_native, path_of
@@ -64,7 +64,7 @@ def test_secrets_are_encrypted_where_they_are_kept_and_not_in_the_audit_log(ada_
 def test_a_rotated_secret_is_the_secret_key(ada_api: Any, work: Work) -> None:
     made = make(ada_api, secret_key=SECRET)
 
-    rotated = hooks.rotate_secret(work, hook=row_of(work, made)).secret
+    rotated = hook_secrets.rotate(work, hook=row_of(work, made)).secret
 
     assert ada_api.get(path_of(made)).get_json()["secret_key"] == rotated
 
@@ -75,7 +75,7 @@ def test_a_secret_key_that_is_taken_away_signs_nothing_more(ada_api: Any, work: 
     ada_api.patch(path_of(made), json={"secret_key": None})
 
     hook = row_of(work, made)
-    assert [text for _, text in hooks.secrets_of(work, hook)] != [SECRET]
+    assert [text for _, text in hook_secrets.secrets_of(work, hook)] != [SECRET]
     assert ada_api.get(path_of(made)).get_json()["secret_key"] is None
 
 
@@ -84,7 +84,7 @@ def test_the_secret_of_a_hook_made_elsewhere_is_not_shown_and_not_lost(
     ada_api: Any, ada: Any, work: Work, payload_format: str
 ) -> None:
     hook = make_native(work, ada, payload_format=payload_format)
-    before = [text for _, text in hooks.secrets_of(work, hook)]
+    before = [text for _, text in hook_secrets.secrets_of(work, hook)]
     work.session.commit()
     path = f"{H}{hook.number}/"
 
@@ -93,7 +93,7 @@ def test_the_secret_of_a_hook_made_elsewhere_is_not_shown_and_not_lost(
 
     hook = work.session.get_one(Hook, hook.number, populate_existing=True)
     assert read["secret_key"] is None
-    assert [text for _, text in hooks.secrets_of(work, hook)] == before
+    assert [text for _, text in hook_secrets.secrets_of(work, hook)] == before
 
 
 def test_deleting_a_hook_forgets_its_credentials(ada_api: Any, work: Work) -> None:

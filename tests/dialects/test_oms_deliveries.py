@@ -16,7 +16,7 @@ from sqlalchemy import select
 from console.core import signing
 from console.core.errors import Invalid
 from console.models import Delivery, Event, Hook
-from console.services import callbacks, deliveries, hooks, publishing
+from console.services import callbacks, hook_secrets, hook_tests, hooks, publishing
 from console.services.callbacks import Attempted
 from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft
@@ -97,7 +97,7 @@ def test_without_a_secret_key_there_is_no_signature_of_oms(ada_api: Any, work: W
 
 def test_after_a_rotation_the_newest_secret_signs(ada_api: Any, work: Work, receiver: Receiver) -> None:
     made = make(ada_api, target_url=receiver.url, secret_key=SECRET)
-    new = hooks.rotate_secret(at_present(work), hook=row_of(work, made)).secret
+    new = hook_secrets.rotate(at_present(work), hook=row_of(work, made)).secret
     publish(ada_api, made)
 
     deliver(work)
@@ -111,7 +111,7 @@ def test_a_hook_made_elsewhere_with_the_format_of_oms_signs_with_its_secret(
     ada: Any, work: Work, receiver: Receiver
 ) -> None:
     hook = make_native(work, ada, url=receiver.url, payload_format="oms", retry=None)
-    [(_, secret)] = hooks.secrets_of(work, hook)
+    [(_, secret)] = hook_secrets.secrets_of(work, hook)
     draft = EventDraft(type="package.created", payload=b"{}")
     publishing.publish(work, organization_number=ada.organization.number, draft=draft)
 
@@ -334,7 +334,7 @@ def test_an_answer_to_a_callbacks_event_is_not_published_again(
 def test_a_test_publishes_nothing(ada_api: Any, work: Work, receiver: Receiver) -> None:
     receiver.answer = (200, {}, b'{"order": 1}')
     made = make(ada_api, target_url=receiver.url, callback="publish_response")
-    deliveries.send_test(at_present(work), hook=row_of(work, made))
+    hook_tests.send(at_present(work), hook=row_of(work, made))
 
     deliver(work)
 

@@ -1,4 +1,4 @@
-"""Events of the oms dialect, over HTTP: publish to a webhook, list and read, resend."""
+"""Events of the oms dialect, over HTTP: publish to a webhook, read what became of them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
 
-from console.api.dialects.oms import event_views
 from console.core.outcomes import Outcome
 from console.models import Delivery, Event
-from console.services import catalogue, deliveries, hooks, publishing
-from console.services.event_drafts import EventDraft
+from console.services import catalogue, deliveries, hooks
 from console.services.work import Work
 from tests.dialects.drf_stage import NOT_FOUND, row_of
 from tests.dialects.oms_stage import (
@@ -23,30 +21,23 @@ from tests.dialects.oms_stage import (
     HOOK_KEYS,
     INACTIVE,
     LEAST,
-    NO_EVENT,
     NO_WEBHOOK,
     NULL,
     PACKAGE,
     PUBLISH,
     REQUIRED,
-    RESEND,
     UNKNOWN_TYPE,
     E,
     attempt,
     events_of,
     make,
     make_native,
-    path_of,
     publish,
+    published_natively,
 )
-from tests.engine import claim, delivery, hire, record, rows_of
+from tests.engine import claim, delivery, hire
 
 JSON = (("Content-Type", "application/json"),)
-
-
-def published_natively(work: Work, person: Any, payload: bytes = b"{}", **fields: Any) -> None:
-    draft = EventDraft(**{"type": "package.created", "payload": payload, **fields})
-    publishing.publish(work, organization_number=person.organization.number, draft=draft)
 
 
 # --- publish-event --------------------------------------------------------------------------------------------------
@@ -326,104 +317,6 @@ def test_an_attempt_without_an_answer_is_a_500_with_its_error(
     assert event["response_content"] == (error or "The receiver's machine is there, but nothing listens on this port.")
 
 
-# --- resend-event ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.both_databases
-def test_a_resent_event_is_the_same_event_with_one_attempt_more(ada_api: Any, work: Work) -> None:
-    publish(ada_api, make(ada_api))
-    attempt(work, events_of(ada_api)[0])
-    [before] = events_of(ada_api)
-
-    answer = ada_api.post(RESEND, json={"event": before["uuid"]})
-    [waiting] = events_of(ada_api)
-    attempt(work, before, Outcome.SERVER_ERROR, status=503)
-    [after] = events_of(ada_api)
-
-    assert (answer.status_code, answer.data, answer.headers["Content-Length"]) == (200, b"", "0")
-    assert (waiting["delivered"], waiting["retry_count"]) == (False, 1)
-    assert (after["uuid"], after["request_payload"]) == (before["uuid"], before["request_payload"])
-    assert (after["delivered"], after["retry_count"], len(after["request_datetimes"])) == (False, 2, 2)
-
-
-def test_a_resent_event_has_its_whole_schedule_again(ada_api: Any, work: Work) -> None:
-    publish(ada_api, make(ada_api, retry_countdown_config={"choice": "linear", "kwargs": {"base": 60}}))
-    [event] = events_of(ada_api)
-    for _ in range(3):
-        attempt(work, event, Outcome.SERVER_ERROR, status=500)
-
-    ada_api.post(RESEND, json={"event": event["uuid"].replace("-", "")})
-    attempt(work, event, Outcome.SERVER_ERROR, status=500)
-
-    assert delivery(work, event["id"]).next_attempt_at == work.now(), "linear: the first retry is at once"
-
-
-def test_a_held_event_is_released_although_its_webhook_is_inactive(ada_api: Any, ada: Any, work: Work) -> None:
-    ada_api.delete(path_of(make(ada_api)))
-    published_natively(work, ada)
-    [event] = events_of(ada_api)
-    assert delivery(work, event["id"]).state == "held"
-
-    answer = ada_api.post(RESEND, data={"event": event["uuid"]})
-    attempt(work, event)
-
-    assert answer.status_code == 200
-    assert events_of(ada_api)[0]["delivered"] is True
-
-
-RESENT_WRONG: list[tuple[Any, Any]] = [
-    ({}, REQUIRED),
-    ({"event": None}, NULL),
-    ({"event": "x"}, ["Must be a valid UUID."]),
-    ({"event": 5}, ["Must be a valid UUID."]),
-    ({"event": ""}, ["Must be a valid UUID."]),
-]
-
-
-@pytest.mark.parametrize(("body", "words"), RESENT_WRONG)
-def test_a_wrong_event_is_named(ada_api: Any, body: Any, words: Any) -> None:
-    answer = ada_api.post(RESEND, json=body)
-
-    assert (answer.status_code, answer.get_json()) == (400, {"event": words})
-
-
-def test_an_unknown_event_has_its_code(ada_api: Any, ed_api: Any, mallory_api: Any) -> None:
-    publish(ada_api, make(ada_api))
-    [event] = events_of(ada_api)
-
-    for api, uuid in ((ada_api, str(uuid4())), (ed_api, event["uuid"]), (mallory_api, event["uuid"])):
-        answer = api.post(RESEND, json={"event": uuid})
-        assert (answer.status_code, answer.get_json()) == (406, NO_EVENT)
-
-
-@pytest.mark.both_databases
-def test_an_event_that_is_being_sent_is_resent_when_its_attempt_has_ended(
-    ada_api: Any, work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publish(ada_api, make(ada_api))
-    [event] = events_of(ada_api)
-    [row] = rows_of(claim(work, hire(work)))
-    monkeypatch.setattr(event_views, "sleep", lambda _seconds: record(work, row))
-
-    answer = ada_api.post(RESEND, json={"event": event["uuid"]})
-
-    assert (answer.status_code, answer.data) == (200, b"")
-    found = delivery(work, event["id"])
-    assert (found.state, found.trigger, found.attempt_count) == ("pending", "resend", 1)
-
-
-def test_an_attempt_that_takes_too_long_is_a_conflict(
-    ada_api: Any, work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publish(ada_api, make(ada_api))
-    claim(work, hire(work))
-    monkeypatch.setattr(event_views, "PATIENCE_S", 0.1)
-
-    answer = ada_api.post(RESEND, json={"event": events_of(ada_api)[0]["uuid"]})
-
-    assert (answer.status_code, list(answer.get_json())) == (409, ["detail"])
-
-
 # --- who sees what --------------------------------------------------------------------------------------------------
 
 
@@ -465,132 +358,6 @@ def test_an_unknown_event_id_is_not_found(ada_api: Any, number: str) -> None:
     answer = ada_api.get(f"{E}{number}/")
 
     assert (answer.status_code, answer.get_json()) == (404, NOT_FOUND)
-
-
-# --- the list -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def three(ada_api: Any, work: Work, clock: Any) -> list[dict[str, Any]]:
-    """Three events, a second apart: one delivered, one whose receiver failed twice, one without an attempt."""
-    made, other = make(ada_api), make(ada_api, event_type="shipment.created")
-    publish(ada_api, made, {"pk": 1, "model": "package"})
-    [first] = events_of(ada_api)
-    attempt(work, first)
-    clock.advance(seconds=1)
-    publish(ada_api, other, {"pk": "A-2", "model": "shipment"})
-    second = events_of(ada_api)[0]
-    attempt(work, second, Outcome.SERVER_ERROR, status=503)
-    attempt(work, second, Outcome.TIMEOUT)
-    clock.advance(seconds=1)
-    publish(ada_api, made, {"pk": 3, "model": "package"})
-    return events_of(ada_api)[::-1]
-
-
-@pytest.mark.both_databases
-def test_the_list_is_filtered(ada_api: Any, three: list[dict[str, Any]]) -> None:
-    first, second, third = (event["id"] for event in three)
-    moment = "2026-11-22T09:00:01Z"
-    expected: list[tuple[dict[str, Any], list[int]]] = [
-        ({}, [third, second, first]),
-        ({"uuid": three[0]["uuid"]}, [first]),
-        ({"uuid": three[0]["uuid"].replace("-", "").upper()}, [first]),
-        ({"uuid": str(uuid4())}, []),
-        ({"response_http_status": "200"}, [first]),
-        ({"response_http_status": "500.0"}, [second]),
-        ({"response_http_status": "0"}, []),
-        ({"response_http_status": "1.5"}, []),
-        ({"delivered": "true"}, [first]),
-        ({"delivered": "0"}, [third, second]),
-        ({"delivered": "maybe"}, [third, second, first]),
-        ({"created_date": moment}, [second]),
-        ({"created_date__gt": moment}, [third]),
-        ({"created_date__gte": moment}, [third, second]),
-        ({"created_date__lt": moment}, [first]),
-        ({"created_date__lte": moment, "created_date__gte": "2026-11-22T09:00:01"}, [second]),
-        ({"object_id": "1"}, [first]),
-        ({"object_id": "A-2"}, [second]),
-        ({"object_id": "2"}, []),
-        ({"event_type": "PACKAGE.created"}, [third, first]),
-        ({"event_type": "package"}, []),
-        ({"content_type": three[1]["content_type"]}, [second]),
-        ({"webhook": three[1]["webhook"]["id"]}, [second]),
-        ({"webhook": three[0]["webhook"]["id"], "delivered": "false"}, [third]),
-        ({"unknown": "x", "page_size": "0"}, [third, second, first]),
-    ]
-
-    for query, ids in expected:
-        assert [event["id"] for event in events_of(ada_api, **query)] == ids, query
-
-
-NO_CHOICE = ["Select a valid choice. That choice is not one of the available choices."]
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("uuid", "x", ["Enter a valid UUID."]),
-        ("response_http_status", "x", ["Enter a number."]),
-        ("created_date", "x", ["Enter a valid date/time."]),
-        ("created_date__lte", "2026-13-01", ["Enter a valid date/time."]),
-        ("content_type", "999999", NO_CHOICE),
-        ("content_type", "package", NO_CHOICE),
-        ("webhook", "999999", NO_CHOICE),
-        ("webhook", "x", NO_CHOICE),
-    ],
-)
-def test_a_wrong_filter_is_named(ada_api: Any, name: str, value: str, words: list[str]) -> None:
-    answer = ada_api.get(E, query_string={name: value})
-
-    assert (answer.status_code, answer.get_json()) == (400, {name: words})
-
-
-def test_webhooks_of_others_are_no_choice(ada_api: Any, ed_api: Any) -> None:
-    made = make(ada_api)
-
-    assert ed_api.get(f"{E}?webhook={made['id']}").get_json() == {"webhook": NO_CHOICE}
-
-
-@pytest.mark.both_databases
-def test_the_list_is_sorted(ada_api: Any, three: list[dict[str, Any]]) -> None:
-    first, second, third = (event["id"] for event in three)
-    expected = {
-        "id": [first, second, third],
-        "-id": [third, second, first],
-        "created_date": [first, second, third],
-        "-modified_date": [third, second, first],
-        "delivered": [third, second, first],
-        "-delivered": [first, third, second],
-        "retry_count": [third, first, second],
-        "-retry_count": [second, first, third],
-        "response_http_status": [third, first, second],
-        "-response_http_status": [second, first, third],
-        "-delivered,id": [first, second, third],
-        "uuid": [third, second, first],
-        "--id,;": [third, second, first],
-    }
-
-    for ordering, ids in expected.items():
-        assert [event["id"] for event in events_of(ada_api, ordering=ordering)] == ids, ordering
-
-
-def test_the_list_comes_in_pages(ada_api: Any, three: list[dict[str, Any]]) -> None:
-    page = ada_api.get(f"{E}?page=2&page_size=1&ordering=id").get_json()
-
-    assert (page["count"], page["results"]) == (3, [three[1]])
-    assert page["next"] == f"http://hookyard.test{E}?ordering=id&page=3&page_size=1"
-    assert page["previous"] == f"http://hookyard.test{E}?ordering=id&page_size=1"
-    for wrong in ("0", "4", "x"):
-        answer = ada_api.get(f"{E}?page={wrong}&page_size=1")
-        assert (answer.status_code, answer.get_json()) == (404, {"detail": "Invalid page."})
-
-
-def test_pages_have_twenty_events_unless_told_and_at_most_a_hundred(ada_api: Any, ada: Any, work: Work) -> None:
-    make(ada_api)
-    drafts = [EventDraft(type="package.created", payload=b"{}") for _ in range(101)]
-    publishing.publish_batch(work, organization_number=ada.organization.number, drafts=drafts)
-
-    assert [len(events_of(ada_api)), len(events_of(ada_api, page_size="500"))] == [20, 100]
 
 
 # --- the body -------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from console.core.catalogue import packaged_groups, packaged_names
 from console.models import Hook
-from console.services import hooks
+from console.services import hook_secrets, hooks
 from console.services.hooks import HookDraft
 from console.services.work import Work
 from tests.dialects.waldur_stage import CUSTOMER, KEYS, NO_HOOK, ROOT, SSH, URL, make, path_of, row_of, uuids
@@ -51,7 +51,7 @@ def test_the_core_keeps_it_as_a_hook_in_the_format_of_waldur(ada_api: Any, ada: 
     assert (hook.retry, hook.timeout_s, hook.all_events, hook.event_groups) == (None, None, False, [])
     assert hook.author_number == ada.user.number
     assert hook.dialect_data == {"waldur": {"event_groups": ["ssh"]}}
-    assert len(hooks.secrets_of(work, hook)) == 1
+    assert len(hook_secrets.secrets_of(work, hook)) == 1
 
 
 @pytest.mark.parametrize("dashed", [True, False])

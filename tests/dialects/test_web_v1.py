@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from console.core.redact import MASK
 from console.models import Delivery, DeliveryState, Hook
-from console.services import catalogue, deliveries, hooks, publishing
+from console.services import catalogue, deliveries, hook_secrets, publishing
 from console.services.event_drafts import EventDraft
 from console.services.work import Work
 from console.settings import Settings
@@ -159,7 +159,7 @@ def test_sensitive_headers_are_masked_and_a_mask_that_comes_back_keeps_the_value
 
     assert answer.get_json()["headers"] == {"Authorization": MASK, "X-Shop": "8"}
     hook = stored(work, webhook["id"])
-    assert hooks.headers_of(work, hook) == {"Authorization": "Bearer abc", "X-Shop": "8"}
+    assert hook_secrets.headers_of(work, hook) == {"Authorization": "Bearer abc", "X-Shop": "8"}
 
 
 # --- visibility -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from console.core.permissions import Permission
 from console.models import Hook
-from console.services import hooks
+from console.services import hook_secrets, hooks
 from console.services.hooks import HookDraft
 from console.services.keys import KeyRing
 from console.services.work import DELIVERIES, Work
@@ -57,7 +57,7 @@ def stored(work: Work, webhook_id: str) -> Hook:
 
 
 def secrets_of(work: Work, webhook_id: str) -> list[str]:
-    return [text for _, text in hooks.secrets_of(work, stored(work, webhook_id))]
+    return [text for _, text in hook_secrets.secrets_of(work, stored(work, webhook_id))]
 
 
 def changed(settings: Settings, **fields: object) -> Settings:

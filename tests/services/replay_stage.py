@@ -12,8 +12,8 @@ from console.models import (
     Which,
 )
 from console.services import replays
-from console.services.replaying import steps
-from console.services.replays import ReplayDraft
+from console.services.replaying import planning, steps
+from console.services.replaying.planning import ReplayDraft
 from console.services.work import Work
 from tests.engine import claim, hire, publish, record, rows_of
 
@@ -45,8 +45,10 @@ def failed(work: Work, person, count: int = 1, **fields: object) -> list[int]:
     return numbers
 
 
-def planned(work: Work, person, which: Which = Which.FAILED, **fields: object) -> replays.Plan:
-    found = replays.plan(work, organization_number=person.organization.number, draft=ReplayDraft(which=which, **fields))
+def planned(work: Work, person, which: Which = Which.FAILED, **fields: object) -> planning.Plan:
+    found = planning.plan(
+        work, organization_number=person.organization.number, draft=ReplayDraft(which=which, **fields)
+    )
     work.session.commit()
     return found
 

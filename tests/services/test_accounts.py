@@ -5,13 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from console.core.catalogue import all_packaged
-from console.core.errors import Conflict, Invalid, NotFound, TooMany, Unauthenticated
-from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
+from console.core.errors import Conflict, Invalid, NotFound, TooMany
 from console.models import User
-from console.services import accounts, audit, catalogue, passwords, sign_in
+from console.services import accounts, audit, catalogue, members, organizations, passwords, sign_in
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases
@@ -31,62 +30,10 @@ def _user(work: Work, name: Any = "grace", slug: Any = "acme", role: Any = "admi
     )
 
 
-def _set_up(work: Work, secret: Any, email: Any = "ada@example.com", slug: Any = "acme") -> Any:
-    return accounts.set_up(
-        work,
-        secret=secret,
-        organization_name="Acme Corporation",
-        organization_slug=slug,
-        email=email,
-        full_name="Ada Lovelace",
-        password=PASSWORD,
-    )
-
-
-# --- organizations --------------------------------------------------------------------------------------------------
-
-
-def test_a_new_organization_has_the_packaged_catalogue(work: Work) -> None:
-    organization = accounts.create_organization(work, slug="acme", name="Acme")
-
-    names = {one.name for one in catalogue.all_of(work, organization_number=organization.number)}
-
-    assert names == {packaged.name for packaged in all_packaged()}
-
-
-def test_an_organization_without_a_name_is_called_by_its_slug(work: Work) -> None:
-    assert accounts.create_organization(work, slug="acme").name == "acme"
-
-
-@pytest.mark.parametrize("slug", ["", "Acme", "acme corp", "-acme", "acme-", "ämter", "a" * 51, "a/b", "acme\n"])
-def test_a_slug_is_short_and_plain(work: Work, slug: Any) -> None:
-    with pytest.raises(Invalid) as caught:
-        accounts.create_organization(work, slug=slug)
-
-    assert caught.value.fields[0].pointer == "/organization_slug"
-
-
-def test_a_slug_is_given_once(work: Work) -> None:
-    accounts.create_organization(work, slug="acme")
-
-    with pytest.raises(Conflict):
-        accounts.create_organization(work, slug="acme")
-
-    assert len(accounts.organizations(work)) == 1
-
-
-def test_an_unknown_organization_is_not_found(work: Work) -> None:
-    with pytest.raises(NotFound):
-        accounts.get_organization(work, slug="nowhere")
-
-
-# --- people ---------------------------------------------------------------------------------------------------------
-
-
 def test_creating_a_user_makes_a_missing_organization(work: Work) -> None:
     user = _user(work, slug="brand-new")
 
-    membership = accounts.memberships_of(work, user=user)[0]
+    membership = members.memberships_of(work, user=user)[0]
     assert membership.organization.slug == "brand-new"
     assert membership.role == "admin"
     assert catalogue.groups(work, organization_number=membership.organization_number)
@@ -162,22 +109,14 @@ def test_two_who_take_the_same_name_at_once_do_not_both_get_it(work: Work, engin
                 results.append(error)
 
     threads = [threading.Thread(target=take) for _ in range(3)]
-    accounts.create_organization(work, slug="acme")
+    organizations.create(work, slug="acme")
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
     assert sorted(isinstance(result, Conflict) for result in results) == [False, True, True]
-    assert accounts.user_count(work) == 1
-
-
-def test_an_organization_is_renamed_and_keeps_its_slug(work: Work, ada: Any) -> None:
-    accounts.rename_organization(work, organization=ada.organization, name=" Acme Corporation ")
-
-    assert (ada.organization.slug, ada.organization.name) == ("acme", "Acme Corporation")
-    with pytest.raises(Invalid):
-        accounts.rename_organization(work, organization=ada.organization, name=" ")
+    assert len(work.session.scalars(select(User)).all()) == 1
 
 
 def test_a_person_is_found_by_either_name(work: Work, ada: Any) -> None:
@@ -231,148 +170,9 @@ def test_an_operator_sets_a_password_without_the_old_one(work: Work, ada: Any) -
     assert sign_in.load_session(work, secret) is None
 
 
-# --- roles ----------------------------------------------------------------------------------------------------------
-
-
-def test_members_are_listed_newest_first(work: Work, ada: Any, ed: Any, vi: Any, mallory: Any) -> None:
-    members = accounts.members(work, organization_number=ada.organization.number)
-
-    assert [member.user.username for member in members] == ["vi", "ed", "ada"]
-    assert accounts.members(work, organization_number=ada.organization.number, before=members[1].number) == members[2:]
-
-
-def test_a_role_is_a_set_of_permissions(work: Work, ed: Any, mallory: Any) -> None:
-    number = ed.organization.number
-
-    assert accounts.role_of(work, user=ed.user, organization_number=number) is Role.EDITOR
-    assert accounts.permissions_of(work, user=ed.user, organization_number=number) == ROLE_PERMISSIONS[Role.EDITOR]
-    assert accounts.role_of(work, user=mallory.user, organization_number=number) is None
-    assert accounts.permissions_of(work, user=mallory.user, organization_number=number) == frozenset()
-
-
-def test_staff_are_admins_everywhere(work: Work, ada: Any, mallory: Any) -> None:
-    with work.transaction():
-        mallory.user.is_staff = True
-
-    held = accounts.permissions_of(work, user=mallory.user, organization_number=ada.organization.number)
-
-    assert held == frozenset(Permission)
-
-
-def test_people_enter_their_organizations_and_staff_all(work: Work, ada: Any, mallory: Any) -> None:
-    def slugs() -> list[str]:
-        return [one.slug for one in accounts.organizations_of(work, user=ada.user)]
-
-    assert slugs() == ["acme"]
-
-    ada.user.is_staff = True
-    assert slugs() == ["acme", "elsewhere"]
-
-
-def test_a_change_of_role_ends_the_members_sessions(work: Work, ada: Any, ed: Any) -> None:
-    secret = sign_in.start_session(work, user=ed.user, ip=None, user_agent=None)
-    membership = accounts.get_member(work, organization_number=ed.organization.number, user_id=ed.user.id)
-
-    accounts.change_role(work, membership=membership, role="admin")
-
-    assert accounts.role_of(work, user=ed.user, organization_number=ed.organization.number) is Role.ADMIN
-    assert sign_in.load_session(work, secret) is None
-
-
-def test_the_last_admin_cannot_go(work: Work, ada: Any, ed: Any) -> None:
-    membership = accounts.get_member(work, organization_number=ada.organization.number, user_id=ada.user.id)
-
-    with pytest.raises(Conflict):
-        accounts.change_role(work, membership=membership, role="viewer")
-    with pytest.raises(Conflict):
-        accounts.remove_member(work, membership=membership)
-
-    assert accounts.role_of(work, user=ada.user, organization_number=ada.organization.number) is Role.ADMIN
-
-
-def test_a_member_of_another_organization_is_not_found(work: Work, ada: Any, mallory: Any) -> None:
-    with pytest.raises(NotFound):
-        accounts.get_member(work, organization_number=ada.organization.number, user_id=mallory.user.id)
-
-
-# --- the first set-up -----------------------------------------------------------------------------------------------
-
-
-def test_the_first_admin_is_made_with_a_one_time_link(work: Work) -> None:
-    assert accounts.setup_is_needed(work)
-    secret = accounts.create_setup_link(work)
-
-    user = _set_up(work, secret)
-
-    membership = accounts.memberships_of(work, user=user)[0]
-    assert (user.username, user.email, user.is_staff) == ("ada", "ada@example.com", True)
-    assert (membership.organization.name, membership.role) == ("Acme Corporation", "admin")
-    assert not accounts.setup_is_needed(work)
-
-
-def test_a_setup_link_works_once(work: Work) -> None:
-    secret = accounts.create_setup_link(work)
-    _set_up(work, secret)
-
-    with pytest.raises(Unauthenticated) as caught:
-        _set_up(work, secret, email="eve@example.com", slug="evil")
-
-    assert caught.value.code == "setup_link_used"
-    assert accounts.user_count(work) == 1
-
-
-def test_a_setup_link_lives_24_hours(work: Work, clock: Any) -> None:
-    secret = accounts.create_setup_link(work)
-    clock.advance(hours=24)
-
-    with pytest.raises(Unauthenticated) as caught:
-        _set_up(work, secret)
-
-    assert caught.value.code == "setup_link_expired"
-
-
-def test_a_new_setup_link_ends_the_earlier_ones(work: Work) -> None:
-    first = accounts.create_setup_link(work)
-    second = accounts.create_setup_link(work)
-
-    with pytest.raises(Unauthenticated):
-        accounts.check_setup_link(work, secret=first)
-    accounts.check_setup_link(work, secret=second)
-
-
-def test_a_setup_secret_that_was_never_made_is_unknown(work: Work) -> None:
-    accounts.create_setup_link(work)
-
-    with pytest.raises(Unauthenticated) as caught:
-        accounts.check_setup_link(work, secret="x" * 43)
-
-    assert caught.value.code == "setup_link_unknown"
-
-
-def test_a_setup_that_is_refused_leaves_the_link_and_nothing_else(work: Work) -> None:
-    _user(work, "grace", slug="taken")
-    secret = accounts.create_setup_link(work)
-
-    with pytest.raises(Conflict):
-        _set_up(work, secret, slug="taken")
-    with pytest.raises(Conflict):
-        _set_up(work, secret, email="grace@example.com", slug="free")
-
-    assert [one.slug for one in accounts.organizations(work)] == ["taken"]
-    _set_up(work, secret, slug="free")
-
-
-def test_a_user_name_that_is_taken_gets_a_number(work: Work) -> None:
-    _user(work, "ada", slug="elsewhere")
-
-    user = _set_up(work, accounts.create_setup_link(work), email="ada@example.org")
-
-    assert user.username == "ada2"
-
-
 def test_what_happens_to_accounts_is_in_the_audit_log(work: Work, ada: Any, ed: Any) -> None:
-    membership = accounts.get_member(work, organization_number=ed.organization.number, user_id=ed.user.id)
-    accounts.change_role(work, membership=membership, role="viewer")
+    membership = members.get_member(work, organization_number=ed.organization.number, user_id=ed.user.id)
+    members.change_role(work, membership=membership, role="viewer")
 
     entries = audit.find(work, organization_number=ada.organization.number)
 

@@ -5,22 +5,9 @@ from typing import Any
 
 import pytest
 
-from console.core.catalogue import (
-    HOOKYARD,
-    OMS,
-    PRETIX,
-    WALDUR,
-    all_packaged,
-    packaged,
-    packaged_groups,
-    packaged_names,
-    pretix_kind,
-    with_wildcards,
-)
 from console.core.errors import Conflict, Invalid, NotFound
-from console.core.patterns import check_catalogue_name
 from console.models import Event
-from console.services import accounts, catalogue, sources
+from console.services import catalogue, organizations
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases
@@ -45,61 +32,6 @@ def _happened(work: Work, person: Any, event_type: str, *, is_test: bool = False
                 is_test=is_test,
             )
         )
-
-
-# --- what comes with Hookyard ---------------------------------------------------------------------------------------
-
-
-def test_the_four_families_are_complete() -> None:
-    assert len(packaged(WALDUR)) == 388
-    assert len(packaged_groups(WALDUR)) == 27
-    assert len(packaged(PRETIX)) == 47
-    assert len(packaged(OMS)) == 11
-    assert "hook.disabled" in packaged_names(HOOKYARD)
-
-
-def test_no_name_is_packaged_twice_and_each_may_stand_in_a_catalogue() -> None:
-    names = [packaged_type.name for packaged_type in all_packaged()]
-
-    for name in names:
-        check_catalogue_name(name)
-    assert len(names) == len(set(names))
-
-
-def test_every_packaged_type_has_a_sentence_and_a_sample() -> None:
-    for packaged_type in all_packaged():
-        assert packaged_type.description[0].isupper(), packaged_type.name
-        assert packaged_type.description.endswith("."), packaged_type.name
-        assert packaged_type.sample, packaged_type.name
-
-
-def test_waldurs_groups_keep_their_types() -> None:
-    groups = packaged_groups(WALDUR)
-
-    assert groups["ssh"] == ("ssh_key_creation_succeeded", "ssh_key_deletion_succeeded")
-    assert "openstack_port_created" in groups["openstack_resources"]
-
-
-@pytest.mark.parametrize(
-    ("action_type", "kind"),
-    [
-        ("pretix.event.order.paid", "order"),
-        ("pretix.event.order.changed.item", "order"),
-        ("pretix.event.order.changed", "event"),
-        ("pretix.event.item.changed", "item"),
-        ("pretix.event.item.variation.added", "item"),
-        ("pretix.giftcards.transaction.payment", "giftcard_transaction"),
-        ("pretix.event.checkin.reverted", "checkin"),
-        ("plugin.thing.done", "event"),
-    ],
-)
-def test_a_pretix_type_has_the_kind_of_the_narrowest_name(action_type: Any, kind: Any) -> None:
-    assert pretix_kind(action_type) == kind
-
-
-def test_a_name_stands_under_itself_and_the_wildcards_above_it() -> None:
-    assert with_wildcards("a.b.c") == ("a.b.c", "a.b.*", "a.*")
-    assert with_wildcards("a") == ("a",)
 
 
 # --- installing -----------------------------------------------------------------------------------------------------
@@ -271,43 +203,8 @@ def test_an_own_type_can_be_deleted_a_packaged_one_cannot(work: Work, ada: Any) 
         catalogue.delete(work, event_type=builtin)
 
 
-# --- sources --------------------------------------------------------------------------------------------------------
-
-
-def test_a_source_has_a_slug_of_its_own_in_each_organization(work: Work, ada: Any, mallory: Any) -> None:
-    sources.create(work, organization_number=ada.organization.number, slug="democon", name="Demo Conference")
-    sources.create(work, organization_number=mallory.organization.number, slug="democon")
-
-    with pytest.raises(Conflict):
-        sources.create(work, organization_number=ada.organization.number, slug="democon")
-    assert sources.get(work, organization_number=ada.organization.number, slug="democon").name == "Demo Conference"
-    assert sources.get(work, organization_number=mallory.organization.number, slug="democon").name == "democon"
-
-
-@pytest.mark.parametrize("slug", ["", "demo con", "-demo", "demo/", "ä", "x" * 51])
-def test_a_source_slug_is_short_and_plain(work: Work, ada: Any, slug: Any) -> None:
-    with pytest.raises(Invalid):
-        sources.create(work, organization_number=ada.organization.number, slug=slug)
-
-
-def test_sources_are_listed_newest_first_in_pages(work: Work, ada: Any) -> None:
-    for slug in ("a", "c", "b"):
-        sources.create(work, organization_number=ada.organization.number, slug=slug)
-
-    first = sources.find(work, organization_number=ada.organization.number, limit=2)
-    second = sources.find(work, organization_number=ada.organization.number, before=first[-1].number)
-
-    assert [one.slug for one in first + second] == ["b", "c", "a"]
-    assert [one.slug for one in sources.all_of(work, organization_number=ada.organization.number)] == ["a", "b", "c"]
-
-
-def test_an_unknown_source_is_not_found(work: Work, ada: Any) -> None:
-    with pytest.raises(NotFound):
-        sources.get(work, organization_number=ada.organization.number, slug="nowhere")
-
-
 def test_a_second_organization_starts_with_the_same_catalogue(work: Work, ada: Any) -> None:
-    other = accounts.create_organization(work, slug="other")
+    other = organizations.create(work, slug="other")
 
     theirs = catalogue.names(work, organization_number=other.number)
     assert theirs == catalogue.names(work, organization_number=ada.organization.number)

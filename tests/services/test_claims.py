@@ -10,11 +10,11 @@ from sqlalchemy import select, update
 
 from console.core.outcomes import Outcome
 from console.models import Turn, Which
-from console.services import deliveries, due, hooks, replays, sweeping, unsent
+from console.services import deliveries, due, hook_tests, hooks, replays, sweeping, unsent
 from console.services.claims import MOST_ROWS, MOST_TURNS, Seat
 from console.services.hook_fields import HookDraft
 from console.services.replaying import steps
-from console.services.replays import ReplayDraft
+from console.services.replaying.planning import ReplayDraft
 from console.services.unsent import Fate
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from tests.engine import (
@@ -203,7 +203,7 @@ def test_a_test_send_does_not_wait_for_the_circuit(work: Work, ada) -> None:
     hook = make_hook(work, ada)
     publish(work, ada, 5)
     set_state(work, hook, open_until=work.now() + timedelta(seconds=30), openings=1)
-    sent = deliveries.send_test(work, hook=hook)
+    sent = hook_tests.send(work, hook=hook)
 
     assert [row.number for row in rows_of(claim(work, hire(work)))] == [sent.number]
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select, text
 from console.core.errors import Invalid, NotFound, Unauthenticated
 from console.core.permissions import Permission
 from console.models import Delivery, Event, Organization
-from console.services import accounts, closing, hooks, publishing, tokens
+from console.services import closing, hooks, members, organizations, publishing, token_use, tokens
 from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
 from console.services.work import Work
@@ -38,17 +38,17 @@ def test_closing_ends_everything_at_once(work: Work, ada: Any, busy: Any) -> Non
     closing.close(work, organization=ada.organization, slug=" acme ")
 
     with pytest.raises(NotFound):
-        accounts.get_organization(work, slug="acme")
+        organizations.get(work, slug="acme")
     with pytest.raises(Unauthenticated):
-        tokens.authenticate(work, busy.text)
-    assert accounts.organizations_of(work, user=ada.user) == []
+        token_use.authenticate(work, busy.text)
+    assert members.organizations_of(work, user=ada.user) == []
     assert work.session.scalars(select(Delivery.state)).all() == ["canceled"]
 
 
 def test_its_slug_is_free_for_another(work: Work, ada: Any, busy: Any) -> None:
     closing.close(work, organization=ada.organization, slug="acme")
 
-    assert accounts.create_organization(work, slug="acme").number != ada.organization.number
+    assert organizations.create(work, slug="acme").number != ada.organization.number
 
 
 @pytest.mark.parametrize("typed", ["", "other", "ACME"])
@@ -56,7 +56,7 @@ def test_another_slug_closes_nothing(work: Work, ada: Any, typed: str) -> None:
     with pytest.raises(Invalid):
         closing.close(work, organization=ada.organization, slug=typed)
 
-    assert accounts.get_organization(work, slug="acme")
+    assert organizations.get(work, slug="acme")
 
 
 def test_what_is_left_is_deleted_later_and_others_keep_theirs(work: Work, ada: Any, mallory: Any, busy: Any) -> None:

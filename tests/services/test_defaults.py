@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from console.core.errors import Invalid
 from console.core.outcomes import Outcome
 from console.models import AuditEntry, Event
-from console.services import defaults, pruning, publishing, recipients, retention, sweeping
+from console.services import defaults, pruning, publishing, recipients, retention, stepped_clocks
 from console.services.defaults import Choice
 from console.services.event_drafts import EventDraft
 from console.services.work import Work
@@ -80,7 +80,7 @@ def test_long_waits_of_a_default_are_not_taken_for_a_wrong_clock(work: Work, ada
     found.next_attempt_at = work.now() + timedelta(days=9)
     work.session.commit()
 
-    sweeping.clamp(work)
+    stepped_clocks.clamp(work)
 
     assert delivery(work, number).next_attempt_at > work.now() + timedelta(days=8)
 

@@ -172,6 +172,22 @@ def test_each_filter_finds_what_it_names(work: Work, ada, hook) -> None:
     assert len(listed(work, ada, since=work.now())) == 4
 
 
+def test_what_is_sent_for_the_first_time_is_not_yet_without_an_answer_however_it_is_looked_for(
+    work: Work, ada, hook
+) -> None:
+    silent = put(work, publish(work, ada, "order.paid"), last_outcome="timeout", attempt_count=1)
+    begun = put(
+        work,
+        publish(work, ada, "order.paid", object_model="order", object_pk="A-17"),
+        state="sending",
+        attempt_count=1,
+    )
+
+    assert listed(work, ada, status_class="none") == [silent.number]
+    assert listed(work, ada, status_class="none", q="A-17") == []
+    assert listed(work, ada, status_class="none", event_number=begun.event_number) == []
+
+
 @pytest.mark.parametrize("wrong", [{"status_class": "7xx"}, {"event_type": "a b"}, {"event_type": "*.paid"}])
 def test_a_filter_that_cannot_match_is_refused(work: Work, ada, wrong) -> None:
     with pytest.raises(Invalid):

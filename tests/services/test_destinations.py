@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from console.core.outcomes import Outcome
 from console.models import Delivery, Destination, Hook, HookState, Turn
-from console.services import deliveries, due, hooks, results, sweeping, unsent
+from console.services import deliveries, due, hook_tests, hooks, repairing, results, stepped_clocks, unsent
 from console.services.hook_fields import HookDraft
 from console.services.unsent import Fate
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
@@ -226,7 +226,7 @@ def test_what_a_person_asks_for_does_not_wait_for_the_destination(work: Work, ad
     all_due(work)
     [number, *_] = publish(work, ada)
     if ask == "test":
-        number = deliveries.send_test(work, hook=dead[0]).number
+        number = hook_tests.send(work, hook=dead[0]).number
     else:
         deliveries.resend(work, delivery=delivery(work, number))
 
@@ -274,7 +274,7 @@ def test_a_destination_without_hooks_is_forgotten(work: Work, dead) -> None:
     for hook in dead:
         hooks.delete(work, hook=hook)
 
-    sweeping.repair(work)
+    repairing.repair(work)
 
     assert destination(work) is None
 
@@ -283,7 +283,7 @@ def test_a_pause_that_a_stepped_clock_made_endless_is_shortened(work: Work, dead
     work.session.execute(update(Destination).values(open_until=work.now() + timedelta(days=300)))
     work.session.commit()
 
-    sweeping.clamp(work)
+    stepped_clocks.clamp(work)
 
     found = destination(work)
     assert found is not None

@@ -11,7 +11,7 @@ from console.core.errors import Conflict, Invalid, NotFound
 from console.core.health import Health
 from console.core.rollups import hour_of
 from console.models import AuditEntry, Delivery, DeliveryState, Hook, HookHour, Turn
-from console.services import deliveries, hook_health, hooks, publishing
+from console.services import deliveries, hook_health, hook_secrets, hook_tests, hooks, publishing
 from console.services.event_drafts import EventDraft
 from console.services.hooks import HookDraft, HookFilter
 from console.services.work import Work
@@ -42,7 +42,7 @@ def test_a_new_hook_has_a_secret_of_its_own_that_is_stored_encrypted(work: Work,
     made = make(work, ada)
 
     assert made.secret.startswith("whsec_")
-    assert [text for _, text in hooks.secrets_of(work, made.hook)] == [made.secret]
+    assert [text for _, text in hook_secrets.secrets_of(work, made.hook)] == [made.secret]
     assert made.secret.encode() not in work.session.scalar(text("SELECT sealed FROM hook_secrets"))
 
 
@@ -106,7 +106,7 @@ def test_a_change_keeps_what_it_does_not_name_and_counts_the_version(work: Work,
     hooks.change(work, hook=hook, draft=HookDraft(description="New"))
 
     assert (hook.name, hook.description, hook.version) == ("Warehouse", "New", 2)
-    assert hooks.headers_of(work, hook) == {"X-Team": "blue"}
+    assert hook_secrets.headers_of(work, hook) == {"X-Team": "blue"}
 
 
 def test_a_change_based_on_an_old_version_is_refused(work: Work, ada) -> None:
@@ -186,31 +186,31 @@ def test_a_deleted_hook_gets_no_new_events(work: Work, ada) -> None:
 def test_after_a_rotation_both_secrets_sign_until_the_overlap_ends(work: Work, ada, clock) -> None:
     made = make(work, ada)
 
-    rotated = hooks.rotate_secret(work, hook=made.hook, overlap_s=3600)
+    rotated = hook_secrets.rotate(work, hook=made.hook, overlap_s=3600)
 
-    assert [text for _, text in hooks.secrets_of(work, made.hook)] == [rotated.secret, made.secret]
+    assert [text for _, text in hook_secrets.secrets_of(work, made.hook)] == [rotated.secret, made.secret]
     clock.advance(seconds=3600)
-    assert [text for _, text in hooks.secrets_of(work, made.hook)] == [rotated.secret]
+    assert [text for _, text in hook_secrets.secrets_of(work, made.hook)] == [rotated.secret]
 
 
 def test_the_overlap_can_be_ended_at_once(work: Work, ada) -> None:
     made = make(work, ada)
-    rotated = hooks.rotate_secret(work, hook=made.hook)
+    rotated = hook_secrets.rotate(work, hook=made.hook)
 
-    hooks.end_overlap(work, hook=made.hook)
+    hook_secrets.end_overlap(work, hook=made.hook)
 
-    assert [text for _, text in hooks.secrets_of(work, made.hook)] == [rotated.secret]
+    assert [text for _, text in hook_secrets.secrets_of(work, made.hook)] == [rotated.secret]
 
 
 def test_a_second_rotation_does_not_lengthen_the_first_overlap(work: Work, ada, clock) -> None:
     made = make(work, ada)
-    hooks.rotate_secret(work, hook=made.hook, overlap_s=60)
+    hook_secrets.rotate(work, hook=made.hook, overlap_s=60)
 
-    third = hooks.rotate_secret(work, hook=made.hook, overlap_s=3600)
+    third = hook_secrets.rotate(work, hook=made.hook, overlap_s=3600)
     clock.advance(seconds=61)
 
-    assert len(hooks.secrets_of(work, made.hook)) == 2
-    assert hooks.secrets_of(work, made.hook)[0][1] == third.secret
+    assert len(hook_secrets.secrets_of(work, made.hook)) == 2
+    assert hook_secrets.secrets_of(work, made.hook)[0][1] == third.secret
 
 
 def test_lists_are_newest_first_and_filtered(work: Work, ada, mallory) -> None:
@@ -235,7 +235,7 @@ def test_lists_are_newest_first_and_filtered(work: Work, ada, mallory) -> None:
 def test_every_change_is_in_the_audit_log_without_secrets(work: Work, ada) -> None:
     made = make(work, ada, headers={"Authorization": "Bearer swordfish"}, secret="swordfish and more of it")
 
-    hooks.rotate_secret(work, hook=made.hook)
+    hook_secrets.rotate(work, hook=made.hook)
     hooks.delete(work, hook=made.hook)
 
     entries = work.session.scalars(select(AuditEntry).where(AuditEntry.object_id == str(made.hook.id))).all()
@@ -248,7 +248,7 @@ def test_a_test_send_is_one_delivery_to_that_hook_only(work: Work, ada, ring) ->
     make(work, ada)
     ring.lanes.clear()
 
-    delivery = deliveries.send_test(work, hook=hook, event_type="order.paid", payload=b'{"n": 1.10}')
+    delivery = hook_tests.send(work, hook=hook, event_type="order.paid", payload=b'{"n": 1.10}')
 
     assert states(work) == [DeliveryState.PENDING]
     assert (delivery.is_test, delivery.trigger, delivery.event_type) == (True, "test", "order.paid")
@@ -260,7 +260,7 @@ def test_a_test_send_is_one_delivery_to_that_hook_only(work: Work, ada, ring) ->
 def test_canceling_what_was_held_lets_be_what_is_being_sent(work: Work, ada) -> None:
     hook = make(work, ada, is_active=False).hook
     publish(work, ada)
-    deliveries.send_test(work, hook=hook)
+    hook_tests.send(work, hook=hook)
     held, sending = work.session.scalars(select(Delivery).order_by(Delivery.number))
     sending.state = DeliveryState.SENDING
     work.session.commit()

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
+from console.services import defaults, hooks, outbox, publishing
+from console.services.event_drafts import EventDraft
+from console.services.matching import listeners
 from console.services.work import Work
 from tests.engine import claim, hire, make_hook, publish, rows_of
 
@@ -31,6 +36,29 @@ def test_a_claim_of_a_limited_hook_waits_for_its_standing_before_it_holds_any_de
 
         assert held
         assert [row.number for row in rows_of(claiming.result(10))] == [number]
+
+
+def test_changing_the_defaults_and_publishing_do_not_wait_for_each_other(
+    work: Work, ada, engine: Engine, wait_until: Callable[..., None]
+) -> None:
+    """A publisher locks disabled hooks, then its event refers to the organization; who changes defaults locks both."""
+    hook = make_hook(work, ada)
+    hooks.disable(work, hook=hook)
+    number = ada.organization.number
+    with Session(engine, expire_on_commit=False) as other, ThreadPoolExecutor(1) as pool:
+        publisher = replace(work, session=other)
+        [listening] = outbox.with_settled_switches(publisher, listeners(publisher, organization_number=number))
+        changing = pool.submit(
+            defaults.change, work, organization=ada.organization, choice=defaults.Choice(timeout_s=9)
+        )
+        wait_until(lambda: is_anybody_waiting(engine))
+        published = publishing.publish(
+            publisher, organization_number=number, draft=EventDraft(type="order.paid", payload=b"{}")
+        )
+        changing.result(10)
+
+    assert published.deliveries == 1
+    assert listening.number == hook.number
 
 
 def is_anybody_waiting(engine: Engine) -> bool:

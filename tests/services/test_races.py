@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from console.core.errors import Conflict, NotFound
 from console.core.outcomes import Outcome
 from console.models import Hook
-from console.services import deliveries, hooks, publishing, retention
+from console.services import deliveries, event_resends, hooks, publishing, retention
 from console.services.delivery_filters import DeliveryFilter
 from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
@@ -183,3 +183,33 @@ def test_what_was_deleted_meanwhile_cannot_be_resent(work: Work, ada, clock, eng
 
     with pytest.raises(NotFound):
         deliveries.resend(work, delivery=old)
+
+
+def test_an_event_sent_again_to_all_while_old_ones_are_deleted_is_sent(work: Work, ada, clock, just_before) -> None:
+    make_hook(work, ada)
+    [number] = publish(work, ada)
+    record(work, rows_of(claim(work, hire(work)))[0])
+    make_hook(work, ada, url="https://late.example.com/")
+    clock.advance(days=work.settings.retention_days + 1)
+    old = delivery(work, number).event
+    work.session.commit()
+
+    with just_before("INSERT INTO deliveries", retention.prune):
+        count = event_resends.to_wanting(work, event=old)
+
+    assert count == 2
+    assert delivery(work, number).state == "pending"
+
+
+def test_an_event_that_was_deleted_meanwhile_cannot_be_sent_again(work: Work, ada, clock, engine: Engine) -> None:
+    hook = make_hook(work, ada)
+    [number] = publish(work, ada)
+    record(work, rows_of(claim(work, hire(work)))[0])
+    clock.advance(days=work.settings.retention_days + 1)
+    old = delivery(work, number).event
+    work.session.commit()
+    with Session(engine, expire_on_commit=False) as session:
+        retention.prune(replace(work, session=session))
+
+    with pytest.raises(NotFound):
+        event_resends.to_hook(work, event=old, hook=hook)

@@ -18,11 +18,11 @@ from console.models import (
     ReplayState,
     Which,
 )
-from console.services import deliveries, hooks, publishing, replays, sources
+from console.services import hook_tests, hooks, publishing, replays, sources
 from console.services.delivery_filters import DeliveryFilter
 from console.services.event_drafts import EventDraft
 from console.services.replaying import missed, pace
-from console.services.replays import Skip
+from console.services.replaying.selection import Skip
 from tests.engine import attempts, delivery, make_hook, publish, put, scalars
 from tests.services.replay_stage import deliver, failed, finish, planned, start
 
@@ -74,7 +74,7 @@ def test_missing_heeds_sources_and_leaves_direct_events_and_tests_alone(work, ad
         publishing.publish(work, organization_number=number, draft=draft)
     other = make_hook(work, ada, all_events=False)
     publishing.publish_to(work, hook=other, draft=EventDraft(type="order.paid", payload=b"{}"))
-    deliveries.send_test(work, hook=other, event_type="order.paid")
+    hook_tests.send(work, hook=other, event_type="order.paid")
     hook = make_hook(work, ada, sources=["shop"])
 
     progress = finish(work, clock, start(work, ada, Which.MISSING, hook=hook))
@@ -159,7 +159,7 @@ def test_the_logs_filters_narrow_it_and_leave_missing_events_out(work, ada, cloc
 
 def test_tests_are_never_replayed(work, ada) -> None:
     hook = make_hook(work, ada)
-    deliveries.send_test(work, hook=hook)
+    hook_tests.send(work, hook=hook)
     deliver(work, Outcome.SERVER_ERROR, status=500)
 
     assert planned(work, ada, Which.ALL).to_send == 0

@@ -20,7 +20,7 @@ from console.models import (
 )
 from console.services import hooks, replays
 from console.services.replaying import steps
-from console.services.replays import Skip
+from console.services.replaying.selection import Skip
 from console.services.work import BACKGROUND, Work
 from tests.engine import attempts, delivery, make_hook, publish, put, scalars, set_state
 from tests.services.replay_stage import deliver, failed, finish, planned, read, start, tend

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from console.core.errors import KeyUnavailable
-from console.services import hooks, oms_hooks, resealing, two_factor
+from console.services import hook_secrets, hooks, oms_hooks, resealing, two_factor
 from console.services.hook_fields import HookDraft
 from console.services.keys import KeyRing
 from console.services.work import Work
@@ -33,18 +33,18 @@ def stored(work: Work, ada: Any) -> Any:
 
 def test_everything_is_readable_with_the_new_key_alone(work: Work, ada: Any, stored: Any) -> None:
     rotating = replace(work, keys=KeyRing([NEW, SECRET_KEY]))
-    before = hooks.secrets_of(work, stored)
+    before = hook_secrets.secrets_of(work, stored)
 
     assert resealing.reseal(rotating) == 3
 
     work.session.expire_all()
     later = replace(work, keys=KeyRing([NEW]))
-    assert [text for _, text in hooks.secrets_of(later, stored)] == [text for _, text in before]
-    assert hooks.headers_of(later, stored) == {"Authorization": "Bearer hidden"}
+    assert [text for _, text in hook_secrets.secrets_of(later, stored)] == [text for _, text in before]
+    assert hook_secrets.headers_of(later, stored) == {"Authorization": "Bearer hidden"}
     assert oms_hooks.fields_of(later, stored).config["auth"] == {"username": "u", "password": "p"}
     assert two_factor.secret_of(later, user=ada.user)
     with pytest.raises(KeyUnavailable):
-        hooks.secrets_of(work, stored)
+        hook_secrets.secrets_of(work, stored)
 
 
 def test_a_second_round_finds_nothing_to_do(work: Work, stored: Any) -> None:
@@ -62,7 +62,7 @@ def test_a_missing_key_is_reported_and_changes_nothing(work: Work, stored: Any) 
     with pytest.raises(KeyUnavailable):
         resealing.reseal(replace(work, keys=KeyRing([NEW, "neither of them is the right one"])))
 
-    assert hooks.headers_of(work, stored) == {"Authorization": "Bearer hidden"}
+    assert hook_secrets.headers_of(work, stored) == {"Authorization": "Bearer hidden"}
 
 
 def test_one_secret_that_nobody_can_read_keeps_no_other_from_the_new_key(work: Work, ada: Any, stored: Any) -> None:
@@ -73,4 +73,4 @@ def test_one_secret_that_nobody_can_read_keeps_no_other_from_the_new_key(work: W
         resealing.reseal(replace(work, keys=KeyRing([NEW, SECRET_KEY])))
 
     work.session.expire_all()
-    assert hooks.headers_of(replace(work, keys=KeyRing([NEW])), stored) == {"Authorization": "Bearer hidden"}
+    assert hook_secrets.headers_of(replace(work, keys=KeyRing([NEW])), stored) == {"Authorization": "Bearer hidden"}

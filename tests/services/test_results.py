@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from console.core.outcomes import Outcome
 from console.core.rollups import bucket_of, hour_of
 from console.models import AuditEntry, Hook, HookHour, Turn
-from console.services import deliveries, hooks, results, sweeping
+from console.services import deliveries, hook_tests, hooks, results, sweeping
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from tests.engine import (
     attempts,
@@ -88,6 +88,23 @@ def test_what_was_sent_and_what_came_back_is_kept(work: Work, row) -> None:
     assert (attempt.timings, attempt.is_reused) == ({"total": 1.5}, True)
 
 
+def test_a_nul_in_what_a_receiver_sends_keeps_no_result_from_being_written(work: Work, row) -> None:
+    record(work, row, response_headers=(("X-Odd", "a\x00b\u00ff"),), response_body=b"\x00")
+
+    [attempt] = attempts(work, row.number)
+    assert attempt.response_headers == [["X-Odd", "a\x00b\u00ff"]]
+    assert attempt.response_body == b"\x00"
+    assert state_of(work, row.number) == "delivered"
+
+
+def test_what_is_not_there_of_an_attempt_stays_away(work: Work, row) -> None:
+    record(work, row, outcome=Outcome.TIMEOUT, error='It\'s \\ "late"\n\u2028.', timings=None, response_body=None)
+
+    [attempt] = attempts(work, row.number)
+    assert (attempt.status, attempt.timings, attempt.response_headers, attempt.response_body) == (None,) * 4
+    assert attempt.error == 'It\'s \\ "late"\n\u2028.'
+
+
 def test_a_failure_is_tried_again_when_its_policy_says(work: Work, hook, row) -> None:
     record(work, row, Outcome.SERVER_ERROR, status=500, error="The receiver answered 500.")
 
@@ -139,7 +156,7 @@ def test_a_resolver_of_ours_that_is_down_costs_nothing_of_the_budget(work: Work,
 
 
 def test_a_test_send_is_one_attempt(work: Work, hook) -> None:
-    sent = deliveries.send_test(work, hook=hook)
+    sent = hook_tests.send(work, hook=hook)
     [row] = rows_of(claim(work, hire(work)))
 
     record(work, row, Outcome.SERVER_ERROR, status=500)

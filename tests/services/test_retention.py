@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from console.models import Attempt, Delivery, Event, HookHour, Replay, Which, Worker
 from console.services import beating, deliveries, pruning, replays, retention
 from console.services.replaying import steps
-from console.services.replays import ReplayDraft
+from console.services.replaying.planning import ReplayDraft
 from console.services.work import Work
 from tests.engine import claim, delivery, hire, make_hook, publish, put, record, rows_of
 

@@ -8,7 +8,17 @@ from sqlalchemy import select
 from console.core.errors import Conflict, Invalid, NotFound, TooMany
 from console.core.outcomes import Outcome
 from console.models import Delivery, Hook, HookSecret
-from console.services import deliveries, hooks, publishing, recipients, retention, stats, sweeping, trials
+from console.services import (
+    deliveries,
+    hook_secrets,
+    hooks,
+    publishing,
+    recipients,
+    repairing,
+    retention,
+    stats,
+    trials,
+)
 from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
 from console.services.hooks import HookFilter
@@ -55,7 +65,7 @@ def test_a_failed_test_is_not_sent_again(work: Work, ada) -> None:
 def test_the_sweeper_leaves_its_waiting_test_alone(work: Work, ada) -> None:
     send(work, ada)
 
-    sweeping.settle(work)
+    repairing.settle(work)
 
     assert work.session.scalar(select(Delivery.state)) == "pending"
 
@@ -76,7 +86,7 @@ def test_nobody_finds_the_hook_and_no_event_reaches_it(work: Work, ada) -> None:
 
 def test_the_test_of_a_changed_hook_is_signed_with_its_secret_and_no_other(work: Work, ada) -> None:
     saved = make_hook(work, ada)
-    [(_, secret)] = hooks.secrets_of(work, saved)
+    [(_, secret)] = hook_secrets.secrets_of(work, saved)
 
     like_it = send(work, ada, like=saved)
     fresh = send(work, ada)

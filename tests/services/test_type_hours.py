@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from console.models import Progress, TypeHour
-from console.services import deliveries, hooks, publishing, type_hours
+from console.services import hook_tests, hooks, publishing, type_hours
 from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
 from console.services.work import Work
@@ -79,7 +79,7 @@ def test_what_is_older_than_the_period_is_not_counted(work: Work, ada, clock) ->
 def test_tests_are_no_volume(work: Work, ada, clock) -> None:
     draft = HookDraft(url="https://example.com/x")
     made = hooks.create(work, organization_number=ada.organization.number, author_number=None, draft=draft)
-    deliveries.send_test(work, hook=made.hook)
+    hook_tests.send(work, hook=made.hook)
     clock.advance(minutes=1)
 
     assert type_hours.roll_up(work) == 1

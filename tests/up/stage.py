@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from console import database
 from console.core.permissions import Permission
-from console.services import accounts, tokens
+from console.services import accounts, organizations, tokens
 from console.services.keys import KeyRing
 from console.services.work import SystemClock, Work
 from console.settings import Settings
@@ -80,7 +80,7 @@ class Up:
                 organization_slug="acme",
                 role="admin",
             )
-            organization = accounts.get_organization(work, slug="acme")
+            organization = organizations.get(work, slug="acme")
             issued = tokens.issue(
                 work, user=user, organization=organization, permissions=[Permission.ADMIN], name="test"
             )

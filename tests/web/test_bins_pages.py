@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from console.core import signing
 from console.models import Bin
-from console.services import bins, deliveries, hooks
+from console.services import bins, catching, deliveries, hook_secrets
 
 HTMX = {"HX-Request": "true"}
 BINS = "/o/acme/bins"
@@ -27,7 +27,7 @@ def catch(work, clock):
 
     def catch(caught_in: Bin, **fields):
         known = {"method": "POST", "path": f"/in/{caught_in.key}", "headers": [("X-A", "b")], "body": b'{"n": 1}'}
-        bins.catch(work, key=caught_in.key, **{**known, **fields})
+        catching.catch(work, key=caught_in.key, **{**known, **fields})
         clock.advance(seconds=1)
 
     return catch
@@ -100,7 +100,7 @@ def test_a_signed_request_says_so_names_its_delivery_and_what_it_repeats(
     hook = scene.hook(url=f"http://hookyard.test/in/{bin_.key}")
     (delivery,) = scene.publish()
     body = deliveries.body_of(delivery).data
-    secret = hooks.secrets_of(work, hook)[0][1]
+    secret = hook_secrets.secrets_of(work, hook)[0][1]
     for _ in range(2):
         now = int(clock.now().timestamp())
         signature = signing.sign(message_id=str(delivery.id), timestamp=now, body=body, secrets=[secret])
@@ -115,6 +115,8 @@ def test_a_signed_request_says_so_names_its_delivery_and_what_it_repeats(
     assert "same webhook-id" not in oldest.get_text()
     assert newest.select_one(f'a[href="/o/acme/deliveries/{delivery.id}"]') is not None
     assert newest.select_one(f'a[href="#{oldest["id"]}"]') is not None
+    secrets = signed_in(ada).see(f"/o/acme/hooks/{hook.id}/secret").select_one(".items li")
+    assert "verified in a bin 1 s ago" in " ".join(secrets.get_text().split())
 
 
 def test_the_poll_brings_what_is_new_and_is_204_otherwise(signed_in, ada, bin_, catch) -> None:

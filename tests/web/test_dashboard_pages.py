@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from console.core.rollups import bucket_of, hour_of
 from console.models import Event, HookHour, HookState, Worker
-from console.services import attention, hooks, publishing, stats
+from console.services import attention, hooks, publishing, stats, unfinished
 from console.services.event_drafts import EventDraft
 from console.services.hook_fields import HookDraft
 from console.services.stats import Period, Tally
@@ -99,7 +99,7 @@ def test_figures_are_said_with_their_trend(work, hook, attempts) -> None:
     app = Flask("words")
     app.add_url_rule("/log", "deliveries.index")
     with app.test_request_context():
-        tiles = tiles_of(overview, stats.Backlog(0, 0, None))
+        tiles = tiles_of(overview, unfinished.Backlog(0, 0, None))
 
     assert [(tile.value, tile.trend) for tile in tiles[:2]] == [("120", "up 20%"), ("80%", "down 20.0 points")]
     assert (tiles[1].tone, tiles[3].note) == ("bad", "nothing waits")
@@ -241,12 +241,12 @@ def test_what_waits_is_counted(work, hook, clock) -> None:
     draft = EventDraft(type="order.paid", payload=b"{}")
     publishing.publish_batch(work, organization_number=hook.organization_number, drafts=[draft] * 3)
     first = clock.now()
-    assert stats.backlog(work, organization_number=hook.organization_number) == stats.Backlog(3, 0, first)
+    assert unfinished.backlog(work, organization_number=hook.organization_number) == unfinished.Backlog(3, 0, first)
 
     hooks.disable(work, hook=hook)
 
-    assert stats.backlog(work, organization_number=hook.organization_number) == stats.Backlog(0, 3, None)
-    assert stats.held_by_hook(work, organization_number=hook.organization_number, hooks=[hook]) == {hook.number: 3}
+    assert unfinished.backlog(work, organization_number=hook.organization_number) == unfinished.Backlog(0, 3, None)
+    assert unfinished.held_by_hook(work, organization_number=hook.organization_number, hooks=[hook]) == {hook.number: 3}
 
 
 def test_workers_are_shown_by_lane_while_they_beat(signed_in, ada, work, clock) -> None:

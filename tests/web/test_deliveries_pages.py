@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 from sqlalchemy import update
 
 from console.models import BrowserSession
-from console.services import deliveries, hooks
+from console.services import deliveries, hook_tests, hooks
 
 HTMX = {"HX-Request": "true"}
 LOG = "/o/acme/deliveries"
@@ -56,7 +56,7 @@ def test_tests_and_resends_are_marked(signed_in, ada, scene, work) -> None:
     hook = scene.hook()
     (delivery,) = scene.publish()
     deliveries.resend(work, delivery=delivery)
-    deliveries.send_test(work, hook=hook)
+    hook_tests.send(work, hook=hook)
 
     page = signed_in(ada).see(LOG)
 

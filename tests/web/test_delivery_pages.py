@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from console.core.signing import sign
 from console.models import Delivery
-from console.services import deliveries, hooks
+from console.services import deliveries, hook_secrets
 
 HTMX = {"HX-Request": "true"}
 LOG = "/o/acme/deliveries"
@@ -227,9 +227,9 @@ def test_an_attempt_that_was_not_made_is_not_found(signed_in, ada, tried, number
 
 def test_the_signature_of_each_secret_is_there_to_compare(signed_in, ada, vi, tried, work) -> None:
     hook = tried.hook
-    old = hooks.secrets_of(work, hook)[0][1]
+    old = hook_secrets.secrets_of(work, hook)[0][1]
     work.clock.advance(minutes=1)
-    new = hooks.rotate_secret(work, hook=hook, overlap_s=3600).secret
+    new = hook_secrets.rotate(work, hook=hook, overlap_s=3600).secret
     body = deliveries.body_of(tried).data
     stamp = int(tried.attempts[1].request_headers[1][1])
     expected = [sign(message_id=str(tried.id), timestamp=stamp, body=body, secrets=[one]) for one in (new, old)]

@@ -514,3 +514,25 @@ def test_the_sample_of_a_type_is_offered_when_something_else_stands_there(signed
     assert '"n": 1' in filled
     assert "Fill in" not in check(browser, type="a.a", payload=filled)
     assert "Fill in" not in check(browser, type="no.sample", payload="{}")
+
+
+def test_the_form_says_how_much_the_organization_takes(signed_in, work, ada) -> None:
+    ada.organization.largest_payload = 32 * 1024
+    work.session.commit()
+
+    assert "at most 32 KiB" in signed_in(ada).see(f"{EVENTS}/publish").text
+
+
+def test_an_event_of_many_hooks_lists_the_first_and_leads_to_all(signed_in, ada, scene, monkeypatch) -> None:
+    monkeypatch.setattr("console.web.events.page.MOST_SHOWN", 2)
+    for _ in range(3):
+        scene.hook()
+        scene.hook(all_events=False, event_types=["cart.left"])
+    delivery = scene.publish(type="order.paid")[0]
+
+    page = signed_in(ada).see(f"/o/acme/events/{delivery.event.id}")
+
+    assert len(page.select("#deliveries tbody tr")) == 2
+    assert f"q={delivery.event.id}" in page.find("a", string="See all in the log")["href"]
+    assert "3 of 6 hooks" in " ".join(page.get_text().split())
+    assert "These are the first 2" in page.get_text()

@@ -6,8 +6,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 from console.models import Which
-from console.services import bins, replays, sources
-from console.services.replays import ReplayDraft
+from console.services import bins, catching, replays, sources
+from console.services.replaying.planning import ReplayDraft
 
 HTMX = {"HX-Request": "true"}
 
@@ -18,7 +18,7 @@ def stage(scene, work, ada, token_of):
     scene.hook()
     (delivery,) = scene.publish()
     made = bins.create(work, organization=ada.organization, name="Mine")
-    bins.catch(work, key=made.key, method="POST", path="/", headers=[], body=b"{}")
+    catching.catch(work, key=made.key, method="POST", path="/", headers=[], body=b"{}")
     sources.create(work, organization_number=ada.organization.number, slug="shop")
     token_of(ada)
     draft = ReplayDraft(which=Which.ALL)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from console.app import create_app
 from console.ring import RedisRing
-from console.services import beating, condition, sweeping
+from console.services import beating, condition, leading
 from console.services.hook_fields import HookDraft
 from console.services.hooks import create
 from console.services.work import DELIVERIES, Work
@@ -32,13 +32,13 @@ def test_it_is_ready_when_a_worker_leads(app: Flask, work: Work, session: Sessio
     assert reasons(app, session) == [condition.WORKERS]
 
     worker = beating.register(work, lane=DELIVERIES, host="test", pid=1, version="0")
-    sweeping.lead(work, worker=worker)
+    leading.lead(work, worker=worker)
 
     assert reasons(app, session, status=200) == []
 
 
 def test_a_leader_that_is_silent_does_not_count(app: Flask, work: Work, session: Session, clock: Any) -> None:
-    sweeping.lead(work, worker=beating.register(work, lane=DELIVERIES, host="test", pid=1, version="0"))
+    leading.lead(work, worker=beating.register(work, lane=DELIVERIES, host="test", pid=1, version="0"))
 
     clock.advance(seconds=11)
 

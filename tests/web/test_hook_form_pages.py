@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from console.models import Bin, Hook
-from console.services import bins, hooks, sources
+from console.services import bins, hook_secrets, hooks, sources
 from console.services.hook_fields import HookDraft
 
 HTMX = {"HX-Request": "true"}
@@ -55,7 +55,7 @@ def test_a_hook_is_made_and_its_secret_shown_once(browser, work) -> None:
     assert (answer.status_code, answer.location) == (303, f"/o/acme/hooks/{hook.id}")
     assert hook.event_types == ["webhook.test", "order.*", "user.created"]
     assert hook.event_groups == ["hookyard"]
-    secret = hooks.secrets_of(work, hook)[0][1]
+    secret = hook_secrets.secrets_of(work, hook)[0][1]
     assert secret in browser.get(answer.location).text
     assert secret not in browser.get(answer.location).text
     assert hook.author.username == "ed"
@@ -85,7 +85,7 @@ def test_everything_in_advanced_is_saved(browser, work, ed) -> None:
 
     assert answer.status_code == 303, BeautifulSoup(answer.text, "html.parser").select(".field-error")
     hook = saved(work)
-    assert hooks.headers_of(work, hook) == {"Authorization": "Bearer canary", "X-Shop": "berlin"}
+    assert hook_secrets.headers_of(work, hook) == {"Authorization": "Bearer canary", "X-Shop": "berlin"}
     assert hook.retry == {"kind": "list", "delays": [10, 60, 300.5], "attempts": 5}
     assert (hook.sources, hook.timeout_s, hook.max_in_flight) == (["berlin"], 7, 3)
     assert (hook.rate_limit, hook.content_type, hook.all_events) == ({"count": 100, "seconds": 60}, "form", True)
@@ -190,10 +190,10 @@ def test_a_sensitive_header_is_kept_unless_another_is_written(browser, hook, wor
 
     form = {**FORM, "header_name": ["Authorization", "X-Shop"], "header_value": ["", "lisbon"]}
     browser.submit(f"/o/acme/hooks/{hook.id}/edit", {**form, "version": "2"})
-    assert hooks.headers_of(work, saved(work)) == {"Authorization": "Bearer canary", "X-Shop": "lisbon"}
+    assert hook_secrets.headers_of(work, saved(work)) == {"Authorization": "Bearer canary", "X-Shop": "lisbon"}
 
     browser.submit(f"/o/acme/hooks/{hook.id}/edit", {**FORM, "version": "3"})
-    assert hooks.headers_of(work, saved(work)) == {}
+    assert hook_secrets.headers_of(work, saved(work)) == {}
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_saving_without_a_change_changes_nothing_at_all(browser, work, ed) -> No
     made = hooks.create(work, organization_number=ed.organization.number, author_number=None, draft=draft).hook
     work.session.commit()
     before = {column.key: getattr(made, column.key) for column in Hook.__table__.columns}
-    headers = hooks.headers_of(work, made)
+    headers = hook_secrets.headers_of(work, made)
 
     form = fields_of(browser.see(f"/o/acme/hooks/{made.id}/edit"))
     answer = browser.submit(f"/o/acme/hooks/{made.id}/edit", form)
@@ -263,7 +263,7 @@ def test_saving_without_a_change_changes_nothing_at_all(browser, work, ed) -> No
     changed = {name for name, value in before.items() if getattr(after, name) != value}
     assert changed - {"event_types"} == {"version", "sealed_headers"}
     assert sorted(after.event_types) == sorted(before["event_types"])
-    assert hooks.headers_of(work, after) == headers
+    assert hook_secrets.headers_of(work, after) == headers
 
 
 # --- while somebody types -------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from console.models import Hook
-from console.services import audit, deliveries, hooks, reveals
+from console.services import audit, hook_secrets, hook_tests, reveals
 from tests.web.hooks_stage import HOSTILE, finish, state_of
 
 # --- one hook -------------------------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def test_a_hook_that_hears_nothing_says_so_and_leads_to_the_choice(signed_in, ad
 
 def test_hostile_names_stay_text(signed_in, ada, make_hook, work) -> None:
     hook = make_hook(name=HOSTILE, description=HOSTILE, headers={"X-Own": "a"})
-    delivery = deliveries.send_test(work, hook=hook)
+    delivery = hook_tests.send(work, hook=hook)
     finish(work, delivery, body=HOSTILE.encode())
     browser = signed_in(ada)
 
@@ -125,8 +125,8 @@ def test_a_copy_is_off_and_has_a_secret_of_its_own(signed_in, ed, make_hook, wor
     copy = work.session.scalars(select(Hook).order_by(Hook.number.desc())).first()
     assert answer.location == f"/o/acme/hooks/{copy.id}/edit"
     assert (copy.name, copy.is_active, copy.sources, copy.timeout_s) == ("Copy of Shop", False, [], 5)
-    assert hooks.headers_of(work, copy) == {"Authorization": "Bearer x"}
-    assert hooks.secrets_of(work, copy)[0][1] != hooks.secrets_of(work, hook)[0][1]
+    assert hook_secrets.headers_of(work, copy) == {"Authorization": "Bearer x"}
+    assert hook_secrets.secrets_of(work, copy)[0][1] != hook_secrets.secrets_of(work, hook)[0][1]
 
 
 def test_deleting_says_what_it_takes_along(signed_in, ed, make_hook, publish, work) -> None:
@@ -147,7 +147,7 @@ def test_deleting_says_what_it_takes_along(signed_in, ed, make_hook, publish, wo
 
 def test_the_secret_is_masked_until_the_password_is_given(signed_in, ed, make_hook, work) -> None:
     hook = make_hook()
-    secret = hooks.secrets_of(work, hook)[0][1]
+    secret = hook_secrets.secrets_of(work, hook)[0][1]
     browser = signed_in(ed)
     assert secret not in str(browser.see(f"/o/acme/hooks/{hook.id}/secret"))
 
@@ -182,7 +182,7 @@ def test_a_rotated_secret_is_shown_once_and_both_sign_for_a_while(signed_in, ed,
 
     first = browser.see(answer.location)
     work.session.expire_all()
-    new = hooks.secrets_of(work, hook)[0][1]
+    new = hook_secrets.secrets_of(work, hook)[0][1]
     assert new in str(first)
     assert "What signs now" in first.get_text()
     assert new not in str(browser.see(answer.location))
@@ -213,7 +213,7 @@ def test_a_secret_of_ones_own_must_be_one(signed_in, ed, make_hook) -> None:
 
 def test_the_snippets_know_the_address_and_not_the_secret(signed_in, ed, make_hook, work) -> None:
     hook = make_hook(url="https://shop.example.com/in/$(reboot)'x")
-    secret = hooks.secrets_of(work, hook)[0][1]
+    secret = hook_secrets.secrets_of(work, hook)[0][1]
 
     page = signed_in(ed).see(f"/o/acme/hooks/{hook.id}/verify")
 
@@ -228,7 +228,7 @@ def test_looking_at_a_secret_is_audited(work, ada, make_hook, as_person) -> None
     hook = make_hook()
     shown = reveals.reveal(as_person(ada), hook=hook, user=ada.user, password="correct horse battery")
 
-    assert [text for _, text in shown] == [text for _, text in hooks.secrets_of(work, hook)]
+    assert [text for _, text in shown] == [text for _, text in hook_secrets.secrets_of(work, hook)]
     latest = audit.find(work, organization_number=ada.organization.number, limit=1)[0]
     assert (latest.action, latest.object_id, latest.actor) == ("hook.secret_revealed", str(hook.id), "ada@example.com")
 

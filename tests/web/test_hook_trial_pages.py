@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from console.models import Delivery, Destination
-from console.services import deliveries
+from console.services import hook_tests
 from console.services.rate_of_tests import MOST_IN_A_MINUTE
 from tests.web.hooks_stage import finish, state_of
 
@@ -51,7 +51,7 @@ def test_a_test_shows_its_way_under_the_form(signed_in, ed, make_hook, work, rin
 
 def test_a_failed_test_says_what_to_do(signed_in, ed, make_hook, work) -> None:
     hook = make_hook()
-    delivery = deliveries.send_test(work, hook=hook)
+    delivery = hook_tests.send(work, hook=hook)
     finish(work, delivery, status=None, outcome="connection_refused")
 
     text = signed_in(ed).see(f"/o/acme/hooks/{hook.id}?test={delivery.id}").get_text(" ", strip=True)
@@ -120,7 +120,7 @@ def test_the_sample_can_be_filled_in(signed_in, ed, make_hook) -> None:
 def test_tests_have_a_rate(signed_in, ed, make_hook, work) -> None:
     hook = make_hook()
     for _ in range(MOST_IN_A_MINUTE):
-        deliveries.send_test(work, hook=hook)
+        hook_tests.send(work, hook=hook)
 
     answer = signed_in(ed).submit(f"/o/acme/hooks/{hook.id}/test", {"event_type": "a.b"}, htmx=True)
 
@@ -132,7 +132,7 @@ def test_the_result_of_another_delivery_is_not_shown(signed_in, ed, make_hook, p
     hook, other = make_hook(), make_hook(name="Other", event_types=[])
     publish("order.paid")
     ordinary = work.session.scalar(select(Delivery.id))
-    test = deliveries.send_test(work, hook=other)
+    test = hook_tests.send(work, hook=other)
     browser = signed_in(ed)
 
     for identifier in (ordinary, test.id):
@@ -183,7 +183,7 @@ def test_the_page_follows_what_becomes_of_its_hook(signed_in, ada, scene) -> Non
 
 def test_a_finished_test_tells_the_page_to_look_at_the_hook_again(signed_in, ada, scene, work) -> None:
     hook = scene.hook()
-    delivery = deliveries.send_test(work, hook=hook)
+    delivery = hook_tests.send(work, hook=hook)
     url, browser = f"/o/acme/hooks/{hook.id}/tests/{delivery.id}", signed_in(ada)
 
     under_way = browser.get(url, headers=HTMX)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from console.models import Delivery, Event, Hook
-from console.services import bins
+from console.services import bins, catching
 
 STRINGS = [
     "<script>alert(1)</script>",
@@ -177,7 +177,7 @@ def test_a_hostile_string_stays_text_in_a_bin(signed_in, ada, work, string) -> N
     bins.change(work, changed=made, answer_body=string)
     headers = [(string, string), ("webhook-id", string), ("webhook-signature", string), ("webhook-timestamp", string)]
     for body in (string.encode(), json.dumps({string: string}).encode()):
-        bins.catch(work, key=made.key, method=string, path=f"/in/{made.key}?{string}", headers=headers, body=body)
+        catching.catch(work, key=made.key, method=string, path=f"/in/{made.key}?{string}", headers=headers, body=body)
     browser = signed_in(ada)
 
     for path in ("", f"/{made.id}", f"/{made.id}/edit", f"/{made.id}?confirm=delete"):

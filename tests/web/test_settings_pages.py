@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from console.core.errors import Unauthenticated
 from console.models import Token
-from console.services import hooks, members, sources, tokens
+from console.services import hooks, members, sources, token_use
 from console.services.hook_fields import HookDraft
 
 SETTINGS = "/o/acme/settings"
@@ -42,7 +42,7 @@ def test_a_token_is_shown_once_with_a_ready_command(signed_in, ada, work, fields
 
     token = work.session.scalar(select(Token))
     text = page.select_one(".once code").get_text()
-    assert tokens.authenticate(work, text).token_number == token.number
+    assert token_use.authenticate(work, text).token_number == token.number
     assert text in page.select_one("pre.code").get_text()
     assert "http://hookyard.test/api/v1/" in page.select_one("pre.code").get_text()
     assert again.select(".once") == []
@@ -75,7 +75,7 @@ def test_a_token_is_revoked_after_a_page_that_asks(signed_in, ada, token_of, wor
     assert answer.location == f"{SETTINGS}/tokens"
     assert "No tokens yet" in browser.see(answer.location).get_text()
     with pytest.raises(Unauthenticated):
-        tokens.authenticate(work, text)
+        token_use.authenticate(work, text)
 
 
 def test_tokens_of_others_are_not_there(signed_in, ada, mallory, token_of, work) -> None:

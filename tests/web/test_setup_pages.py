@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from console.models import Attempt, BinRequest, Delivery, Organization, User
-from console.services import accounts, bins
+from console.services import bins, first_setup, organizations
 from console.web.setup import slug_of
 
 FORM = {
@@ -21,7 +21,7 @@ FORM = {
 @pytest.fixture
 def link(work) -> str:
     """The secret of a fresh set-up link."""
-    return accounts.create_setup_link(work)
+    return first_setup.create_link(work)
 
 
 def test_the_link_makes_the_first_admin_and_signs_them_in(client, link, work) -> None:
@@ -111,7 +111,7 @@ def test_the_post_needs_the_link_too(client, ada) -> None:
 
 def test_the_three_steps_lead_to_the_demo_where_there_is_one(signed_in, ada, work) -> None:
     ada.user.is_staff = True
-    accounts.create_organization(work, slug="demo", name="Demo")
+    organizations.create(work, slug="demo", name="Demo")
     browser = signed_in(ada)
 
     assert browser.see("/o/acme/start").select_one('.lede a[href="/o/demo/"]').get_text() == "Demo"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
+from sqlalchemy import make_url
 
 from console.models import Leader, Worker
-from console.services.sweeping import DISPATCHER
+from console.services.leading import DISPATCHER
 from console.settings import Settings
 from console.web.settings.system import in_force
 
@@ -85,3 +86,15 @@ def test_no_secret_is_among_the_settings_in_force(app: Flask, tmp_path) -> None:
     assert not by_variable["HOOKYARD_DATA"].is_default
     assert "hunter" not in everything
     assert "must not be seen" not in everything
+
+
+@pytest.mark.parametrize("password", ["se/cret", "se#cret", "se?cret", "s%40cret", "se:cret"])
+def test_no_part_of_a_password_is_shown_whatever_signs_are_in_it(tmp_path, password: str) -> None:
+    """SQLAlchemy takes them as they are."""
+    url = f"postgresql://hookyard:{password}@db:5432/hookyard"
+    assert make_url(url).host == "db"
+
+    told = in_force(Settings(data=tmp_path, secret_key="a key that must not be seen", database_url=url))
+
+    by_variable = {one.variable: one.value for one in told}
+    assert by_variable["HOOKYARD_DATABASE_URL"] == "postgresql://db:5432/hookyard"

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from console.models import Bin
 from console.ring import RedisRing
-from console.services import beating, bins, sweeping
+from console.services import beating, bins, leading, sweeping
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Ring, SystemClock, Work
 from tests.engine import claim, delivery, hire, make_hook, publish, put, scalars, set_state
 from tests.receiver import Receiver
@@ -195,4 +195,4 @@ def test_a_dispatcher_that_stops_leaves_the_lead_to_another(work: Work, ring, po
 
     first.stop()
 
-    assert sweeping.lead(work, worker=second._beat.worker)
+    assert leading.lead(work, worker=second._beat.worker)

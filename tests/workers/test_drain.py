@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from console.core.signing import Verification, verify
 from console.models import Attempt, Delivery, Turn
-from console.services import beating, deliveries, hooks, sweeping
+from console.services import beating, deliveries, hook_secrets, hooks, sweeping
 from console.services.hook_fields import HookDraft
 from console.services.keys import KeyRing
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
@@ -109,7 +109,7 @@ def test_everything_that_is_due_is_delivered_once(work: Work, ada, receiver, hir
 def test_a_request_is_signed_and_named_as_standard_webhooks_says(work: Work, ada, receiver, hire_hand) -> None:
     hook = make_hook(work, ada, url=f"{receiver.url}?x=1", headers={"X-Team": "blue"})
     [number] = publish(work, ada)
-    secrets = hooks.secrets_of(work, hook)
+    secrets = hook_secrets.secrets_of(work, hook)
     work.session.commit()
 
     hire_hand().deliver()

@@ -97,6 +97,18 @@ def test_a_redis_that_hangs_is_asked_once_and_then_left_alone_for_a_while(valkey
     client.client_unpause()
 
 
+def test_a_redis_that_hangs_is_not_asked_again_for_a_ring_that_may_have_gone_astray(valkey: str, client) -> None:
+    ring = RedisRing(valkey)
+    client.client_pause(3000)
+    ring.ring(DELIVERIES)
+    begun = time.monotonic()
+
+    ring.ring_again(DELIVERIES)
+
+    assert time.monotonic() - begun < 0.1
+    client.client_unpause()
+
+
 def test_it_rings_again_when_redis_has_come_back(valkey: str, client) -> None:
     moment = [0.0]
     ring = RedisRing(valkey, monotonic=lambda: moment[0])
@@ -106,6 +118,20 @@ def test_it_rings_again_when_redis_has_come_back(valkey: str, client) -> None:
 
     moment[0] += PAUSE_S
     ring.ring(DELIVERIES)
+
+    assert len(jobs(client)) == 1
+
+
+def test_what_went_astray_is_rung_again_when_redis_has_come_back(valkey: str, client) -> None:
+    moment = [0.0]
+    ring = RedisRing(valkey, monotonic=lambda: moment[0])
+    client.set(flag_of(DELIVERIES), 1)
+    ring._note_failure(DELIVERIES, redis.ConnectionError("gone"))
+    ring.ring_again(DELIVERIES)
+    assert jobs(client) == []
+
+    moment[0] += PAUSE_S
+    ring.ring_again(DELIVERIES)
 
     assert len(jobs(client)) == 1
 

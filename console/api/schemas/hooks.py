@@ -24,9 +24,10 @@ from console.api.schemas.base import (
 from console.core.filters import LONGEST_FILTER, check_filter
 from console.core.health import Health
 from console.core.patterns import LONGEST_NAME, check_event_type, check_pattern
-from console.core.retry import LONGEST_DELAY_S, LONGEST_EXPIRY_S, MOST_ATTEMPTS, MOST_DELAYS, MOST_JITTER
+from console.core.retry import LONGEST_DELAY_S, MOST_JITTER
+from console.core.retry_reading import LONGEST_EXPIRY_S, MOST_ATTEMPTS, MOST_DELAYS
 from console.services.hook_fields import LONGEST_SECRET, LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, MOST_TYPES
-from console.services.hooks import DEFAULT_OVERLAP_S, LONGEST_OVERLAP_S
+from console.services.hook_secrets import DEFAULT_OVERLAP_S, LONGEST_OVERLAP_S
 
 LONGEST_URL = 2048
 LONGEST_WAIT_S = 20
@@ -94,7 +95,7 @@ def _object_or_null(value: object) -> object:
 
 
 Retry: TypeAlias = Annotated[dict[str, Any] | None, BeforeValidator(_object_or_null), WithJsonSchema(RETRY)]
-"""Checked by ``core.retry.parse_retry``, whose pointers and words are better than a union's; given back as stored."""
+"""Checked by ``parse_retry``, whose pointers and words are better than a union's; given back as stored."""
 
 PatternText: TypeAlias = Annotated[StrictStr, checked(check_pattern), WithJsonSchema(_name(PATTERN))]
 EventTypeText: TypeAlias = Annotated[StrictStr, checked(check_event_type), WithJsonSchema(_name(EVENT_TYPE))]

@@ -13,13 +13,11 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
 from console.core.errors import Refused
 
-ContentType = Literal["json", "form"]
 MEDIA_TYPES: Mapping[str, str] = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 
 

@@ -52,5 +52,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take them away."""
     op.drop_table("organization_hours")
+    # Else the table would stay empty when it is made again: its hours would pass for added.
+    op.execute("DELETE FROM progress WHERE name = 'organization_hours'")
     op.drop_index("ix_events_source", table_name="events")
     op.drop_index("ix_deliveries_not_ok", table_name="deliveries")

@@ -13,7 +13,7 @@ from console.core.errors import Conflict, Invalid, Refused
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import EventType
-from console.services import catalogue
+from console.services import catalogue, catalogue_imports, event_type_fields
 from console.web import access, hx
 from console.web.downloads import attachment
 from console.web.events.shared import WRONG, number, pages, pretty
@@ -131,7 +131,7 @@ def types_import_store() -> Response:
         return _import_page(form, status=WRONG)
     try:
         items = _items(strict_json.load((form.types.data or "").strip().encode()))
-        done = catalogue.import_many(current_work(), organization_number=number(), items=items)
+        done = catalogue_imports.import_many(current_work(), organization_number=number(), items=items)
     except Refused as error:
         add_error(form, "types", message=error.message)
     except Invalid as error:
@@ -153,7 +153,7 @@ def types_export() -> Response:
     """Give the organization's own types as a list that can be imported."""
     rows = catalogue.all_of(current_work(), organization_number=number())
     items = [
-        {"name": one.name, **{field: getattr(one, field) for field in catalogue.FIELDS}}
+        {"name": one.name, **{field: getattr(one, field) for field in event_type_fields.FIELDS}}
         for one in rows
         if not one.is_builtin
     ]

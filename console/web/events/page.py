@@ -21,6 +21,9 @@ from console.web.downloads import attachment, readable
 from console.web.events.shared import fan_out_words, number, pages
 from console.web.filters import plural
 
+MOST_SHOWN = 100
+"""Deliveries, and hooks without one, that the page lists; the log has all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
@@ -33,10 +36,12 @@ class Unmatched:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of an event for the hooks there are: *total* of them, those without it, those that want it now."""
+    """What became of an event for the hooks there are: *total* of them, *without* it, *wanting* it now."""
 
     total: int
     unmatched: tuple[Unmatched, ...]
+    """The first of them."""
+    without: int
     wanting: int
     is_settled: bool
 
@@ -102,7 +107,8 @@ def _answer(event: Event, *, block: str | None = None) -> Response:
         payload=readable(event.payload),
         context=readable(event.context) if event.context else None,
         digest=event.payload_sha256.hex(),
-        rows=rows_of(work, found),
+        rows=rows_of(work, found[:MOST_SHOWN]),
+        count=len(found),
         fate=_fate(event, found),
         words=fan_out_words(events.fan_outs(work, [event])[event.number], hook_count),
         seen=_digest(found),
@@ -129,11 +135,12 @@ def _fate(event: Event, deliveries: Sequence[Delivery]) -> Fate | None:
             explanations.first_no(one, event_type=event.type, source=event.source),
             one.explanation.refused_by is None,
         )
-        for one in without
+        for one in without[:MOST_SHOWN]
     )
     return Fate(
         total=len(standings),
         unmatched=unmatched,
+        without=len(without),
         wanting=len(explaining.wanting(standings)),
         is_settled=all(one.since == Since.NOTHING for one in without),
     )

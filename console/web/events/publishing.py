@@ -173,7 +173,7 @@ def _page(form: PublishForm, *, status: int = 200, block: str = "form") -> Respo
         status=status,
         form=form,
         types=[name for name in types if not name.endswith(".*")],
-        largest=LONGEST_PAYLOAD,
+        largest=access.place().organization.largest_payload or LONGEST_PAYLOAD,
         outlook=_outlook(form),
         other_sample=_other_sample(form),
     )

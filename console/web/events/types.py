@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
-from flask import Response, request
+from flask import Response, request, url_for
 
 from console.core.errors import Refused
 from console.core.outlines import Node, outline
@@ -14,10 +15,11 @@ from console.core.permissions import Permission
 from console.core.schemas import Schema
 from console.extensions import current_work
 from console.models import EventType, Hook
-from console.services import catalogue, events, hooks, type_hours
+from console.services import catalogue, events, hooks, type_entries, type_hours
 from console.services.events import EventFilter
 from console.services.hooks import HookFilter
 from console.services.matching import subscription_of
+from console.services.type_entries import TypeEntry
 from console.services.type_hours import Volume
 from console.web import access, hx
 from console.web.charts import Bars, Series, stacked_bars
@@ -35,9 +37,10 @@ SPARK = {"width": 96, "height": 24}
 class Row:
     """A type in the list; *volume* is None when it had no events in the last 7 days."""
 
-    type: EventType
+    type: TypeEntry
     volume: Volume | None
     seen_at: datetime | None
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,13 @@ class Hearing:
 def types() -> Response:
     """Show the catalogue, or those of its types that contain ``q``: one's own and those in use first."""
     work, q = current_work(), request.args.get("q", "").strip()
-    everything = catalogue.all_of(work, organization_number=number())
+    everything = type_entries.entries(work, organization_number=number())
     seen = type_hours.last_seen(work, organization_number=number())
     volumes = type_hours.volumes(work, organization_number=number())
     words = q.lower()
     found = [one for one in everything if words in one.name.lower() or words in one.description.lower()]
-    rows = [Row(one, volumes.get(one.name), seen.get(one.name)) for one in found]
+    path = url_for("events.types")
+    rows = [Row(one, volumes.get(one.name), seen.get(one.name), f"{path}/{quote(one.name)}") for one in found]
     own = [row for row in rows if not row.type.is_builtin or row.seen_at]
     others = [row for row in rows if row.type.is_builtin and not row.seen_at]
     unknown = catalogue.types_seen_but_unknown(work, organization_number=number(), limit=20) if not q else []

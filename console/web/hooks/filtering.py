@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,9 +10,9 @@ from console.core.filter_hints import hints
 from console.core.filters import Reading, check_filter, read, values_read
 from console.core.patterns import Subscription, is_pattern
 from console.extensions import current_work
-from console.models import EventType
-from console.services import explaining
+from console.services import catalogue, explaining
 from console.services.explaining import FilterTrial
+from console.services.type_entries import TypeEntry
 from console.web import access
 
 
@@ -32,7 +31,7 @@ class FilterWords:
     hints: tuple[str, ...] = ()
 
 
-def filter_words(expression: str, *, wanted: Subscription, types: Sequence[EventType]) -> FilterWords | None:
+def filter_words(expression: str, *, wanted: Subscription, types: Sequence[TypeEntry]) -> FilterWords | None:
     """Try a filter for what a hook hears; None without one."""
     if not expression:
         return None
@@ -42,13 +41,13 @@ def filter_words(expression: str, *, wanted: Subscription, types: Sequence[Event
         return FilterWords(problem=error.message)
     # A hook to every event hears those of other systems too, but their samples say nothing about what comes here.
     known = [one for one in types if not (wanted.all_events and one.is_builtin)]
-    heard = [one for one in known if one.sample is not None and not is_pattern(one.name)]
+    heard = [one for one in known if one.has_sample and not is_pattern(one.name)]
     sample = next((one for one in heard if wanted.way_to(one.name, groups=one.groups) is not None), None)
     number = access.place().organization.number
     trial = explaining.try_filter(current_work(), organization_number=number, wanted=replace(wanted, filter=expression))
     if sample is None:
         return FilterWords(trial=trial, hints=tuple(hints(expression)))
-    payload = json.loads(json.dumps(sample.sample))
+    payload = catalogue.sample_of(current_work(), organization_number=number, name=sample.name)
     return FilterWords(
         sample_of=sample.name,
         reading=read(expression, payload),

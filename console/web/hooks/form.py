@@ -18,7 +18,7 @@ from console.core.headers import is_sensitive
 from console.core.patterns import Subscription
 from console.extensions import current_work
 from console.models import Hook
-from console.services import hooks
+from console.services import hook_secrets
 from console.services.hook_fields import LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, UNSET, HookDraft
 from console.web.filters import plural
 from console.web.forms import WholeNumber, accept, options
@@ -219,7 +219,7 @@ class HeaderRow:
 
 def header_rows(hook: Hook | None) -> list[HeaderRow]:
     """Give the rows to show: what was sent when the form was, else what the hook has; and an empty one."""
-    kept = hooks.headers_of(current_work(), hook) if hook is not None else {}
+    kept = hook_secrets.headers_of(current_work(), hook) if hook is not None else {}
     secret_names = {name.lower() for name in kept if is_sensitive(name)}
     if request.method == "POST":
         pairs: Sequence[tuple[str, str]] = _pairs_sent()
@@ -236,7 +236,9 @@ def headers_given(hook: Hook | None) -> dict[str, str]:
 
     Raise Invalid for a value without a name and for a name that stands there twice.
     """
-    kept = {name.lower(): value for name, value in hooks.headers_of(current_work(), hook).items()} if hook else {}
+    kept = (
+        {name.lower(): value for name, value in hook_secrets.headers_of(current_work(), hook).items()} if hook else {}
+    )
     given: dict[str, str] = {}
     for name, value in _pairs_sent():
         if not name and not value:

@@ -14,7 +14,7 @@ from console.core.patterns import check_event_type
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook, HookState
-from console.services import catalogue, hook_health, hooks, stats
+from console.services import backlogs, catalogue, hook_health, hooks, stats
 from console.services.hooks import HookFilter
 from console.services.stats import Spark
 from console.web import access, hx
@@ -148,7 +148,7 @@ def rows_of(found: Sequence[Hook]) -> list[Row]:
 def switch(hook_id: UUID) -> Response:
     """Switch a hook on or off. Whoever switches on a hook with held deliveries is asked what to do with them."""
     work, hook = current_work(), hook_of(hook_id)
-    waiting = hooks.waiting_of(work, hook)
+    waiting = backlogs.waiting_of(work, hook)
     held = request.form.get("held", "")
     if request.form.get("is_active") != "1":
         hooks.disable(work, hook=hook)
@@ -184,5 +184,5 @@ def switch_on(hook_id: UUID) -> Response:
     """Ask what becomes of held deliveries."""
     hook = hook_of(hook_id)
     health, _ = health_of(hook)
-    waiting = hooks.waiting_of(current_work(), hook)
+    waiting = backlogs.waiting_of(current_work(), hook)
     return hx.page("hooks/switch_on.html", hook=hook, name=name_of(hook), health=health, held=waiting.held)

@@ -10,10 +10,10 @@ from uuid import UUID
 from flask import Response, request, url_for
 
 from console.core.permissions import Permission
-from console.core.retry import read_stored
+from console.core.retry_reading import read_stored
 from console.extensions import current_work
 from console.models import Delivery, Hook
-from console.services import audit, catalogue, defaults, deliveries, dialect_words, hooks, stats
+from console.services import audit, backlogs, catalogue, defaults, deliveries, dialect_words, hook_secrets, stats
 from console.services.audit import AuditFilter
 from console.services.delivery_filters import DeliveryFilter
 from console.web import access, hx, once
@@ -77,7 +77,7 @@ def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block
         **_standing(hook),
         hears=hears(hook),
         format_name=FORMAT_NAMES.get(hook.payload_format, hook.payload_format),
-        headers=list(hooks.headers_of(work, hook)),
+        headers=list(hook_secrets.headers_of(work, hook)),
         times=times_of(hook.retry, default=defaults.policy_for(work, hook)),
         policy=read_stored(hook.retry, default=defaults.policy_for(work, hook))[0],
         timeout=defaults.timeout_for(work, hook),
@@ -98,7 +98,7 @@ def _standing(hook: Hook) -> dict[str, Any]:
     """Collect what changes by itself; *seen* changes with it."""
     work = current_work()
     health, state = health_of(hook)
-    waiting = hooks.waiting_of(work, hook)
+    waiting = backlogs.waiting_of(work, hook)
     wanted = DeliveryFilter(hook_number=hook.number)
     latest = deliveries.find(work, organization_number=hook.organization_number, wanted=wanted, limit=RECENT)
     return {

@@ -13,7 +13,7 @@ from datetime import datetime
 from console.core.catalogue import with_wildcards
 from console.core.errors import Refused
 from console.core.patterns import Subscription, check_pattern, is_pattern
-from console.models import EventType
+from console.services.type_entries import TypeEntry
 from console.services.type_hours import Volume
 
 MOST_SHOWN = 6
@@ -82,7 +82,7 @@ class Picker:
         return sum(len(group.choices) for group in self.others)
 
 
-def known_types(types: Sequence[EventType], *, seen: Mapping[str, datetime], since: datetime) -> list[Known]:
+def known_types(types: Sequence[TypeEntry], *, seen: Mapping[str, datetime], since: datetime) -> list[Known]:
     """Give what may be chosen: the catalogue, and types that were *seen* after *since* and are not in it."""
     lately = {name: at for name, at in seen.items() if at >= since}
     names = {one.name for one in types}
@@ -91,7 +91,7 @@ def known_types(types: Sequence[EventType], *, seen: Mapping[str, datetime], sin
         *(
             Known(
                 one.name,
-                tuple(one.groups),
+                one.groups,
                 one.description,
                 is_own=not one.is_builtin,
                 seen_at=lately.get(one.name),

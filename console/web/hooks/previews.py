@@ -10,7 +10,6 @@ from uuid import UUID
 from console.core.envelopes import Message, build, json_text
 from console.core.errors import Refused
 from console.core.redact import MASK
-from console.models import EventType
 
 _EXAMPLE_ID = UUID("019a9b1e-7c00-7000-8000-000000000001")
 _EXAMPLE_TIME = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -27,16 +26,15 @@ class Preview:
 
 
 def preview_of(
-    event_type: EventType | None,
+    name: str,
     *,
+    sample: object,
     payload_format: str,
     content_type: str,
     organization_slug: str,
     headers: Sequence[tuple[str, str]],
 ) -> Preview | None:
-    """Build the request for a sample of *event_type*; None when the format is none."""
-    name = event_type.name if event_type else "order.paid"
-    sample = event_type.sample if event_type and event_type.sample is not None else {"order": 17}
+    """Build the request for the *sample* of the type *name*; None when the format is none."""
     message = Message(
         id=str(_EXAMPLE_ID),
         event_type=name,

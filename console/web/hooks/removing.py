@@ -8,7 +8,7 @@ from flask import Response, url_for
 
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.services import hooks
+from console.services import backlogs, hook_secrets, hooks
 from console.services.hook_fields import HookDraft
 from console.web import access, hx
 from console.web.filters import plural
@@ -31,7 +31,7 @@ def duplicate(hook_id: UUID) -> Response:
         sources=hook.sources,
         content_type=hook.content_type,
         payload_format=hook.payload_format,
-        headers=hooks.headers_of(work, hook),
+        headers=hook_secrets.headers_of(work, hook),
         filter=hook.filter,
         retry=hook.retry,
         timeout=hook.timeout_s,
@@ -56,7 +56,7 @@ def duplicate(hook_id: UUID) -> Response:
 def ask_delete(hook_id: UUID) -> Response:
     """Say what deleting the hook takes along."""
     hook = hook_of(hook_id)
-    waiting = hooks.waiting_of(current_work(), hook)
+    waiting = backlogs.waiting_of(current_work(), hook)
     return hx.page("hooks/delete.html", hook=hook, name=name_of(hook), waiting=waiting)
 
 
@@ -65,7 +65,7 @@ def ask_delete(hook_id: UUID) -> Response:
 def delete(hook_id: UUID) -> Response:
     """Delete the hook."""
     work, hook = current_work(), hook_of(hook_id)
-    waiting = hooks.waiting_of(work, hook)
+    waiting = backlogs.waiting_of(work, hook)
     hooks.delete(work, hook=hook)
     canceled = waiting.pending + waiting.held
     rest = f" {plural(canceled, 'waiting delivery was', 'waiting deliveries were')} canceled." if canceled else ""

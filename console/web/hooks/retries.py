@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from console.core.errors import FieldError, Invalid
-from console.core.retry import RetryPolicy, parse_retry
+from console.core.retry import RetryPolicy
+from console.core.retry_reading import parse_retry
 from console.web.filters import duration
 
 KINDS = {

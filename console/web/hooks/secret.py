@@ -12,13 +12,13 @@ from console.core.errors import Conflict, Invalid, TooMany
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook
-from console.services import hooks, reveals
+from console.services import hook_secrets, receipts, reveals
 from console.web import access, hx, once
 from console.web.forms import Form, SecretField, accept, add_error, options, text_of
 from console.web.hooks.shared import WRONG, hook_of, name_of, pages
 from console.web.hooks.snippets import snippets_for
 
-CONFLICT, TOO_MANY = 409, 429
+TOO_MANY = 429
 OVERLAPS = {"0": "Nothing: the old one ends now", "3600": "1 hour", "86400": "24 hours", "604800": "7 days"}
 USUAL_OVERLAP = "86400"
 
@@ -72,7 +72,7 @@ def rotate(hook_id: UUID) -> Response:
     if request.form.get("version") != str(hook.version):
         raise Conflict("The secret, or the hook, was changed meanwhile. Look at it again, then decide.")
     try:
-        made = hooks.rotate_secret(
+        made = hook_secrets.rotate(
             current_work(), hook=hook, overlap_s=int(form.overlap.data), secret=form.secret.data or None
         )
     except Invalid as error:
@@ -87,7 +87,7 @@ def rotate(hook_id: UUID) -> Response:
 def end_overlap(hook_id: UUID) -> Response:
     """Let only the newest secret sign."""
     hook = hook_of(hook_id)
-    hooks.end_overlap(current_work(), hook=hook)
+    hook_secrets.end_overlap(current_work(), hook=hook)
     return hx.redirect_to(url_for("hooks.secret", hook_id=hook.id), message="Only the newest secret signs from now on.")
 
 
@@ -108,7 +108,8 @@ def _page(
     reveal_form: RevealForm | None = None,
     rotate_form: RotateForm | None = None,
 ) -> Response:
-    now = current_work().now()
+    work = current_work()
+    now = work.now()
     living = [row for row in hook.secrets if row.expires_at is None or row.expires_at > now]
     return hx.page(
         "hooks/secret.html",
@@ -116,6 +117,7 @@ def _page(
         hook=hook,
         name=name_of(hook),
         secrets=living,
+        verified=receipts.last_verified(work, organization_number=hook.organization_number, secrets=living),
         fresh=fresh,
         clear=clear or {},
         reveal_form=reveal_form or RevealForm(formdata=None),

@@ -15,9 +15,9 @@ from console.core.permissions import Permission
 from console.core.strict_json import load
 from console.extensions import current_work
 from console.models import Attempt, Delivery, DeliveryState, Hook
-from console.services import catalogue, deliveries
-from console.services.deliveries import TEST_TYPE
+from console.services import deliveries, hook_tests, type_entries
 from console.services.event_drafts import LONGEST_PAYLOAD
+from console.services.hook_tests import TEST_TYPE
 from console.services.matching import subscription_of
 from console.services.signatures import base_string
 from console.web import access, hx
@@ -66,9 +66,7 @@ def send_test(hook_id: UUID) -> Response:
     if form.error:
         return _again(hook, form)
     try:
-        delivery = deliveries.send_test(
-            work, hook=hook, event_type=form.event_type, payload=text.encode() if text else None
-        )
+        delivery = hook_tests.send(work, hook=hook, event_type=form.event_type, payload=text.encode() if text else None)
     except Invalid as error:
         return _again(hook, TestForm(form.event_type, text, type_error=error.fields[0].message))
     if hx.wants_fragment():
@@ -126,7 +124,7 @@ def sample(hook_id: UUID) -> Response:
 
 def sample_of(hook: Hook, event_type: str) -> str:
     """Write what a test of *event_type* sends, laid out for reading."""
-    payload = deliveries.sample(current_work(), hook=hook, event_type=event_type).decode()
+    payload = hook_tests.sample(current_work(), hook=hook, event_type=event_type).decode()
     tokens = json_tokens(payload)
     return "".join(token.text for token in tokens) if tokens else payload
 
@@ -139,7 +137,7 @@ def first_type_of(hook: Hook) -> str:
     if hook.all_events or not (hook.event_types or hook.event_groups):
         return TEST_TYPE
     wanted = subscription_of(hook)
-    for known in catalogue.all_of(current_work(), organization_number=hook.organization_number):
+    for known in type_entries.entries(current_work(), organization_number=hook.organization_number):
         is_wanted = wanted.reason_against(event_type=known.name, groups=known.groups, source=None) is None
         if is_wanted and not is_pattern(known.name):
             return known.name

@@ -13,7 +13,7 @@ from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Replay
 from console.services import replays
-from console.services.replays import SKIP_WORDS
+from console.services.replaying.selection import SKIP_WORDS
 from console.web import access, hx
 from console.web.delivery_rows import name_of
 from console.web.replays.shared import pages, replay_of, rows_of

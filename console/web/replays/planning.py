@@ -16,8 +16,9 @@ from console.models import Hook, Which
 from console.services import catalogue, deliveries, hooks, replays
 from console.services.delivery_filters import DeliveryFilter
 from console.services.hooks import HookFilter
-from console.services.replaying import pace
-from console.services.replays import SKIP_WORDS, Plan, ReplayDraft
+from console.services.replaying import pace, planning
+from console.services.replaying.planning import Plan, ReplayDraft
+from console.services.replaying.selection import SKIP_WORDS
 from console.web import access, hx, lists, periods
 from console.web.deliveries.asking import (
     CLASS_LABELS,
@@ -167,7 +168,7 @@ def _page(asked: Asked) -> Response:
     plan: Plan | None = None
     if not asked.problem:
         try:
-            plan = replays.plan(work, organization_number=number, draft=asked.draft)
+            plan = planning.plan(work, organization_number=number, draft=asked.draft)
         except Invalid as error:
             asked = replace(asked, problem=error.message)
     draft = asked.draft
@@ -274,13 +275,13 @@ def _conditions(asked: Asked) -> list[Condition]:
     }
     number = access.place().organization.number
     found = [
-        Condition(chip, replays.count(current_work(), organization_number=number, draft=without[chip.label]))
+        Condition(chip, planning.count(current_work(), organization_number=number, draft=without[chip.label]))
         for chip in chips
     ]
     if asked.draft.narrowed != DeliveryFilter():
         chip = Chip("Filters of the log", ", ".join(one.value for one in _chips(asked)), _without_narrowing())
         draft = replace(draft, narrowed=DeliveryFilter())
-        found.append(Condition(chip, replays.count(current_work(), organization_number=number, draft=draft)))
+        found.append(Condition(chip, planning.count(current_work(), organization_number=number, draft=draft)))
     return found
 
 

@@ -14,7 +14,7 @@ from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Organization
-from console.services import accounts, closing, defaults, exporting
+from console.services import closing, defaults, exporting, organizations
 from console.services.defaults import KIB, Choice
 from console.services.event_drafts import LEAST_LONGEST_PAYLOAD, LONGEST_PAYLOAD
 from console.services.hook_fields import LONGEST_TIMEOUT_S
@@ -83,7 +83,7 @@ def organization_rename() -> Response:
     form, here = NameForm(), access.place().organization
     if form.validate():
         try:
-            accounts.rename_organization(current_work(), organization=here, name=text_of(form.name))
+            organizations.rename(current_work(), organization=here, name=text_of(form.name))
         except Invalid as error:
             accept(form, error=error, names={"organization_name": "name"})
         else:

@@ -69,10 +69,16 @@ def _value(name: str, value: object) -> str:
     if name == "secret_key":
         return "set, not shown" if value else "generated in the data directory, not shown"
     if name in ADDRESSES:
-        return redact_url(str(value))
+        return _without_password(str(value))
     if isinstance(value, bool):
         return "true" if value else "false"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _without_password(address: str) -> str:
+    """Leave out user and password: up to the last @, since databases take any sign in a password, a / or # too."""
+    scheme, colon, rest = address.partition("://")
+    return redact_url(f"{scheme}{colon}{rest.rpartition('@')[2]}")
 
 
 def _about(field: FieldInfo) -> str:

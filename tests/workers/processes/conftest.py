@@ -15,7 +15,7 @@ import pytest
 from console.ring import RedisRing
 from console.services.work import DELIVERIES, SystemClock, Work
 from tests.receiver import Receiver
-from tests.workers.processes.stage import living
+from tests.workers.processes.stage import registered
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -47,12 +47,12 @@ def start(work: Work, valkey: str, wait_until) -> Iterator[Start]:
                 "HOOKYARD_REDIS_URL": redis_url,
                 **{f"HOOKYARD_{name.upper()}": str(value) for name, value in settings.items()},
             }
-            before = living(work)
+            known = registered(work)
             process = subprocess.Popen(
                 [sys.executable, "-m", "workers", "--lane", lane], env=environment, stderr=stderr
             )
             stack.callback(end, process)
-            wait_until(lambda: process.poll() is not None or living(work) > before, seconds=20)
+            wait_until(lambda: process.poll() is not None or registered(work) - known, seconds=20)
             return process
 
         yield start

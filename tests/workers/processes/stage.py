@@ -9,5 +9,6 @@ from console.services.work import Work
 from tests.engine import scalars
 
 
-def living(work: Work) -> int:
-    return len(scalars(work, select(Worker.number).where(Worker.stopped_at.is_(None))))
+def registered(work: Work) -> set[int]:
+    """Give the numbers of the workers that have entered themselves and not signed off, or were not signed off."""
+    return set(scalars(work, select(Worker.number).where(Worker.stopped_at.is_(None))))

@@ -11,7 +11,8 @@ from sqlalchemy import insert, select
 
 from console.models import Delivery, Event, Replay, ReplayState, Which
 from console.services import replays
-from console.services.replays import Progress, ReplayDraft
+from console.services.replaying.planning import ReplayDraft
+from console.services.replays import Progress
 from console.services.work import BACKGROUND, DELIVERIES, Work
 from tests.engine import make_hook, scalars
 from workers.equipment import Equipment, open_engine

@@ -21,7 +21,7 @@ from console.ring import RedisRing
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from console.settings import Settings
 from tests.engine import attempts, delivery, make_due, make_hook, publish, set_state
-from tests.workers.processes.stage import living
+from tests.workers.processes.stage import registered
 from workers.runtime import remove_unreadable, sender_threads
 
 
@@ -60,7 +60,7 @@ def test_sigterm_finishes_what_is_in_flight_and_exits_with_zero(work: Work, ada,
 
     assert process.wait(10) == 0
     assert states(work) == {"delivered": 1, "pending": 2}
-    assert living(work) == 0
+    assert not registered(work)
 
 
 def test_sigterm_ends_an_idle_worker_at_once(work: Work, start) -> None:

@@ -17,7 +17,7 @@ from console.core.permissions import Permission, grants
 from console.core.redact import MASK
 from console.core.signing import check_secret, new_secret
 from console.models import Hook
-from console.services import callbacks, hooks, oms_hooks
+from console.services import callbacks, hook_secrets, oms_hooks
 from console.services.hooks import UNSET, HookDraft
 from console.services.oms_hooks import OmsFields
 from console.services.work import Work
@@ -39,7 +39,7 @@ def shown(work: Work, hook: Hook) -> dict[str, Any]:
     sees_secrets = grants(drf.principal().permissions, Permission.WEBHOOKS_EDIT)
     countdown = oms_hooks.countdown(hook)
     kept = oms_hooks.fields_of(work, hook)
-    headers = hooks.headers_of(work, hook)
+    headers = hook_secrets.headers_of(work, hook)
     return {
         "id": hook.number,
         "retry_countdown_config": countdown.to_json() if countdown is not None else None,

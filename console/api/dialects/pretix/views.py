@@ -15,7 +15,7 @@ from console.extensions import current_work
 from console.models import Hook
 from console.services import dialect_hooks, dialect_words, hooks
 from console.services.dialect_hooks import HooksWanted
-from console.services.tokens import Principal
+from console.services.token_use import Principal
 from console.services.work import Work
 
 ROOT = "/api/v1/organizers"

@@ -11,7 +11,7 @@ from console.api.waiting import outcome_of
 from console.core.errors import Conflict, Refused
 from console.core.outcomes import BLOCKED, Outcome
 from console.models import Attempt, Delivery, DeliveryState, Hook
-from console.services import deliveries
+from console.services import deliveries, hook_tests
 from console.services.work import Work
 
 PATIENCE_S = 5
@@ -38,7 +38,7 @@ _CAUSES: Mapping[Outcome, str] = MappingProxyType(
 def begin(work: Work, *, hook: Hook) -> Delivery:
     """Queue one test; a worker sends it."""
     payload = json.dumps({"message": f"Test of webhook {hook.id}"}, separators=(",", ":")).encode()
-    return deliveries.send_test(work, hook=hook, payload=payload)
+    return hook_tests.send(work, hook=hook, payload=payload)
 
 
 def await_outcome(work: Work, sent: Delivery, *, timeout_s: int) -> None:

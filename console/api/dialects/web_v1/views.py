@@ -20,7 +20,7 @@ from console.core.permissions import Permission
 from console.core.redact import MASK
 from console.extensions import current_work
 from console.models import Hook
-from console.services import defaults, dialect_words, hooks, unique_urls
+from console.services import defaults, dialect_words, hook_secrets, hooks, unique_urls
 from console.services.hooks import HookDraft, HookFilter
 from console.services.work import Work
 
@@ -122,7 +122,7 @@ def is_visible(hook: Hook) -> bool:
 
 def shown(work: Work, hook: Hook) -> dict[str, Any]:
     """Show a hook as a Webhook. Values of headers whose name speaks of a secret are masked, here as everywhere."""
-    headers = hooks.headers_of(work, hook)
+    headers = hook_secrets.headers_of(work, hook)
     return {
         "id": str(hook.id),
         "name": hook.name or None,
@@ -171,7 +171,7 @@ def _scope(work: Work, hook_id: UUID) -> Scope:
         hook = _get(work, hook_id)
     except NotFound:
         return Scope(work, organization_number())
-    return Scope(work, organization_number(), url=hook.url, headers=hooks.headers_of(work, hook))
+    return Scope(work, organization_number(), url=hook.url, headers=hook_secrets.headers_of(work, hook))
 
 
 def _every_hook(work: Work) -> Iterator[Hook]:
