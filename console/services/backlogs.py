@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, literal_column, select, update
 
-from console.models import Delivery, DeliveryState, Hook, HookState, Trigger
-from console.services import audit
+from console.models import Delivery, DeliveryState, Hook, Trigger
+from console.services import audit, standing
 from console.services.outbox import HELD_REASON
 from console.services.queries import count_capped
 from console.services.work import LANES, Work
@@ -46,12 +46,7 @@ def send_now(work: Work, *, hook: Hook) -> int:
     """
     now = work.now()
     with work.transaction():
-        # Before the deliveries, as everybody locks them: in another order two could wait for each other.
-        work.session.execute(
-            update(HookState)
-            .where(HookState.hook_number == hook.number, HookState.openings > 0, HookState.open_until > now)
-            .values(open_until=now)
-        )
+        standing.end_pause(work, hook_number=hook.number)
         result = work.session.execute(
             update(Delivery)
             .where(Delivery.hook_number == hook.number, Delivery.state == DeliveryState.PENDING)

@@ -16,7 +16,7 @@ from console.core.envelopes import Body
 from console.core.errors import Conflict, Invalid, NotFound
 from console.core.retry_reading import read_stored
 from console.models import Attempt, Delivery, DeliveryState, Event, Hook, Trigger
-from console.services import audit, bodies, defaults, delivery_walks, destinations
+from console.services import audit, bodies, defaults, delivery_walks, destinations, standing
 from console.services.delivery_filters import DeliveryFilter
 from console.services.queries import count_capped
 from console.services.work import DELIVERIES, Work
@@ -250,8 +250,12 @@ def cancel(work: Work, *, delivery: Delivery) -> Delivery:
 
 
 def send_now(work: Work, *, delivery: Delivery) -> Delivery:
-    """Make a waiting delivery due now, within its present chain; raise Conflict unless it is pending."""
+    """Make a waiting delivery due now, within its present chain; raise Conflict unless it is pending.
+
+    The pause of an open circuit of its hook ends too: what has been due for longest tries the receiver at once.
+    """
     with work.transaction():
+        standing.end_pause(work, hook_number=delivery.hook_number)
         _lock(work, delivery)
         if delivery.state != DeliveryState.PENDING:
             raise Conflict("Only a waiting delivery can be sent now.", code="not_waiting")

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import Table, bindparam, select, update
 
 from console.core import health
 from console.core.outcomes import BLOCKED, Outcome
@@ -188,3 +188,17 @@ def store(work: Work, standings: Collection[Standing]) -> None:
     if standings:
         rows = [{name: getattr(one, name) for name in Standing.__dataclass_fields__} for one in standings]
         work.session.connection().execute(_store(dialect_of(work.session)), rows)
+
+
+def end_pause(work: Work, *, hook_number: int) -> None:
+    """Let the circuit of a hook try its receiver now, inside the caller's transaction and before it locks deliveries.
+
+    Everybody locks standings first: in another order two could wait for each other. A pause that the receiver asked
+    for, no circuit being open, is kept.
+    """
+    now = work.now()
+    work.session.execute(
+        update(HookState)
+        .where(HookState.hook_number == hook_number, HookState.openings > 0, HookState.open_until > now)
+        .values(open_until=now)
+    )

@@ -216,7 +216,8 @@ def url_of(endpoint: str, **one: UUID) -> str:
     known: dict[str, str] = g.setdefault("addresses", {})
     if endpoint not in known:
         known[endpoint] = url_for(endpoint, **{name: NIL})  # type: ignore[arg-type]  # a value of the path
-    return known[endpoint].replace(str(NIL), str(value))
+    before, _, behind = known[endpoint].rpartition(str(NIL))  # the last: an organization may be called anything
+    return f"{before}{value}{behind}"
 
 
 def columns(bars: Bars) -> Markup:

@@ -124,6 +124,18 @@ def test_send_now_skips_the_wait_within_the_same_chain(work: Work, ada, hook) ->
     assert (delivery.next_attempt_at, delivery.chain, delivery.chain_failures) == (work.now(), 1, 3)
 
 
+def test_send_now_ends_the_pause_of_an_open_circuit(work: Work, ada, hook) -> None:
+    state = work.session.get(HookState, hook.number)
+    state.openings, state.open_until = 2, work.now() + timedelta(minutes=50)
+    work.session.commit()
+    delivery = put(work, publish(work, ada), next_attempt_at=work.now() + timedelta(hours=1))
+
+    deliveries.send_now(work, delivery=delivery)
+
+    work.session.refresh(state)
+    assert (state.open_until, state.openings) == (work.now(), 2)
+
+
 def test_the_log_is_newest_first_and_pages_by_number(work: Work, ada, hook) -> None:
     numbers = [publish(work, ada).number for _ in range(5)]
 

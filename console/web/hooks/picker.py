@@ -73,8 +73,8 @@ class Picker:
 
     @property
     def others_open(self) -> bool:
-        """Whether something among the others is chosen, or there is nothing else."""
-        return not self.own or any(group.chosen or group.is_chosen for group in self.others)
+        """Whether something among the others is chosen."""
+        return any(group.chosen or group.is_chosen for group in self.others)
 
     @property
     def others_size(self) -> int:

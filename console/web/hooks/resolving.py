@@ -25,7 +25,11 @@ def is_unknown(target: Target) -> bool:
     if not _asking.acquire(blocking=False):
         return False
     answers: SimpleQueue[bool] = SimpleQueue()
-    Thread(target=lambda: answers.put(_ask(target)), daemon=True).start()
+    try:
+        Thread(target=lambda: answers.put(_ask(target)), daemon=True).start()
+    except RuntimeError:  # the system gives no more threads
+        _asking.release()
+        return False
     try:
         return answers.get(timeout=PATIENCE_S)
     except Empty:
