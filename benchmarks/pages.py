@@ -28,6 +28,7 @@ from benchmarks.archive import DAYS
 from benchmarks.isolation import Place, installation
 from benchmarks.product import PASSWORD
 from benchmarks.stage import EMAIL, set_up
+from console import garbage
 from console.app import create_app
 from console.extensions import db
 
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     with installation(options) as place:
         scene = set_up(place, count=options.deliveries)
         app, browser = opened(place)
+        garbage.collect_seldom()  # as the web server does
         known = addresses(app, scene)
         if missing := forgotten(app, known):
             raise SystemExit(

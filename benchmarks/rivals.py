@@ -16,7 +16,7 @@ import requests
 from benchmarks import naive
 
 HEADERS = {"webhook-id": "0" * 36, "webhook-timestamp": "0", "Content-Type": "application/json"}
-IN_FLIGHT = 32
+IN_FLIGHT, OK = 32, 200
 
 
 def measure(*, redis_url: str, port: int, body: str, count: int, workers: int) -> dict[str, float | str]:
@@ -58,6 +58,7 @@ def _curl(url: str, body: str, *, count: int) -> float:
 
     multi = pycurl.CurlMulti()
     left = count
+    curls = []  # a handle that nobody holds is closed, and takes its request along
     begun = time.monotonic()
     for _ in range(min(IN_FLIGHT, count)):
         curl = pycurl.Curl()
@@ -65,6 +66,7 @@ def _curl(url: str, body: str, *, count: int) -> float:
         curl.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in HEADERS.items()])
         curl.setopt(pycurl.POSTFIELDS, body)
         curl.setopt(pycurl.WRITEFUNCTION, lambda _data: None)
+        curls.append(curl)
         multi.add_handle(curl)
         left -= 1
     under_way = min(IN_FLIGHT, count)
@@ -74,6 +76,8 @@ def _curl(url: str, body: str, *, count: int) -> float:
         if failed:
             raise SystemExit(f"pycurl: {failed[0][2]}")
         for curl in done:
+            if curl.getinfo(pycurl.RESPONSE_CODE) != OK:
+                raise SystemExit(f"pycurl: answered {curl.getinfo(pycurl.RESPONSE_CODE)}")
             multi.remove_handle(curl)
             under_way -= 1
             if left:

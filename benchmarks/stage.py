@@ -67,7 +67,8 @@ def set_up(place: Place, *, count: int) -> Scene:
         session.commit()
         numbers = Hooks(organization.number, [one.number for one in made], made[HELD_PLACE].number, now - HELD_FOR)
         fill(place.engine, hooks=numbers, deliveries=count)
-        organization_hours.roll_up(work)
+        while not organization_hours.roll_up(work):  # a day at a time
+            pass
         hooks.disable(work, hook=made[HELD_PLACE])
         last = session.scalars(select(Delivery.number).order_by(Delivery.number.desc()).limit(1)).one()
         replay = _replays(place, work, organization, ada, made, last=last)
