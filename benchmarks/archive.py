@@ -24,7 +24,7 @@ from console.core.ids import uuid7
 from console.core.rollups import bucket_of, hour_of, status_class
 from console.models import Attempt, Delivery, Event, HookHour, Progress, TypeHour
 from console.models.base import Base
-from console.services import type_hours
+from console.services.figures import type_hours
 
 DAYS = 30
 HOOKS = 200

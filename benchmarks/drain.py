@@ -35,7 +35,7 @@ from console.core.signing import new_secret
 from console.core.urls import read_url
 from console.models import Delivery, Event, Hook, HookSecret, HookState, Organization, Turn, Worker
 from console.ring import RedisRing
-from console.services.hook_fields import slots
+from console.services.hooks.hook_fields import slots
 from console.services.keys import KeyRing
 from console.services.work import DELIVERIES
 from console.settings import Settings

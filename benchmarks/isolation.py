@@ -37,9 +37,11 @@ from benchmarks.drain import (
 from console import database, migrations
 from console.models import Attempt, Delivery
 from console.ring import RedisRing
-from console.services import beating, claims, publishing, wants
-from console.services.event_drafts import EventDraft
+from console.services.engine import claims, wants
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
 from console.services.keys import KeyRing
+from console.services.upkeep import beating
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, SilentRing, Work
 from console.settings import Settings
 

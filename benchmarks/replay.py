@@ -24,10 +24,11 @@ from benchmarks.drain import Ids, backlog, make_hooks, make_organization, receiv
 from benchmarks.isolation import LIMIT_S, Delays, Place, delays, installation
 from console import database
 from console.models import Delivery, ReplayState, Which
-from console.services import publishing, replays
-from console.services.publishing import EventDraft
-from console.services.replaying.planning import ReplayDraft
-from console.services.replays import Progress
+from console.services.events import publishing
+from console.services.events.publishing import EventDraft
+from console.services.replays import replays
+from console.services.replays.planning import ReplayDraft
+from console.services.replays.replays import Progress
 from console.services.work import BACKGROUND, DELIVERIES, DELIVERIES_SLOW
 
 PUBLISHES_A_SECOND = 10

@@ -16,19 +16,13 @@ from benchmarks.product import PASSWORD
 from console.core.ids import uuid7
 from console.core.permissions import Permission
 from console.models import AuditEntry, BinRequest, Delivery, Event, Hook, Organization, Replay, ReplayPart, User
-from console.services import (
-    accounts,
-    bins,
-    catalogue,
-    hook_tests,
-    hooks,
-    organization_hours,
-    organizations,
-    sources,
-    tokens,
-    trials,
-)
-from console.services.hook_fields import HookDraft
+from console.services.bins import bins
+from console.services.event_types import catalogue
+from console.services.figures import organization_hours
+from console.services.hooks import hook_tests, hooks, trials
+from console.services.hooks.hook_fields import HookDraft
+from console.services.organizations import organizations, sources
+from console.services.people import accounts, tokens
 from console.services.work import Work
 
 EMAIL = "ada@example.com"

@@ -24,10 +24,13 @@ from console.core.errors import Busy, Conflict, NotFound
 from console.database import create_engine
 from console.models import Bin, Hook, Organization
 from console.ring import RedisRing
-from console.services import bins, hooks, organizations, publishing, sources
-from console.services.event_drafts import EventDraft
-from console.services.hooks import HookDraft
+from console.services.bins import bins
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
+from console.services.hooks import hooks
+from console.services.hooks.hooks import HookDraft
 from console.services.keys import KeyRing
+from console.services.organizations import organizations, sources
 from console.services.work import Actor, Work
 from console.settings import load_settings
 

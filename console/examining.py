@@ -18,7 +18,7 @@ from console.core.errors import HookyardError, KeyUnavailable
 from console.database import dialect_of, server_now
 from console.models import Delivery, DeliveryState, HookSecret
 from console.sentences import describe
-from console.services import stats
+from console.services.figures import stats
 from console.services.keys import KeyRing
 from console.services.work import Work
 from console.settings import Settings

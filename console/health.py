@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from console.extensions import collaborators, current_work, db
 from console.ring import RedisRing
-from console.services import condition
+from console.services.upkeep import condition
 
 LIVE, READY = "/healthz", "/readyz"
 PATHS = frozenset({LIVE, READY})

@@ -21,8 +21,8 @@ from console.core.permissions import Permission
 from console.core.rollups import BUCKETS_MS
 from console.extensions import collaborators, current_work
 from console.ring import RedisRing
-from console.services import metrics
-from console.services.metrics import Metrics
+from console.services.figures import metrics
+from console.services.figures.metrics import Metrics
 
 PATH = "/metrics"
 pages = Blueprint("api_metrics", __name__)  # its name begins like the API's: no sign-in, no cookie

@@ -29,8 +29,9 @@ from console import database
 from console.core.errors import NotFound
 from console.core.permissions import Permission
 from console.models import Organization, User
-from console.services import accounts, organizations, passwords, tokens
 from console.services.keys import KeyRing
+from console.services.organizations import organizations
+from console.services.people import accounts, passwords, tokens
 from console.services.work import Work
 from console.settings import Settings
 from tests.databases import Databases, Line, PostgresDatabases, SqliteDatabases, postgres_server

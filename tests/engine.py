@@ -12,11 +12,14 @@ from sqlalchemy import select, update
 
 from console.core.outcomes import Outcome
 from console.models import Attempt, Delivery, Hook, HookState, Leader, Worker
-from console.services import beating, claims, hooks, publishing, recipients, results
-from console.services.claims import Claimed, Grant
-from console.services.event_drafts import EventDraft
-from console.services.hook_fields import HookDraft
-from console.services.results import Ended, Recorded
+from console.services.engine import claims, recipients, results
+from console.services.engine.claims import Claimed, Grant
+from console.services.engine.results import Ended, Recorded
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
+from console.services.hooks import hooks
+from console.services.hooks.hook_fields import HookDraft
+from console.services.upkeep import beating
 from console.services.work import DELIVERIES, Work
 
 URL = "https://example.com/hook"

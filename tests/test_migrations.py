@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from console import migrations
 from console.core.rollups import hour_of
 from console.models import Base, Hook, HookHour, Organization, User
-from console.services import organization_hours, stats
-from console.services.stats import Period
+from console.services.figures import organization_hours, stats
+from console.services.figures.stats import Period
 from console.services.work import Work
 from tests.engine import make_hook
 

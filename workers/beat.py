@@ -14,8 +14,8 @@ import structlog
 from console.clocks import DatabaseClock
 from console.core.errors import Busy
 from console.database import is_busy
-from console.services import beating
-from console.services.beating import BEAT_EVERY_S, FENCED_AFTER_S
+from console.services.upkeep import beating
+from console.services.upkeep.beating import BEAT_EVERY_S, FENCED_AFTER_S
 from workers.equipment import Equipment
 
 _RETRY_S = 0.5

@@ -16,9 +16,9 @@ from time import monotonic
 
 from console.core.health import next_concurrency
 from console.core.outcomes import Outcome
-from console.services.claims import Claimed, Grant
-from console.services.recipients import Recipient
-from console.services.turns import Key, Seat
+from console.services.engine.claims import Claimed, Grant
+from console.services.engine.recipients import Recipient
+from console.services.engine.turns import Key, Seat
 
 FRESH_S = 0.05
 """A row begins only when a look at the database, not older than this, found it wanted."""

@@ -10,9 +10,9 @@ from threading import Event, Thread
 import structlog
 
 from console.core.redact import redact_text
-from console.services import callbacks
-from console.services.callbacks import Attempted
-from console.services.results import Ended
+from console.services.engine import callbacks
+from console.services.engine.callbacks import Attempted
+from console.services.engine.results import Ended
 from workers.equipment import Equipment
 
 MOST_WAITING = 500

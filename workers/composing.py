@@ -9,9 +9,9 @@ from console.core import signing
 from console.core.formats import extra_headers
 from console.core.headers import check_headers
 from console.core.targets import Target
-from console.services import bodies
-from console.services.claims import Claimed
-from console.services.recipients import Recipient
+from console.services.deliveries import bodies
+from console.services.engine.claims import Claimed
+from console.services.engine.recipients import Recipient
 from workers.sender import Request
 
 METHOD = "POST"

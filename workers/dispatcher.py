@@ -17,24 +17,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.core.errors import Busy, KeyUnavailable
 from console.database import is_busy
 from console.ring import RedisRing
-from console.services import (
-    bins,
-    closing,
-    due,
-    fan_outs,
-    idempotency,
-    leading,
-    organization_hours,
-    pruning,
-    repairing,
-    resealing,
-    retention,
-    sign_in,
-    stepped_clocks,
-    sweeping,
-    type_hours,
-)
-from console.services.replaying import steps
+from console.services import idempotency
+from console.services.bins import bins
+from console.services.engine import due
+from console.services.events import fan_outs
+from console.services.figures import organization_hours, type_hours
+from console.services.organizations import closing
+from console.services.people import sign_in
+from console.services.replays import steps
+from console.services.upkeep import leading, pruning, repairing, resealing, retention, stepped_clocks, sweeping
 from console.services.work import Work
 from workers.beat import Beat
 from workers.drain import Drain

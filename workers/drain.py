@@ -17,11 +17,11 @@ from console.core.errors import Busy
 from console.database import is_busy
 from console.failpoints import CLAIMED
 from console.ring import SLICE_S
-from console.services import claims, due, recipients, unsent
-from console.services.claims import Claimed, Grant
-from console.services.recipients import Recipient
-from console.services.turns import Key
-from console.services.unsent import Fate
+from console.services.engine import claims, due, recipients, unsent
+from console.services.engine.claims import Claimed, Grant
+from console.services.engine.recipients import Recipient
+from console.services.engine.turns import Key
+from console.services.engine.unsent import Fate
 from console.services.work import DELIVERIES
 from workers.beat import Beat
 from workers.board import Board, Waiting

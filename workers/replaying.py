@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from console.core.errors import Busy
 from console.database import is_busy
 from console.ring import SLICE_S
-from console.services.replaying import steps
+from console.services.replays import steps
 from workers.equipment import Equipment
 
 LONGEST_PAUSE_S = 1.0

@@ -11,8 +11,8 @@ from console.core.errors import Forbidden, TooMany, Unauthenticated
 from console.core.permissions import Permission, grants
 from console.extensions import collaborators, current_work
 from console.rates import left_of_minute
-from console.services import token_use
-from console.services.token_use import Principal
+from console.services.people import token_use
+from console.services.people.token_use import Principal
 from console.services.work import Actor
 
 View = TypeVar("View", bound=Callable[..., Any])

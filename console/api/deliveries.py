@@ -15,9 +15,9 @@ from console.models import Delivery as DeliveryRow
 from console.models import Event as EventRow
 from console.models import Hook as HookRow
 from console.models import Replay as ReplayRow
-from console.services import accounts, members
-from console.services import deliveries as cases
-from console.services.delivery_filters import DeliveryFilter
+from console.services.deliveries import deliveries as cases
+from console.services.deliveries.delivery_filters import DeliveryFilter
+from console.services.people import accounts, members
 from console.services.queries import number_of
 from console.services.work import Work
 

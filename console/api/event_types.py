@@ -15,7 +15,7 @@ from console.core.errors import Invalid, NotFound
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import EventType as EventTypeRow
-from console.services import catalogue as cases
+from console.services.event_types import catalogue as cases
 from console.services.work import Work
 
 event_types = resource("event_types", about="The catalogue: names of events, their groups and samples.")

@@ -27,11 +27,12 @@ from console.core import json_members
 from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.services import deliveries, publishing
-from console.services import events as cases
-from console.services.delivery_filters import DeliveryFilter
-from console.services.event_drafts import LONGEST_KEY, EventDraft
-from console.services.events import EventFilter
+from console.services.deliveries import deliveries
+from console.services.deliveries.delivery_filters import DeliveryFilter
+from console.services.events import events as cases
+from console.services.events import publishing
+from console.services.events.event_drafts import LONGEST_KEY, EventDraft
+from console.services.events.events import EventFilter
 
 LARGEST_BATCH = 16 * MIB
 SHOWN_DELIVERIES = 100

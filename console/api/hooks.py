@@ -31,9 +31,11 @@ from console.core.permissions import Permission
 from console.core.redact import MASK
 from console.extensions import current_work
 from console.models import Hook as HookRow
-from console.services import backlogs, hook_health, hook_secrets, hook_tests, stats
-from console.services import hooks as cases
-from console.services.hooks import HookDraft, HookFilter
+from console.services.deliveries import backlogs
+from console.services.figures import stats
+from console.services.hooks import hook_health, hook_secrets, hook_tests
+from console.services.hooks import hooks as cases
+from console.services.hooks.hooks import HookDraft, HookFilter
 from console.services.work import Work
 
 hooks = resource("hooks", about="Who hears which events, and how.")

@@ -16,7 +16,7 @@ from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
 from console.api.schemas.base import Input
 from console.core import json_members, strict_json
 from console.core.errors import FieldError, Invalid, TooLarge
-from console.services.event_drafts import LONGEST_PAYLOAD
+from console.services.events.event_drafts import LONGEST_PAYLOAD
 
 View = TypeVar("View", bound=Callable[..., Any])
 KIB = 1024

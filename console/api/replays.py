@@ -17,11 +17,11 @@ from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook as HookRow
 from console.models import Replay as ReplayRow
-from console.services import hooks as hook_cases
-from console.services import replays as cases
+from console.services.hooks import hooks as hook_cases
 from console.services.queries import number_of
-from console.services.replaying import planning
-from console.services.replaying.planning import ReplayDraft
+from console.services.replays import planning
+from console.services.replays import replays as cases
+from console.services.replays.planning import ReplayDraft
 from console.services.work import Work
 
 NOWHERE = 0  # no row has this number

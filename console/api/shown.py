@@ -14,12 +14,13 @@ from console.api.schemas import tokens as token_schemas
 from console.core.headers import is_sensitive
 from console.core.redact import MASK
 from console.models import Attempt, Delivery, Event, EventType, Hook, Replay, Source, Token
-from console.services import deliveries, hook_health, hook_secrets, hooks, waits
-from console.services.events import FanOut
-from console.services.hook_health import Condition
-from console.services.replaying.planning import Plan
-from console.services.replays import Progress
-from console.services.stats import Tally
+from console.services.deliveries import deliveries, waits
+from console.services.events.events import FanOut
+from console.services.figures.stats import Tally
+from console.services.hooks import hook_health, hook_secrets, hooks
+from console.services.hooks.hook_health import Condition
+from console.services.replays.planning import Plan
+from console.services.replays.replays import Progress
 from console.services.work import Work
 
 # --- hooks ----------------------------------------------------------------------------------------------------------

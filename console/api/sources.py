@@ -14,7 +14,7 @@ from console.api.schemas.catalogue import Source, SourcePage, SourceWrite
 from console.core.errors import NotFound
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.services import sources as cases
+from console.services.organizations import sources as cases
 
 sources = resource("sources", about="Named origins of events: a shop, a conference, a site.")
 

@@ -16,8 +16,9 @@ from console.core.errors import Forbidden, Invalid, NotFound
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Token as TokenRow
-from console.services import accounts, organizations
-from console.services import tokens as cases
+from console.services.organizations import organizations
+from console.services.people import accounts
+from console.services.people import tokens as cases
 from console.services.work import Work
 
 tokens = resource("tokens", about="Credentials of this API.")

@@ -6,8 +6,8 @@ import time
 from uuid import UUID
 
 from console.models import Delivery
-from console.services import deliveries
-from console.services.deliveries import FINAL
+from console.services.deliveries import deliveries
+from console.services.deliveries.deliveries import FINAL
 from console.services.work import Work
 
 PAUSE_S = 0.025

@@ -10,9 +10,9 @@ from console.cli.work import opened
 from console.core.errors import Forbidden, NotFound
 from console.core.permissions import Permission, Role
 from console.models import Organization, User
-from console.services import accounts, two_factor
-from console.services import organizations as organization_service
-from console.services import tokens as token_service
+from console.services.organizations import organizations as organization_service
+from console.services.people import accounts, two_factor
+from console.services.people import tokens as token_service
 from console.services.work import Work
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from console.cli.work import opened
-from console.services import retention
+from console.services.upkeep import retention
 
 
 @click.command()

@@ -13,8 +13,9 @@ from console.cli.work import opened
 from console.core import strict_json
 from console.core.errors import Refused
 from console.models import Organization
-from console.services import organizations, publishing
-from console.services.event_drafts import EventDraft
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
+from console.services.organizations import organizations
 from console.services.work import Work
 
 

@@ -15,7 +15,7 @@ from console.cli.plan import Part, Plan
 from console.cli.supervisor import log, replace_this_process
 from console.cli.work import install_types, opened
 from console.database import create_engine
-from console.services import first_setup
+from console.services.people import first_setup
 from console.services.work import BACKGROUND, DELIVERIES, DELIVERIES_SLOW
 from console.settings import Settings, ensure_secret_key, load_settings
 

@@ -13,7 +13,7 @@ from console.cli import valkey
 from console.clocks import DatabaseClock
 from console.database import create_engine
 from console.ring import RedisRing
-from console.services import catalogue
+from console.services.event_types import catalogue
 from console.services.keys import KeyRing
 from console.services.work import Actor, Ring, SilentRing, Work
 from console.settings import Settings, load_settings

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from console.core.errors import Busy, HookyardError
 from console.database import dialect_of
 from console.failpoints import PUBLISHED
-from console.services.judging import Undecided
+from console.services.events.judging import Undecided
 
 if TYPE_CHECKING:
     from console.services.work import Work

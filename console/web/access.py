@@ -17,7 +17,8 @@ from console.core.errors import Forbidden, NotFound
 from console.core.permissions import Permission, grants
 from console.extensions import csrf, current_work, login
 from console.models import BrowserSession, Organization, User
-from console.services import members, organizations, sign_in
+from console.services.organizations import organizations
+from console.services.people import members, sign_in
 from console.services.work import Actor
 from console.web import hx
 

@@ -11,8 +11,8 @@ from wtforms.validators import DataRequired
 
 from console.core.errors import Invalid, NotFound, TooMany
 from console.extensions import current_work
-from console.services import accounts, members, sign_in, two_factor
-from console.services.passwords import SHORTEST
+from console.services.people import accounts, members, sign_in, two_factor
+from console.services.people.passwords import SHORTEST
 from console.web import access, home, hx
 from console.web.access import SignedIn
 from console.web.agents import name_of

@@ -15,9 +15,9 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from console.core.errors import Busy, HookyardError, NotFound, TooLarge, TooMany
 from console.extensions import current_work, db
-from console.services import catching
-from console.services.bins import WITHIN
-from console.services.catching import LARGEST_BODY, Answer
+from console.services.bins import catching
+from console.services.bins.bins import WITHIN
+from console.services.bins.catching import LARGEST_BODY, Answer
 
 pages = Blueprint("catch", __name__)
 

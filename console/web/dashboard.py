@@ -9,9 +9,10 @@ from flask import Blueprint, Response, url_for
 
 from console.core.permissions import Permission
 from console.extensions import collaborators, current_work
-from console.services import attention, stats, unfinished
-from console.services.stats import Overview, Period, Tally
-from console.services.unfinished import Backlog
+from console.services.deliveries import unfinished
+from console.services.deliveries.unfinished import Backlog
+from console.services.figures import attention, stats
+from console.services.figures.stats import Overview, Period, Tally
 from console.web import access, hx
 from console.web.filters import figure, milliseconds, percent, relative
 from console.web.hooks.shared import name_of

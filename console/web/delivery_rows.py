@@ -11,7 +11,8 @@ from console.core.errors import Invalid
 from console.core.outcomes import EXPLANATIONS, Outcome
 from console.core.retry_reading import parse_retry
 from console.models import Delivery, DeliveryState, Hook, Trigger
-from console.services import defaults, waits
+from console.services.deliveries import waits
+from console.services.organizations import defaults
 from console.services.work import Work
 
 FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELED})

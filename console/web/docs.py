@@ -10,7 +10,7 @@ from typing import Any, cast
 from flask import Blueprint, Response, current_app, g
 
 from console.extensions import current_work
-from console.services import members
+from console.services.people import members
 from console.web import access, home, hx
 
 pages = Blueprint("docs", __name__)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from console.core.rules import Answer, Finding, Rule, Verdict
 from console.models import Hook
-from console.services.explaining import Since, Standing
+from console.services.events.explaining import Since, Standing
 
 MARKS = {Answer.YES: ("check", "good", "Yes"), Answer.NO: ("cross", "bad", "No")}
 NOTHING = ("", "off", "Not asked")

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, g, session, url_for
 
 from console.extensions import current_work
 from console.models import Organization, User
-from console.services import first_setup, members
+from console.services.people import first_setup, members
 from console.web import access, hx
 
 pages = Blueprint("home", __name__)

@@ -9,8 +9,8 @@ from wtforms.validators import DataRequired
 from console.core.errors import Conflict, Invalid, Unauthenticated
 from console.extensions import current_work
 from console.models import Invitation
-from console.services import invitations as cases
-from console.services.passwords import SHORTEST
+from console.services.people import invitations as cases
+from console.services.people.passwords import SHORTEST
 from console.web import access, hx, sessions
 from console.web.forms import Form, SecretField, accept, add_error, text_of
 

@@ -9,8 +9,8 @@ from flask import Blueprint, Response, current_app, request, url_for
 
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
-from console.services import hooks
-from console.services.hooks import HookFilter
+from console.services.hooks import hooks
+from console.services.hooks.hooks import HookFilter
 from console.web import access, hx
 from console.web.hooks.shared import hears, name_of
 

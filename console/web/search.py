@@ -10,10 +10,14 @@ from flask import Blueprint, Response, request, url_for
 from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.services import bins, catalogue, deliveries, events, hooks
-from console.services.delivery_filters import DeliveryFilter, id_span
-from console.services.events import EventFilter
-from console.services.hooks import HookFilter
+from console.services.bins import bins
+from console.services.deliveries import deliveries
+from console.services.deliveries.delivery_filters import DeliveryFilter, id_span
+from console.services.event_types import catalogue
+from console.services.events import events
+from console.services.events.events import EventFilter
+from console.services.hooks import hooks
+from console.services.hooks.hooks import HookFilter
 from console.web import access, hx
 from console.web.hooks.shared import bin_url, hears, name_of
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request, url_for
 
-from console.services.stats import SUCCESS, Overview, Period
+from console.services.figures.stats import SUCCESS, Overview, Period
 from console.web.charts import Band, Bars, Series, latency_band, stacked_bars
 from console.web.lists import Preset
 

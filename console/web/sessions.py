@@ -12,7 +12,7 @@ from wtforms.validators import DataRequired
 from console.core.errors import Invalid, NotFound, TooMany, Unauthenticated
 from console.extensions import current_work
 from console.models import User
-from console.services import accounts, first_setup, sign_in, two_factor
+from console.services.people import accounts, first_setup, sign_in, two_factor
 from console.services.work import Actor, Work
 from console.web import access, hx
 from console.web.forms import Form, SecretField, accept, add_error, text_of

@@ -14,11 +14,14 @@ from console.core.errors import Conflict, Invalid, Unauthenticated
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Bin, BinRequest, Delivery, Hook
-from console.services import bins, deliveries, first_setup, hook_tests, hooks
-from console.services.delivery_filters import DeliveryFilter
-from console.services.hook_fields import HookDraft
-from console.services.hooks import HookFilter
-from console.services.passwords import SHORTEST
+from console.services.bins import bins
+from console.services.deliveries import deliveries
+from console.services.deliveries.delivery_filters import DeliveryFilter
+from console.services.hooks import hook_tests, hooks
+from console.services.hooks.hook_fields import HookDraft
+from console.services.hooks.hooks import HookFilter
+from console.services.people import first_setup
+from console.services.people.passwords import SHORTEST
 from console.web import access, hx, sessions
 from console.web.forms import Form, SecretField, accept, add_error, text_of
 from console.web.hooks.shared import bin_url

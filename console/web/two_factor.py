@@ -12,7 +12,7 @@ from wtforms.validators import DataRequired
 from console.core.errors import Conflict, Invalid, TooMany
 from console.extensions import current_work
 from console.models import User
-from console.services import two_factor as cases
+from console.services.people import two_factor as cases
 from console.web import access, account, hx, once
 from console.web.access import SignedIn
 from console.web.forms import Form, SecretField, accept, add_error, text_of

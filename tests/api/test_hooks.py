@@ -6,7 +6,7 @@ import pytest
 
 from console.core.redact import MASK
 from console.models import Hook, HookHour, HookSecret
-from console.services import hook_secrets
+from console.services.hooks import hook_secrets
 
 RECEIVER = "http://127.0.0.1:8099/hook"
 FIELDS = [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from console.services.rate_of_tests import MOST_IN_A_MINUTE
+from console.services.hooks.rate_of_tests import MOST_IN_A_MINUTE
 from console.settings import Settings
 from tests.api.conftest import Caller
 

@@ -10,7 +10,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from console.core.outcomes import Outcome
-from console.services import leading, metrics, sweeping
+from console.services.figures import metrics
+from console.services.upkeep import leading, sweeping
 from console.services.work import DELIVERIES, Work
 from tests.api.conftest import Caller
 from tests.engine import bury, claim, hire, make_due, make_hook, publish, record, rows_of, set_state

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from bs4 import BeautifulSoup
 
-from console.services import sign_in
+from console.services.people import sign_in
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from console.models import AuditEntry, Delivery, Replay
-from console.services.replaying import steps
+from console.services.replays import steps
 from tests.api.conftest import pointers, rows
 from tests.engine import claim, hire, record, rows_of
 

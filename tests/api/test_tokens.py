@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from console.models import Membership, Token
-from console.services import sign_in
+from console.services.people import sign_in
 from tests.api.conftest import pointers, rows
 
 

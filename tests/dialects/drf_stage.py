@@ -7,8 +7,8 @@ from typing import Any
 
 from console.api.dialects.drf import Field, fields
 from console.models import Hook
-from console.services import hooks
-from console.services.hooks import HookDraft
+from console.services.hooks import hooks
+from console.services.hooks.hooks import HookDraft
 from console.services.work import Work
 
 URL = "https://receiver.example.com/hook"

@@ -9,8 +9,8 @@ from sqlalchemy import update
 
 from console.core.outcomes import Outcome
 from console.models import Delivery, Hook, Turn
-from console.services import publishing
-from console.services.event_drafts import EventDraft
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
 from tests.dialects import drf_stage
 from tests.dialects.drf_stage import PAGE_KEYS, URL, are_sentences, is_of_the_framework

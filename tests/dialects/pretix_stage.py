@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.services import sources
+from console.services.organizations import sources
 from console.services.work import Work
 from tests.dialects import drf_stage
 from tests.dialects.drf_stage import PAGE_KEYS, URL, are_sentences, is_of_the_framework

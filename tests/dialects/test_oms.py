@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from console.services import catalogue, hook_secrets, hooks
-from console.services.hooks import HookDraft
+from console.services.event_types import catalogue
+from console.services.hooks import hook_secrets, hooks
+from console.services.hooks.hooks import HookDraft
 from console.services.work import Work
 from tests.dialects.drf_stage import URL, row_of
 from tests.dialects.oms_stage import (

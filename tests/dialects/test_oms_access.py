@@ -12,7 +12,8 @@ from sqlalchemy import select
 from console.core.permissions import Permission
 from console.core.redact import MASK
 from console.models import AuditEntry, Hook
-from console.services import hook_secrets, hooks, tokens
+from console.services.hooks import hook_secrets, hooks
+from console.services.people import tokens
 from console.services.work import Work
 from tests.dialects.drf_stage import FORBIDDEN, NOT_FOUND, row_of
 from tests.dialects.oms_stage import AUTH, LEAST, OTHER, SECRET, E, H, W, make, make_native, path_of

@@ -16,10 +16,12 @@ from sqlalchemy import select
 from console.core import signing
 from console.core.errors import Invalid
 from console.models import Delivery, Event, Hook
-from console.services import callbacks, hook_secrets, hook_tests, hooks, publishing
-from console.services.callbacks import Attempted
-from console.services.event_drafts import EventDraft
-from console.services.hooks import HookDraft
+from console.services.engine import callbacks
+from console.services.engine.callbacks import Attempted
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
+from console.services.hooks import hook_secrets, hook_tests, hooks
+from console.services.hooks.hooks import HookDraft
 from console.services.keys import KeyRing
 from console.services.work import Work
 from tests.dialects.drf_stage import row_of

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from console.core.outcomes import Outcome
-from console.services import publishing
-from console.services.event_drafts import EventDraft
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
 from console.services.work import Work
 from tests.dialects.oms_stage import (
     E,

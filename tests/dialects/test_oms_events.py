@@ -13,7 +13,9 @@ from sqlalchemy import func, select
 
 from console.core.outcomes import Outcome
 from console.models import Delivery, Event
-from console.services import catalogue, deliveries, hooks
+from console.services.deliveries import deliveries
+from console.services.event_types import catalogue
+from console.services.hooks import hooks
 from console.services.work import Work
 from tests.dialects.drf_stage import NOT_FOUND, row_of
 from tests.dialects.oms_stage import (

@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from console.models import Delivery
-from console.services import catalogue, deliveries, publishing
-from console.services.event_drafts import EventDraft
+from console.services.deliveries import deliveries
+from console.services.event_types import catalogue
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from console.core.catalogue import PRETIX, packaged_names
-from console.services import catalogue, hooks
-from console.services.hooks import HookDraft
+from console.services.event_types import catalogue
+from console.services.hooks import hooks
+from console.services.hooks.hooks import HookDraft
 from console.services.work import Work
 from tests.dialects.drf_stage import URL, row_of
 from tests.dialects.pretix_stage import (

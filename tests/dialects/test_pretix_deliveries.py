@@ -14,8 +14,11 @@ from sqlalchemy.orm import joinedload
 
 from console.core.outcomes import Outcome
 from console.models import Delivery, Event, Turn
-from console.services import catalogue, deliveries, publishing, recipients
-from console.services.event_drafts import EventDraft
+from console.services.deliveries import deliveries
+from console.services.engine import recipients
+from console.services.event_types import catalogue
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
 from tests.dialects.drf_stage import row_of
 from tests.dialects.pretix_stage import W, add_sources, make, path_of

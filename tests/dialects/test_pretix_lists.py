@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from console.services import catalogue
+from console.services.event_types import catalogue
 from console.services.work import Work
 from tests.dialects.pretix_stage import (
     LEAST,

@@ -12,7 +12,8 @@ from flask import Flask
 from sqlalchemy import func, select, text
 
 from console.models import Hook, KeptAnswer, Token
-from console.services import idempotency, tokens
+from console.services import idempotency
+from console.services.people import tokens
 from console.services.work import Work
 from tests.dialects.drf_stage import NOT_FOUND, URL, row_of
 from tests.dialects.pretix_stage import LEAST, W, make, path_of

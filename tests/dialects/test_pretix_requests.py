@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from console.services import hooks
+from console.services.hooks import hooks
 from console.services.work import Work
 from tests.dialects.drf_stage import FORBIDDEN, NOT_FOUND, URL, row_of
 from tests.dialects.pretix_stage import (

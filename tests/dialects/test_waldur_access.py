@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import update
 
 from console.models import Hook, Token, User
-from console.services import hooks
-from console.services.hooks import HookDraft
+from console.services.hooks import hooks
+from console.services.hooks.hooks import HookDraft
 from console.services.work import Work
 from tests.dialects.waldur_stage import NO_HOOK, ROOT, SSH, URL, make, path_of, uuids
 

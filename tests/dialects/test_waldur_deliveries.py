@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from console.models import Delivery
-from console.services import deliveries, publishing
-from console.services.event_drafts import EventDraft
+from console.services.deliveries import deliveries
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
 from console.services.work import Work
 from tests.dialects.waldur_stage import CUSTOMER, SSH, URL, make, path_of
 

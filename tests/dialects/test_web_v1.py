@@ -13,8 +13,11 @@ from sqlalchemy import select
 
 from console.core.redact import MASK
 from console.models import Delivery, DeliveryState, Hook
-from console.services import catalogue, deliveries, hook_secrets, publishing
-from console.services.event_drafts import EventDraft
+from console.services.deliveries import deliveries
+from console.services.event_types import catalogue
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
+from console.services.hooks import hook_secrets
 from console.services.work import Work
 from console.settings import Settings
 from tests.apps import app_of

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from console import api
 from console.core.errors import Busy
 from console.core.permissions import Permission
-from console.services import tokens
+from console.services.people import tokens
 from console.services.work import Work
 from tests.dialects.web_v1_stage import (
     ERROR_KEYS,

@@ -25,10 +25,12 @@ from console.app import create_app
 from console.cli import commands
 from console.core.permissions import Permission
 from console.models import Attempt, Delivery, Event, Hook, Worker
-from console.services import hooks, sweeping, tokens
-from console.services.event_drafts import EventDraft
-from console.services.hook_fields import HookDraft
-from console.services.publishing import publish_batch
+from console.services.events.event_drafts import EventDraft
+from console.services.events.publishing import publish_batch
+from console.services.hooks import hooks
+from console.services.hooks.hook_fields import HookDraft
+from console.services.people import tokens
+from console.services.upkeep import sweeping
 from console.services.work import DELIVERIES, Work
 from console.settings import Settings
 from tests.engine import scalars

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from console.models import Delivery, HookState
-from console.services import condition
+from console.services.upkeep import condition
 from console.services.work import Work
 from tests.engine import scalars
 from tests.faults.stage import Stage

@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from console.extensions import db
-from console.services.beating import DEAD_AFTER
+from console.services.upkeep.beating import DEAD_AFTER
 from tests.engine import set_state
 from tests.faults.parts import Caller, Hand
 from tests.faults.stage import Stage

@@ -16,9 +16,9 @@ from benchmarks.history import compare, read_rows, wait_for_the_end
 from benchmarks.ledger import Ledger
 from benchmarks.product import Up
 from console.models import Delivery, Event, Hook
-from console.services.beating import BEAT_EVERY_S, DEAD_AFTER
-from console.services.event_drafts import EventDraft
-from console.services.publishing import INLINE_HOOKS, publish_to
+from console.services.events.event_drafts import EventDraft
+from console.services.events.publishing import INLINE_HOOKS, publish_to
+from console.services.upkeep.beating import BEAT_EVERY_S, DEAD_AFTER
 from tests.engine import delivery, scalars
 from tests.faults.stage import Stage
 

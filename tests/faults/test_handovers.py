@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from console.models import Attempt, Delivery, Leader, Worker
-from console.services import sweeping
+from console.services.upkeep import sweeping
 from console.services.work import SilentRing
 from tests.engine import scalars
 from tests.faults.stage import Stage

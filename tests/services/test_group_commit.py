@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 from console import database
 from console.core.errors import Busy, Conflict
 from console.models import Event
-from console.services import group_commit, publishing
-from console.services.event_drafts import EventDraft
+from console.services import group_commit
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
 from console.services.work import DELIVERIES, Work
 from tests.engine import make_hook
 

@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from console.services import defaults, hooks, outbox, publishing
-from console.services.event_drafts import EventDraft
-from console.services.matching import listeners
+from console.services.events import outbox, publishing
+from console.services.events.event_drafts import EventDraft
+from console.services.events.matching import listeners
+from console.services.hooks import hooks
+from console.services.organizations import defaults
 from console.services.work import Work
 from tests.engine import claim, hire, make_hook, publish, rows_of
 

@@ -14,10 +14,13 @@ from sqlalchemy.orm import Session
 from console.core.errors import Conflict, NotFound
 from console.core.outcomes import Outcome
 from console.models import Hook
-from console.services import deliveries, event_resends, hooks, publishing, retention
-from console.services.delivery_filters import DeliveryFilter
-from console.services.event_drafts import EventDraft
-from console.services.hook_fields import HookDraft
+from console.services.deliveries import deliveries
+from console.services.deliveries.delivery_filters import DeliveryFilter
+from console.services.events import event_resends, publishing
+from console.services.events.event_drafts import EventDraft
+from console.services.hooks import hooks
+from console.services.hooks.hook_fields import HookDraft
+from console.services.upkeep import retention
 from console.services.work import Work
 from tests.engine import claim, delivery, hire, make_hook, publish, record, rows_of
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Engine, text
 
 from console import database
-from console.services import deliveries, hooks
+from console.services.deliveries import deliveries
+from console.services.hooks import hooks
 from console.services.work import Work
 from tests.engine import delivery, make_hook, publish
 

@@ -19,8 +19,9 @@ from sqlalchemy.orm import Session
 
 from console import database
 from console.core.permissions import Permission
-from console.services import accounts, organizations, tokens
 from console.services.keys import KeyRing
+from console.services.organizations import organizations
+from console.services.people import accounts, tokens
 from console.services.work import SystemClock, Work
 from console.settings import Settings
 from workers.fault_server import FaultServer

@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from console.models import Attempt, Delivery, Hook
-from console.services import hooks, publishing
-from console.services.event_drafts import EventDraft
-from console.services.hook_fields import HookDraft
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
+from console.services.hooks import hooks
+from console.services.hooks.hook_fields import HookDraft
 from console.services.work import Work
 from console.settings import Settings
 from console.web.hooks import resolving

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from console.services import sign_in
+from console.services.people import sign_in
 from console.web.agents import name_of
 
 NEW = "another long password"

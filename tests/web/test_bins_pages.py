@@ -10,7 +10,9 @@ from sqlalchemy import select
 
 from console.core import signing
 from console.models import Bin
-from console.services import bins, catching, deliveries, hook_secrets
+from console.services.bins import bins, catching
+from console.services.deliveries import deliveries
+from console.services.hooks import hook_secrets
 
 HTMX = {"HX-Request": "true"}
 BINS = "/o/acme/bins"

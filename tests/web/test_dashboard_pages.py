@@ -10,10 +10,13 @@ from sqlalchemy import update
 
 from console.core.rollups import bucket_of, hour_of
 from console.models import Event, HookHour, HookState, Worker
-from console.services import attention, hooks, publishing, stats, unfinished
-from console.services.event_drafts import EventDraft
-from console.services.hook_fields import HookDraft
-from console.services.stats import Period, Tally
+from console.services.deliveries import unfinished
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
+from console.services.figures import attention, stats
+from console.services.figures.stats import Period, Tally
+from console.services.hooks import hooks
+from console.services.hooks.hook_fields import HookDraft
 from console.web.dashboard import tiles_of
 
 HTMX = {"HX-Request": "true"}

@@ -10,7 +10,8 @@ from bs4 import BeautifulSoup
 from sqlalchemy import update
 
 from console.models import BrowserSession
-from console.services import deliveries, hook_tests, hooks
+from console.services.deliveries import deliveries
+from console.services.hooks import hook_tests, hooks
 
 HTMX = {"HX-Request": "true"}
 LOG = "/o/acme/deliveries"

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from console.core.signing import sign
 from console.models import Delivery
-from console.services import deliveries, hook_secrets
+from console.services.deliveries import deliveries
+from console.services.hooks import hook_secrets
 
 HTMX = {"HX-Request": "true"}
 LOG = "/o/acme/deliveries"

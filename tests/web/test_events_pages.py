@@ -9,7 +9,9 @@ from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from console.models import Event
-from console.services import catalogue, events, sources
+from console.services.event_types import catalogue
+from console.services.events import events
+from console.services.organizations import sources
 
 HTMX = {"HX-Request": "true"}
 EVENTS = "/o/acme/events"

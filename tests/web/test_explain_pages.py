@@ -9,8 +9,10 @@ from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from console.models import Delivery, Event, Hook
-from console.services import catalogue, hooks, sources
-from console.services.hook_fields import HookDraft
+from console.services.event_types import catalogue
+from console.services.hooks import hooks
+from console.services.hooks.hook_fields import HookDraft
+from console.services.organizations import sources
 
 HTMX = {"HX-Request": "true"}
 FORM = {"name": "Shop", "url": "https://shop.example.com/hook", "payload_format": "standard", "content_type": "json"}

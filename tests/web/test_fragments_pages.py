@@ -6,8 +6,10 @@ import pytest
 from bs4 import BeautifulSoup
 
 from console.models import Which
-from console.services import bins, catching, replays, sources
-from console.services.replaying.planning import ReplayDraft
+from console.services.bins import bins, catching
+from console.services.organizations import sources
+from console.services.replays import replays
+from console.services.replays.planning import ReplayDraft
 
 HTMX = {"HX-Request": "true"}
 

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from console.app import create_app
 from console.ring import RedisRing
-from console.services import beating, condition, leading
-from console.services.hook_fields import HookDraft
-from console.services.hooks import create
+from console.services.hooks.hook_fields import HookDraft
+from console.services.hooks.hooks import create
+from console.services.upkeep import beating, condition, leading
 from console.services.work import DELIVERIES, Work
 from console.settings import Settings
 

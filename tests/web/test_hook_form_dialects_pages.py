@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from console.models import Hook
-from console.services import oms_hooks
+from console.services.dialects import oms_hooks
 
 OMS = "/api/v1/oms/oms_hooks/"
 URL = "https://receiver.example.com/hook"

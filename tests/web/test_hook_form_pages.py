@@ -9,8 +9,10 @@ from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from console.models import Bin, Hook
-from console.services import bins, hook_secrets, hooks, sources
-from console.services.hook_fields import HookDraft
+from console.services.bins import bins
+from console.services.hooks import hook_secrets, hooks
+from console.services.hooks.hook_fields import HookDraft
+from console.services.organizations import sources
 
 HTMX = {"HX-Request": "true"}
 FORM = {"name": "Shop", "url": "https://shop.example.com/hook", "payload_format": "standard", "content_type": "json"}

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from console.models import Hook
-from console.services import audit, hook_secrets, hook_tests, reveals
+from console.services import audit
+from console.services.hooks import hook_secrets, hook_tests
+from console.services.people import reveals
 from tests.web.hooks_stage import HOSTILE, finish, state_of
 
 # --- one hook -------------------------------------------------------------------------------------------------------

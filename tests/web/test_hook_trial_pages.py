@@ -9,8 +9,8 @@ from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from console.models import Delivery, Destination
-from console.services import hook_tests
-from console.services.rate_of_tests import MOST_IN_A_MINUTE
+from console.services.hooks import hook_tests
+from console.services.hooks.rate_of_tests import MOST_IN_A_MINUTE
 from tests.web.hooks_stage import finish, state_of
 
 HTMX = {"HX-Request": "true"}

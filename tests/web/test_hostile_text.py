@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from console.models import Delivery, Event, Hook
-from console.services import bins, catching
+from console.services.bins import bins, catching
 
 STRINGS = [
     "<script>alert(1)</script>",

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from console.services import invitations
+from console.services.people import invitations
 
 PASSWORD = "lantern moss by the river"
 

@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from console.core.outcomes import Outcome
 from console.models import AuditEntry, Replay, Which
-from console.services import hooks, replays
-from console.services.replaying import steps
-from console.services.replaying.planning import ReplayDraft
+from console.services.hooks import hooks
+from console.services.replays import replays, steps
+from console.services.replays.planning import ReplayDraft
 from tests.engine import claim, hire, record, rows_of
 
 HTMX = {"HX-Request": "true"}

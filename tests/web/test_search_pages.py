@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import select
 
 from console.models import Delivery, Event
-from console.services import bins, hooks, publishing
-from console.services.event_drafts import EventDraft
-from console.services.hook_fields import HookDraft
+from console.services.bins import bins
+from console.services.events import publishing
+from console.services.events.event_drafts import EventDraft
+from console.services.hooks import hooks
+from console.services.hooks.hook_fields import HookDraft
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from console.models import Membership
-from console.services import members, sign_in
+from console.services.people import members, sign_in
 from console.web.sessions import safe_next
 
 GOOD_NEXT = ["/", "/o/acme/", "/o/acme/hooks?q=a+b&show=failing", "/o/acme/search?q=https://example.com/x", "/a#b"]

@@ -11,8 +11,10 @@ from sqlalchemy import select
 
 from console.core.errors import Unauthenticated
 from console.models import Token
-from console.services import hooks, members, sources, token_use
-from console.services.hook_fields import HookDraft
+from console.services.hooks import hooks
+from console.services.hooks.hook_fields import HookDraft
+from console.services.organizations import sources
+from console.services.people import members, token_use
 
 SETTINGS = "/o/acme/settings"
 TOKEN = {"name": "Shop", "preset": "publish", "expires_in_days": "90"}

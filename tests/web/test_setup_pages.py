@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from console.models import Attempt, BinRequest, Delivery, Organization, User
-from console.services import bins, first_setup, organizations
+from console.services.bins import bins
+from console.services.organizations import organizations
+from console.services.people import first_setup
 from console.web.setup import slug_of
 
 FORM = {

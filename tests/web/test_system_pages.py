@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy import make_url
 
 from console.models import Leader, Worker
-from console.services.leading import DISPATCHER
+from console.services.upkeep.leading import DISPATCHER
 from console.settings import Settings
 from console.web.settings.system import in_force
 

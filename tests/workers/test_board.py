@@ -8,7 +8,8 @@ from sqlalchemy import update
 
 from console.core.outcomes import Outcome
 from console.models import HookState
-from console.services import hooks, recipients
+from console.services.engine import recipients
+from console.services.hooks import hooks
 from console.services.work import Work
 from tests.engine import claim, hire, make_hook, publish, rows_of
 from workers.board import Begun, Board

@@ -15,7 +15,8 @@ from sqlalchemy import select, update
 
 from console.models import Bin
 from console.ring import RedisRing
-from console.services import beating, bins, leading, sweeping
+from console.services.bins import bins
+from console.services.upkeep import beating, leading, sweeping
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Ring, SystemClock, Work
 from tests.engine import claim, delivery, hire, make_hook, publish, put, scalars, set_state
 from tests.receiver import Receiver
@@ -149,7 +150,7 @@ def test_what_a_dead_worker_held_is_freed(work: Work, ada, ring, post) -> None:
 
 
 def test_an_interrupted_fan_out_is_finished(work: Work, ada, ring, post, monkeypatch) -> None:
-    monkeypatch.setattr("console.services.publishing.INLINE_HOOKS", 1)
+    monkeypatch.setattr("console.services.events.publishing.INLINE_HOOKS", 1)
     make_hook(work, ada)
     make_hook(work, ada)
     assert publish(work, ada) == []

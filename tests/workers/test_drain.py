@@ -16,9 +16,11 @@ from sqlalchemy.exc import OperationalError
 
 from console.core.signing import Verification, verify
 from console.models import Attempt, Delivery, Turn
-from console.services import beating, deliveries, hook_secrets, hooks, sweeping
-from console.services.hook_fields import HookDraft
+from console.services.deliveries import deliveries
+from console.services.hooks import hook_secrets, hooks
+from console.services.hooks.hook_fields import HookDraft
 from console.services.keys import KeyRing
+from console.services.upkeep import beating, sweeping
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
 from console.settings import Settings
 from tests.engine import attempts, delivery, make_hook, publish, put, scalars, set_state, state_of

@@ -19,9 +19,10 @@ from console.core.catalogue import WALDUR, packaged_groups, packaged_names
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook
-from console.services import dialect_hooks, dialect_words, hooks
-from console.services.dialect_hooks import HooksWanted
-from console.services.hooks import HookDraft
+from console.services.dialects import dialect_hooks, dialect_words
+from console.services.dialects.dialect_hooks import HooksWanted
+from console.services.hooks import hooks
+from console.services.hooks.hooks import HookDraft
 from console.services.work import Work
 
 ROOT = "/api/hooks-web"

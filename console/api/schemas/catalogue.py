@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, StrictBool, StrictStr, WithJsonSchema
 
 from console.api.schemas.base import Input, ListQuery, Output, QueryFlag, SearchWords, checked, without_defaults
 from console.core.patterns import LONGEST_NAME, check_catalogue_name
-from console.services.event_type_fields import LONGEST_DESCRIPTION, MOST_GROUPS
+from console.services.event_types.event_type_fields import LONGEST_DESCRIPTION, MOST_GROUPS
 
 _PART = r"[A-Za-z0-9_:/@+-]+"
 NAME = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": rf"^{_PART}(\.{_PART})*(\.\*)?$"}

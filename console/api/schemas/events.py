@@ -12,7 +12,7 @@ from pydantic.config import JsonDict
 from console.api.schemas.base import Input, ListQuery, Moment, Output, SearchWords
 from console.api.schemas.deliveries import Delivery
 from console.api.schemas.hooks import EventTypeText
-from console.services.event_drafts import LONGEST_KEY, LONGEST_MESSAGE, LONGEST_TEXT, MOST_IN_BATCH
+from console.services.events.event_drafts import LONGEST_KEY, LONGEST_MESSAGE, LONGEST_TEXT, MOST_IN_BATCH
 
 EXAMPLE: JsonDict = {
     "type": "order.paid",

@@ -26,8 +26,8 @@ from console.core.health import Health
 from console.core.patterns import LONGEST_NAME, check_event_type, check_pattern
 from console.core.retry import LONGEST_DELAY_S, MOST_JITTER
 from console.core.retry_reading import LONGEST_EXPIRY_S, MOST_ATTEMPTS, MOST_DELAYS
-from console.services.hook_fields import LONGEST_SECRET, LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, MOST_TYPES
-from console.services.hook_secrets import DEFAULT_OVERLAP_S, LONGEST_OVERLAP_S
+from console.services.hooks.hook_fields import LONGEST_SECRET, LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, MOST_TYPES
+from console.services.hooks.hook_secrets import DEFAULT_OVERLAP_S, LONGEST_OVERLAP_S
 
 LONGEST_URL = 2048
 LONGEST_WAIT_S = 20

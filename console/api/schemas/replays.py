@@ -12,7 +12,7 @@ from pydantic.config import JsonDict
 from console.api.schemas.base import Id, Input, ListQuery, Moment, Output
 from console.api.schemas.hooks import PatternText
 from console.models import DeliveryState, ReplayState, Which
-from console.services.replaying.planning import MOST_TYPES
+from console.services.replays.planning import MOST_TYPES
 
 EXAMPLE: JsonDict = {"which": "failed", "event_types": ["order.*"], "since": "2026-11-22T09:00:00Z", "dry_run": True}
 

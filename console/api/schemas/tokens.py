@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, StrictStr
 
 from console.api.schemas.base import Input, Moment, OnlyNumber, Output
 from console.core.permissions import Permission
-from console.services.tokens import LONGEST_LIFE_DAYS, LONGEST_NAME
+from console.services.people.tokens import LONGEST_LIFE_DAYS, LONGEST_NAME
 
 
 class TokenWrite(Input):

@@ -12,8 +12,8 @@ from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Bin
-from console.services import bins
-from console.services.bins import BEFORE, LARGEST_ANSWER, LONGEST_DELAY_MS, WITHIN
+from console.services.bins import bins
+from console.services.bins.bins import BEFORE, LARGEST_ANSWER, LONGEST_DELAY_MS, WITHIN
 from console.web import access, hx
 from console.web.bins.shared import WRONG, bin_of, pages
 from console.web.forms import Form, accept, options

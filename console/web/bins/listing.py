@@ -9,7 +9,7 @@ from wtforms.validators import DataRequired
 from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.services import bins
+from console.services.bins import bins
 from console.web import access, hx, lists
 from console.web.bins.shared import WRONG, answer_words, pages, url_of
 from console.web.forms import Form, accept

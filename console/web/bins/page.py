@@ -13,8 +13,8 @@ from console.core.errors import NotFound
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Bin, BinRequest, Delivery
-from console.services import bins
-from console.services.catching import KEPT_REQUESTS, UNKNOWN, UNSIGNED
+from console.services.bins import bins
+from console.services.bins.catching import KEPT_REQUESTS, UNKNOWN, UNSIGNED
 from console.web import access, hx, lists
 from console.web.bins.shared import answer_words, bin_of, pages, url_of
 from console.web.downloads import Readable, attachment, readable

@@ -8,8 +8,8 @@ from flask import Blueprint
 
 from console.extensions import collaborators, current_work
 from console.models import Bin
-from console.services import bins
-from console.services.bins import BEFORE, WITHIN
+from console.services.bins import bins
+from console.services.bins.bins import BEFORE, WITHIN
 from console.web import access
 from console.web.filters import milliseconds, plural
 

@@ -14,7 +14,7 @@ from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Delivery
-from console.services import deliveries
+from console.services.deliveries import deliveries
 from console.web import access, hx
 from console.web.deliveries.shared import delivery_of, pages
 from console.web.delivery_rows import row_of

@@ -13,8 +13,9 @@ from console.core.errors import Invalid, NotFound
 from console.core.outcomes import EXPLANATIONS, Outcome
 from console.extensions import current_work
 from console.models import DeliveryState, Hook, Replay
-from console.services import hooks, replays
-from console.services.delivery_filters import NO_STATUS, STATUS_CLASSES, DeliveryFilter
+from console.services.deliveries.delivery_filters import NO_STATUS, STATUS_CLASSES, DeliveryFilter
+from console.services.hooks import hooks
+from console.services.replays import replays
 from console.web import access, lists, periods
 from console.web.delivery_rows import name_of
 from console.web.filters import shorten

@@ -11,7 +11,7 @@ from console.core.envelopes import Body
 from console.core.outcomes import EXPLANATIONS, Explanation, Outcome
 from console.core.redact import visible
 from console.models import Attempt, Delivery
-from console.services.signatures import base_string
+from console.services.deliveries.signatures import base_string
 from console.web.deliveries import words
 from console.web.downloads import Readable, readable
 

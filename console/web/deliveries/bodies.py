@@ -8,7 +8,7 @@ from flask import Response
 
 from console.core.errors import NotFound
 from console.core.permissions import Permission
-from console.services import deliveries
+from console.services.deliveries import deliveries
 from console.web import access
 from console.web.deliveries.shared import delivery_of, pages
 from console.web.downloads import attachment

@@ -12,8 +12,10 @@ from console.core.patterns import is_pattern
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Delivery, Hook
-from console.services import defaults, deliveries, hooks
-from console.services.delivery_filters import DeliveryFilter
+from console.services.deliveries import deliveries
+from console.services.deliveries.delivery_filters import DeliveryFilter
+from console.services.hooks import hooks
+from console.services.organizations import defaults
 from console.web import access, hx, lists, periods
 from console.web.deliveries import tail
 from console.web.deliveries.asking import (

@@ -14,9 +14,11 @@ from console.core.errors import Invalid, NotFound, Refused
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Attempt, Delivery
-from console.services import audit, defaults, deliveries, signatures, waits
+from console.services import audit
 from console.services.audit import AuditFilter
-from console.services.signatures import Signature
+from console.services.deliveries import deliveries, signatures, waits
+from console.services.deliveries.signatures import Signature
+from console.services.organizations import defaults
 from console.web import access, hx
 from console.web.deliveries import attempts, words
 from console.web.deliveries.asking import asked_of, filter_values, query_of

@@ -8,7 +8,7 @@ from flask import Blueprint
 
 from console.extensions import current_work
 from console.models import Delivery
-from console.services import deliveries
+from console.services.deliveries import deliveries
 from console.web import access
 
 pages = Blueprint("deliveries", __name__, url_prefix="/o/<organization>")

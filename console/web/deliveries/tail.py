@@ -15,7 +15,7 @@ from console.core.errors import Invalid
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Delivery, Hook
-from console.services import deliveries
+from console.services.deliveries import deliveries
 from console.web import access, hx, lists, periods
 from console.web.deliveries.asking import asked_of, filter_values, query_of
 from console.web.deliveries.shared import pages

@@ -13,7 +13,7 @@ from console.core.errors import Conflict, Invalid, Refused
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import EventType
-from console.services import catalogue, catalogue_imports, event_type_fields
+from console.services.event_types import catalogue, catalogue_imports, event_type_fields
 from console.web import access, hx
 from console.web.downloads import attachment
 from console.web.events.shared import WRONG, number, pages, pretty

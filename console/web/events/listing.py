@@ -8,8 +8,10 @@ from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Event
-from console.services import defaults, events, sources, stats
-from console.services.events import EventFilter
+from console.services.events import events
+from console.services.events.events import EventFilter
+from console.services.figures import stats
+from console.services.organizations import defaults, sources
 from console.web import access, hx, lists, periods
 from console.web.events.shared import fan_out_words, number, pages
 from console.web.lists import Chip, Page

@@ -13,10 +13,12 @@ from console.core.errors import Conflict, FieldError, Invalid, Refused
 from console.core.patterns import check_event_type
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.services import catalogue, explaining, publishing, sources
-from console.services.event_drafts import LONGEST_PAYLOAD, EventDraft
-from console.services.explaining import Draft
-from console.services.judging import faults_of
+from console.services.event_types import catalogue
+from console.services.events import explaining, publishing
+from console.services.events.event_drafts import LONGEST_PAYLOAD, EventDraft
+from console.services.events.explaining import Draft
+from console.services.events.judging import faults_of
+from console.services.organizations import sources
 from console.web import access, hx
 from console.web.delivery_rows import name_of
 from console.web.events.shared import WRONG, number, pages, pretty

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from console.services.events import FanOut
+from console.services.events.events import FanOut
 from console.web import access
 from console.web.filters import plural
 

@@ -15,12 +15,15 @@ from console.core.permissions import Permission
 from console.core.schemas import Schema
 from console.extensions import current_work
 from console.models import EventType, Hook
-from console.services import catalogue, events, hooks, type_entries, type_hours
-from console.services.events import EventFilter
-from console.services.hooks import HookFilter
-from console.services.matching import subscription_of
-from console.services.type_entries import TypeEntry
-from console.services.type_hours import Volume
+from console.services.event_types import catalogue, type_entries
+from console.services.event_types.type_entries import TypeEntry
+from console.services.events import events
+from console.services.events.events import EventFilter
+from console.services.events.matching import subscription_of
+from console.services.figures import type_hours
+from console.services.figures.type_hours import Volume
+from console.services.hooks import hooks
+from console.services.hooks.hooks import HookFilter
 from console.web import access, hx
 from console.web.charts import Bars, Series, stacked_bars
 from console.web.delivery_rows import name_of

@@ -8,7 +8,8 @@ from flask import Response, url_for
 
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.services import backlogs, hook_health
+from console.services.deliveries import backlogs
+from console.services.hooks import hook_health
 from console.web import access, hx
 from console.web.filters import figure
 from console.web.hooks.shared import hook_of, pages

@@ -11,7 +11,10 @@ from console.core.permissions import Permission
 from console.core.targets import check_url, display_host
 from console.extensions import current_work
 from console.models import Hook
-from console.services import bins, catalogue, hooks, type_hours
+from console.services.bins import bins
+from console.services.event_types import catalogue
+from console.services.figures import type_hours
+from console.services.hooks import hooks
 from console.web import access, hx, once
 from console.web.hooks.form import HookForm, form_for
 from console.web.hooks.form_page import SEEN_LATELY, Difference, Draft, form_page

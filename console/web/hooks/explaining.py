@@ -13,11 +13,13 @@ from console.core.errors import NotFound, Refused
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Event, Hook
-from console.services import catalogue, events, explaining, sources
-from console.services.event_drafts import LONGEST_PAYLOAD
-from console.services.events import EventFilter
-from console.services.explaining import Draft
-from console.services.hook_tests import TEST_TYPE
+from console.services.event_types import catalogue
+from console.services.events import events, explaining
+from console.services.events.event_drafts import LONGEST_PAYLOAD
+from console.services.events.events import EventFilter
+from console.services.events.explaining import Draft
+from console.services.hooks.hook_tests import TEST_TYPE
+from console.services.organizations import sources
 from console.web import access, explanations, hx
 from console.web.downloads import readable
 from console.web.explanations import Words

@@ -10,9 +10,10 @@ from console.core.filter_hints import hints
 from console.core.filters import Reading, check_filter, read, values_read
 from console.core.patterns import Subscription, is_pattern
 from console.extensions import current_work
-from console.services import catalogue, explaining
-from console.services.explaining import FilterTrial
-from console.services.type_entries import TypeEntry
+from console.services.event_types import catalogue
+from console.services.event_types.type_entries import TypeEntry
+from console.services.events import explaining
+from console.services.events.explaining import FilterTrial
 from console.web import access
 
 

@@ -18,8 +18,8 @@ from console.core.headers import is_sensitive
 from console.core.patterns import Subscription
 from console.extensions import current_work
 from console.models import Hook
-from console.services import hook_secrets
-from console.services.hook_fields import LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, UNSET, HookDraft
+from console.services.hooks import hook_secrets
+from console.services.hooks.hook_fields import LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, UNSET, HookDraft
 from console.web.filters import plural
 from console.web.forms import WholeNumber, accept, options
 from console.web.hooks import oms

@@ -14,9 +14,11 @@ from console.core.patterns import is_pattern
 from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
 from console.models import Hook
-from console.services import catalogue, defaults, sources, type_entries, type_hours
-from console.services.hook_tests import TEST_TYPE
-from console.services.type_entries import TypeEntry
+from console.services.event_types import catalogue, type_entries
+from console.services.event_types.type_entries import TypeEntry
+from console.services.figures import type_hours
+from console.services.hooks.hook_tests import TEST_TYPE
+from console.services.organizations import defaults, sources
 from console.web import access, hx
 from console.web.hooks import picker
 from console.web.hooks.filtering import filter_words

@@ -14,9 +14,12 @@ from console.core.patterns import check_event_type
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook, HookState
-from console.services import backlogs, catalogue, hook_health, hooks, stats
-from console.services.hooks import HookFilter
-from console.services.stats import Spark
+from console.services.deliveries import backlogs
+from console.services.event_types import catalogue
+from console.services.figures import stats
+from console.services.figures.stats import Spark
+from console.services.hooks import hook_health, hooks
+from console.services.hooks.hooks import HookFilter
 from console.web import access, hx
 from console.web.filters import plural
 from console.web.hooks.shared import health_of, hears, hook_of, name_of, pages

@@ -14,9 +14,10 @@ from console.core.errors import FieldError, Invalid, Refused
 from console.core.redact import MASK
 from console.extensions import current_work
 from console.models import Hook
-from console.services import callbacks, oms_hooks
-from console.services.hook_fields import UNSET
-from console.services.oms_hooks import OmsFields
+from console.services.dialects import oms_hooks
+from console.services.dialects.oms_hooks import OmsFields
+from console.services.engine import callbacks
+from console.services.hooks.hook_fields import UNSET
 from console.web.forms import Form, SecretField, options
 
 NO_CALLBACK = "None"

@@ -13,9 +13,15 @@ from console.core.permissions import Permission
 from console.core.retry_reading import read_stored
 from console.extensions import current_work
 from console.models import Delivery, Hook
-from console.services import audit, backlogs, catalogue, defaults, deliveries, dialect_words, hook_secrets, stats
+from console.services import audit
 from console.services.audit import AuditFilter
-from console.services.delivery_filters import DeliveryFilter
+from console.services.deliveries import backlogs, deliveries
+from console.services.deliveries.delivery_filters import DeliveryFilter
+from console.services.dialects import dialect_words
+from console.services.event_types import catalogue
+from console.services.figures import stats
+from console.services.hooks import hook_secrets
+from console.services.organizations import defaults
 from console.web import access, hx, once
 from console.web.delivery_rows import rows_of
 from console.web.hooks.form import FORMAT_NAMES

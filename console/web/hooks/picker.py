@@ -13,8 +13,8 @@ from datetime import datetime
 from console.core.catalogue import with_wildcards
 from console.core.errors import Refused
 from console.core.patterns import Subscription, check_pattern, is_pattern
-from console.services.type_entries import TypeEntry
-from console.services.type_hours import Volume
+from console.services.event_types.type_entries import TypeEntry
+from console.services.figures.type_hours import Volume
 
 MOST_SHOWN = 6
 MOST_OPEN = 40

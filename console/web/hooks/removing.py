@@ -8,8 +8,9 @@ from flask import Response, url_for
 
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.services import backlogs, hook_secrets, hooks
-from console.services.hook_fields import HookDraft
+from console.services.deliveries import backlogs
+from console.services.hooks import hook_secrets, hooks
+from console.services.hooks.hook_fields import HookDraft
 from console.web import access, hx
 from console.web.filters import plural
 from console.web.hooks.shared import hook_of, name_of, pages

@@ -12,7 +12,9 @@ from console.core.errors import Conflict, Invalid, TooMany
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook
-from console.services import hook_secrets, receipts, reveals
+from console.services.bins import receipts
+from console.services.hooks import hook_secrets
+from console.services.people import reveals
 from console.web import access, hx, once
 from console.web.forms import Form, SecretField, accept, add_error, options, text_of
 from console.web.hooks.shared import WRONG, hook_of, name_of, pages

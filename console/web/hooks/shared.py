@@ -11,7 +11,7 @@ from console.core.health import HookHealth
 from console.core.patterns import is_pattern
 from console.extensions import collaborators, current_work
 from console.models import Bin, Hook, HookState
-from console.services import hook_health, hooks
+from console.services.hooks import hook_health, hooks
 from console.web import access
 
 pages = Blueprint("hooks", __name__, url_prefix="/o/<organization>/hooks")

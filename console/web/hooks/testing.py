@@ -15,11 +15,13 @@ from console.core.permissions import Permission
 from console.core.strict_json import load
 from console.extensions import current_work
 from console.models import Attempt, Delivery, DeliveryState, Hook
-from console.services import deliveries, hook_tests, type_entries
-from console.services.event_drafts import LONGEST_PAYLOAD
-from console.services.hook_tests import TEST_TYPE
-from console.services.matching import subscription_of
-from console.services.signatures import base_string
+from console.services.deliveries import deliveries
+from console.services.deliveries.signatures import base_string
+from console.services.event_types import type_entries
+from console.services.events.event_drafts import LONGEST_PAYLOAD
+from console.services.events.matching import subscription_of
+from console.services.hooks import hook_tests
+from console.services.hooks.hook_tests import TEST_TYPE
 from console.web import access, hx
 from console.web.hooks.shared import WRONG, hook_of, pages
 from console.web.pretty import json_tokens

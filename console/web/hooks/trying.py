@@ -11,7 +11,9 @@ from console.core.patterns import is_pattern
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook
-from console.services import deliveries, trials, type_entries
+from console.services.deliveries import deliveries
+from console.services.event_types import type_entries
+from console.services.hooks import trials
 from console.web import access, hx
 from console.web.hooks.form import HookForm
 from console.web.hooks.form_page import Draft, form_page

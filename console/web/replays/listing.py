@@ -6,7 +6,7 @@ from flask import Response, request
 
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.services import replays
+from console.services.replays import replays
 from console.web import access, hx, lists
 from console.web.lists import Preset
 from console.web.replays.shared import pages, rows_of

@@ -12,8 +12,8 @@ from flask import Response, request, url_for
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Replay
-from console.services import replays
-from console.services.replaying.selection import SKIP_WORDS
+from console.services.replays import replays
+from console.services.replays.selection import SKIP_WORDS
 from console.web import access, hx
 from console.web.delivery_rows import name_of
 from console.web.replays.shared import pages, replay_of, rows_of

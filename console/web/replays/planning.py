@@ -13,12 +13,14 @@ from console.core.errors import Conflict, Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook, Which
-from console.services import catalogue, deliveries, hooks, replays
-from console.services.delivery_filters import DeliveryFilter
-from console.services.hooks import HookFilter
-from console.services.replaying import pace, planning
-from console.services.replaying.planning import Plan, ReplayDraft
-from console.services.replaying.selection import SKIP_WORDS
+from console.services.deliveries import deliveries
+from console.services.deliveries.delivery_filters import DeliveryFilter
+from console.services.event_types import catalogue
+from console.services.hooks import hooks
+from console.services.hooks.hooks import HookFilter
+from console.services.replays import pace, planning, replays
+from console.services.replays.planning import Plan, ReplayDraft
+from console.services.replays.selection import SKIP_WORDS
 from console.web import access, hx, lists, periods
 from console.web.deliveries.asking import (
     CLASS_LABELS,

@@ -11,9 +11,8 @@ from flask import Blueprint
 
 from console.extensions import current_work
 from console.models import Hook, Replay, ReplayState, Which
-from console.services import replays
-from console.services.replaying import steps
-from console.services.replays import Progress
+from console.services.replays import replays, steps
+from console.services.replays.replays import Progress
 from console.web import access, periods
 from console.web.delivery_rows import name_of
 from console.web.filters import duration

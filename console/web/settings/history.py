@@ -14,8 +14,8 @@ from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import AuditEntry
 from console.services import audit as cases
-from console.services import members
 from console.services.audit import AuditFilter
+from console.services.people import members
 from console.web import access, downloads, hx, lists, periods
 from console.web.filters import shorten
 from console.web.lists import Chip, Page

@@ -13,8 +13,8 @@ from console.core.errors import Conflict, Invalid
 from console.core.permissions import Permission, Role
 from console.extensions import collaborators, current_work
 from console.models import Membership
-from console.services import invitations
-from console.services import members as cases
+from console.services.people import invitations
+from console.services.people import members as cases
 from console.web import access, hx, lists, once
 from console.web.access import SignedIn
 from console.web.forms import Form, accept, add_error, options

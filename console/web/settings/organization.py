@@ -14,10 +14,10 @@ from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Organization
-from console.services import closing, defaults, exporting, organizations
-from console.services.defaults import KIB, Choice
-from console.services.event_drafts import LEAST_LONGEST_PAYLOAD, LONGEST_PAYLOAD
-from console.services.hook_fields import LONGEST_TIMEOUT_S
+from console.services.events.event_drafts import LEAST_LONGEST_PAYLOAD, LONGEST_PAYLOAD
+from console.services.hooks.hook_fields import LONGEST_TIMEOUT_S
+from console.services.organizations import closing, defaults, exporting, organizations
+from console.services.organizations.defaults import KIB, Choice
 from console.web import access, downloads, hx
 from console.web.filters import plural
 from console.web.forms import Form, WholeNumber, accept, text_of

@@ -9,7 +9,7 @@ from wtforms.validators import DataRequired
 from console.core.errors import Conflict, Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.services import sources as cases
+from console.services.organizations import sources as cases
 from console.web import access, hx, lists
 from console.web.forms import Form, accept, add_error
 from console.web.settings.shared import WRONG, number, pages, tabs

@@ -12,7 +12,7 @@ from console import examining
 from console.core.redact import redact_url
 from console.examining import Finding
 from console.extensions import collaborators, current_work
-from console.services import installation
+from console.services.figures import installation
 from console.settings import Settings
 from console.web import access, hx
 from console.web.settings.shared import pages, tabs

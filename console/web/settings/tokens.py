@@ -15,7 +15,7 @@ from console.core.errors import Forbidden, Invalid
 from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
 from console.extensions import collaborators, current_work
 from console.models import Token
-from console.services import tokens as cases
+from console.services.people import tokens as cases
 from console.web import access, hx, lists, once
 from console.web.access import SignedIn
 from console.web.forms import Form, accept, add_error, options

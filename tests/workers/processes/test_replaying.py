@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from console.models import Delivery, Event, Replay, ReplayState, Which
-from console.services import replays
-from console.services.replaying.planning import ReplayDraft
-from console.services.replays import Progress
+from console.services.replays import replays
+from console.services.replays.planning import ReplayDraft
+from console.services.replays.replays import Progress
 from console.services.work import BACKGROUND, DELIVERIES, Work
 from tests.engine import make_hook, scalars
 from workers.equipment import Equipment, open_engine

@@ -32,7 +32,7 @@ from console.core.errors import (
 )
 from console.core.permissions import Permission
 from console.database import is_busy
-from console.services.token_use import Principal
+from console.services.people.token_use import Principal
 
 View = TypeVar("View", bound=Callable[..., Response])
 KEYWORD = "token"

@@ -27,9 +27,12 @@ from console.core.errors import NotFound, Refused
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Delivery, DeliveryState, Hook
-from console.services import deliveries, dialect_deliveries, object_models, publishing
-from console.services.dialect_deliveries import DeliveriesWanted, Order
-from console.services.event_drafts import LONGEST_TEXT, EventDraft
+from console.services.deliveries import deliveries
+from console.services.dialects import dialect_deliveries
+from console.services.dialects.dialect_deliveries import DeliveriesWanted, Order
+from console.services.event_types import object_models
+from console.services.events import publishing
+from console.services.events.event_drafts import LONGEST_TEXT, EventDraft
 from console.services.work import Work
 
 PATIENCE_S = 5.0

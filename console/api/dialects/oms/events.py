@@ -14,8 +14,10 @@ from console.core.bodies import display_body
 from console.core.errors import Refused
 from console.core.outcomes import EXPLANATIONS, Outcome
 from console.models import Delivery, DeliveryState
-from console.services import bodies, dialect_deliveries, object_models
-from console.services.dialect_deliveries import UNANSWERED, History, Last
+from console.services.deliveries import bodies
+from console.services.dialects import dialect_deliveries
+from console.services.dialects.dialect_deliveries import UNANSWERED, History, Last
+from console.services.event_types import object_models
 from console.services.work import Work
 
 

@@ -13,8 +13,9 @@ from console.core.errors import NotFound
 from console.core.patterns import is_pattern
 from console.core.permissions import Permission
 from console.models import Hook
-from console.services import catalogue, dialect_hooks, oms_hooks
-from console.services.dialect_hooks import HooksWanted
+from console.services.dialects import dialect_hooks, oms_hooks
+from console.services.dialects.dialect_hooks import HooksWanted
+from console.services.event_types import catalogue
 from console.services.work import Work
 
 ROOT = "/api/v1/oms"

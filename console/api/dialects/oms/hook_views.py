@@ -22,8 +22,9 @@ from console.core.errors import Conflict
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook
-from console.services import dialect_hooks, hooks, oms_hooks
-from console.services.hooks import UNSET, HookDraft
+from console.services.dialects import dialect_hooks, oms_hooks
+from console.services.hooks import hooks
+from console.services.hooks.hooks import UNSET, HookDraft
 from console.services.work import Work
 
 

@@ -17,9 +17,11 @@ from console.core.permissions import Permission, grants
 from console.core.redact import MASK
 from console.core.signing import check_secret, new_secret
 from console.models import Hook
-from console.services import callbacks, hook_secrets, oms_hooks
-from console.services.hooks import UNSET, HookDraft
-from console.services.oms_hooks import OmsFields
+from console.services.dialects import oms_hooks
+from console.services.dialects.oms_hooks import OmsFields
+from console.services.engine import callbacks
+from console.services.hooks import hook_secrets
+from console.services.hooks.hooks import UNSET, HookDraft
 from console.services.work import Work
 
 LONGEST_URL = 255

@@ -13,9 +13,10 @@ from console.core.catalogue import PRETIX
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook
-from console.services import dialect_hooks, dialect_words, hooks
-from console.services.dialect_hooks import HooksWanted
-from console.services.token_use import Principal
+from console.services.dialects import dialect_hooks, dialect_words
+from console.services.dialects.dialect_hooks import HooksWanted
+from console.services.hooks import hooks
+from console.services.people.token_use import Principal
 from console.services.work import Work
 
 ROOT = "/api/v1/organizers"

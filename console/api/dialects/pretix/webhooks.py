@@ -13,9 +13,10 @@ from console.api.dialects import drf
 from console.api.dialects.drf import ErrorAnswer, Field, Given, Wrong, fields
 from console.core.catalogue import PRETIX
 from console.models import Hook
-from console.services import dialect_hooks, dialect_words, sources
-from console.services.dialect_hooks import CanSay
-from console.services.hooks import HookDraft
+from console.services.dialects import dialect_hooks, dialect_words
+from console.services.dialects.dialect_hooks import CanSay
+from console.services.hooks.hooks import HookDraft
+from console.services.organizations import sources
 from console.services.work import Work
 
 LONGEST_URL = 1024

@@ -18,8 +18,8 @@ from console.core.redact import MASK
 from console.core.signing import check_secret
 from console.core.targets import check_url
 from console.core.urls import MAX_URL_LENGTH
-from console.services import catalogue
-from console.services.hook_fields import LONGEST_SECRET, MOST_TYPES, UNSET, HookDraft
+from console.services.event_types import catalogue
+from console.services.hooks.hook_fields import LONGEST_SECRET, MOST_TYPES, UNSET, HookDraft
 from console.services.work import Work
 
 LONGEST_NAME = 100

@@ -11,7 +11,8 @@ from console.api.waiting import outcome_of
 from console.core.errors import Conflict, Refused
 from console.core.outcomes import BLOCKED, Outcome
 from console.models import Attempt, Delivery, DeliveryState, Hook
-from console.services import deliveries, hook_tests
+from console.services.deliveries import deliveries
+from console.services.hooks import hook_tests
 from console.services.work import Work
 
 PATIENCE_S = 5

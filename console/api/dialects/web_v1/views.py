@@ -20,8 +20,10 @@ from console.core.permissions import Permission
 from console.core.redact import MASK
 from console.extensions import current_work
 from console.models import Hook
-from console.services import defaults, dialect_words, hook_secrets, hooks, unique_urls
-from console.services.hooks import HookDraft, HookFilter
+from console.services.dialects import dialect_words, unique_urls
+from console.services.hooks import hook_secrets, hooks
+from console.services.hooks.hooks import HookDraft, HookFilter
+from console.services.organizations import defaults
 from console.services.work import Work
 
 DIALECT = "web_v1"

@@ -1,0 +1,1 @@
+"""Bins, the built-in receiver."""

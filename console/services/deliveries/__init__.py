@@ -1,0 +1,1 @@
+"""Deliveries as people see them: the log, its filters, their bodies, what they wait for, what is done by hand."""

@@ -1,0 +1,200 @@
+"""The log as it is read: a filter over deliveries, walked by the index that passes over the fewest of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import Enum, auto
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, literal_column, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from console.core.outcomes import Outcome
+from console.core.patterns import is_pattern
+from console.models import Delivery, DeliveryState, Event
+from console.services.deliveries.delivery_filters import DeliveryFilter, id_span, in_states, narrowed, of_type
+from console.services.deliveries.log_walks import FEW, MOST_FOUND, is_few, some, unindexed, within
+
+MOST_TYPES = 100
+FEW_ANSWERS = 4000
+"""So many bad answers are sorted rather than met by walking."""
+NO_NUMBER = 0
+_OK = "2xx"
+_BAD = [outcome.value for outcome in Outcome if outcome is not Outcome.OK]
+_OF_CLASS = {
+    "3xx": [Outcome.REDIRECT.value],
+    "4xx": [Outcome.CLIENT_ERROR.value, Outcome.GONE.value, Outcome.THROTTLED.value],
+    "5xx": [Outcome.SERVER_ERROR.value, Outcome.THROTTLED.value],
+}
+"""The outcomes that go with a class of statuses; the other classes may go with any."""
+
+
+class Lead(Enum):
+    """Which index a walk follows; all of them are in the order of numbers."""
+
+    NUMBERS = auto()
+    EVENT = auto()
+    REPLAY = auto()
+    ANSWER = auto()
+    FAILED = auto()
+    STATE = auto()
+    HOOK = auto()
+    TYPE = auto()
+    ORGANIZATION = auto()
+
+
+_BY_ORGANIZATION = frozenset({Lead.STATE, Lead.TYPE, Lead.ORGANIZATION})
+_BY_HOOK = frozenset({Lead.HOOK, Lead.FAILED})
+
+
+def walk(session: Session, query: Select[Any], *, organization_number: int, wanted: DeliveryFilter) -> Select[Any]:
+    """Add the conditions of a filter to a query over deliveries; raise Invalid for a value that cannot match."""
+    types = _types(session, organization_number, wanted.event_type)
+    found = _found(session, organization_number, wanted.q) if wanted.q else None
+    if types == []:
+        found = []
+    lead = Lead.NUMBERS if found is not None else _lead(session, organization_number, wanted, types)
+    query = _led(query, lead, organization_number=organization_number, wanted=wanted, types=types)
+    if found is not None:
+        query = query.where(Delivery.number.in_(found or [NO_NUMBER]))
+    elif lead is Lead.ORGANIZATION and (outcomes := _outcomes(wanted)):
+        query = query.where(Delivery.number <= _newest_of(session, organization_number, outcomes))
+    if found is None and wanted.q:
+        query = narrowed(query, organization_number=organization_number, wanted=DeliveryFilter(q=wanted.q))
+    return query.where(*within(session, Delivery, since=wanted.since, until=wanted.until))
+
+
+def _led(
+    query: Select[Any], lead: Lead, *, organization_number: int, wanted: DeliveryFilter, types: list[str] | None
+) -> Select[Any]:
+    """Add the conditions but for the period and the search, those that *lead* leaves to its index as it has them."""
+    organization = _read(Delivery.organization_number, is_lead=lead in _BY_ORGANIZATION)
+    query = query.where(organization == organization_number)
+    if wanted.hook_number is not None:
+        query = query.where(_read(Delivery.hook_number, is_lead=lead in _BY_HOOK) == wanted.hook_number)
+    if types is not None:
+        query = query.where(_read(Delivery.event_type, is_lead=lead is Lead.TYPE).in_(types))
+    if wanted.states:
+        query = query.where(_of_states(wanted.states, lead))
+    if lead is Lead.ANSWER:
+        query = query.where(Delivery.last_outcome != literal_column("'ok'"))  # as the partial index says it
+        query = query.where(Delivery.last_outcome.in_(_outcomes(wanted)))
+    rest = replace(
+        wanted,
+        hook_number=None,
+        states=(),
+        since=None,
+        until=None,
+        q=None,
+        event_type=None if types is not None else wanted.event_type,
+    )
+    return narrowed(query, organization_number=organization_number, wanted=rest)
+
+
+def _read(column: InstrumentedAttribute[Any], *, is_lead: bool) -> ColumnElement[Any] | InstrumentedAttribute[Any]:
+    return column if is_lead else unindexed(column)
+
+
+def _of_states(states: Sequence[DeliveryState], lead: Lead) -> ColumnElement[bool]:
+    if lead is Lead.STATE:
+        return in_states(states)
+    if lead is Lead.FAILED:
+        return Delivery.state == literal_column("'failed'")  # as the partial index says it
+    return unindexed(Delivery.state).in_(states)
+
+
+# --- which index ----------------------------------------------------------------------------------------------------
+
+
+def _lead(session: Session, organization_number: int, wanted: DeliveryFilter, types: list[str] | None) -> Lead:
+    if wanted.event_number is not None:
+        return Lead.EVENT
+    if wanted.replay_number is not None:
+        return Lead.REPLAY
+    if _outcomes(wanted):
+        numbers = select(Delivery.number)
+        those = _led(numbers, Lead.ANSWER, organization_number=organization_number, wanted=wanted, types=types)
+        return Lead.ANSWER if is_few(session, those, cap=FEW_ANSWERS) else Lead.ORGANIZATION
+    if wanted.states and DeliveryState.DELIVERED not in wanted.states:
+        of_hook = wanted.hook_number is not None and wanted.states == (DeliveryState.FAILED,)
+        return Lead.FAILED if of_hook else Lead.STATE
+    return _by_hook_or_type(session, organization_number, wanted, types)
+
+
+def _by_hook_or_type(
+    session: Session, organization_number: int, wanted: DeliveryFilter, types: list[str] | None
+) -> Lead:
+    of_hook = wanted.hook_number is not None
+    if types is not None and not (of_hook and _hook_has_few(session, wanted)):
+        few_of_type = is_few(session, _of_organization(organization_number).where(Delivery.event_type.in_(types)))
+        if few_of_type or (len(types) == 1 and not of_hook):
+            return Lead.TYPE
+    return Lead.HOOK if of_hook else Lead.ORGANIZATION
+
+
+def _outcomes(wanted: DeliveryFilter) -> list[str]:
+    """Give the outcomes that leave only deliveries in the index over bad answers; none when they do not."""
+    if wanted.outcome:
+        return [] if wanted.outcome == Outcome.OK else [wanted.outcome]
+    if not wanted.status_class or wanted.status_class == _OK:
+        return []
+    return _OF_CLASS.get(wanted.status_class, _BAD)
+
+
+def _newest_of(session: Session, organization_number: int, outcomes: Sequence[str]) -> int:
+    """Give the number of the latest delivery that ended so, where a walk may begin."""
+    query = select(func.max(Delivery.number)).where(
+        Delivery.organization_number == organization_number, Delivery.last_outcome != literal_column("'ok'")
+    )
+    each = [query.where(Delivery.last_outcome == outcome).scalar_subquery() for outcome in outcomes]
+    return max(number or NO_NUMBER for number in session.execute(select(*each)).one())
+
+
+def _hook_has_few(session: Session, wanted: DeliveryFilter) -> bool:
+    return is_few(session, select(Delivery.number).where(Delivery.hook_number == wanted.hook_number))
+
+
+def _of_organization(number: int) -> Select[Any]:
+    return select(Delivery.number).where(Delivery.organization_number == number)
+
+
+# --- what is looked up before -----------------------------------------------------------------------------------------
+
+
+def _types(session: Session, organization_number: int, asked: str | None) -> list[str] | None:
+    """Give the types that a type or wildcard stands for, of those in the log; None for any and for too many."""
+    if not asked or asked == "*":
+        return None
+    of_type(Delivery.event_type, asked)  # refuses what cannot match
+    if not is_pattern(asked):
+        return [asked]
+    head = asked.removesuffix("*")
+    found: list[str] = []
+    query = _of_organization(organization_number).with_only_columns(Delivery.event_type).limit(1)
+    query = query.order_by(Delivery.organization_number, Delivery.event_type)
+    while len(found) <= MOST_TYPES:
+        after = Delivery.event_type > (found[-1] if found else head)
+        name = session.scalar(query.where(after))
+        if name is None or not name.startswith(head):
+            return found
+        found.append(name)
+    return None
+
+
+def _found(session: Session, organization_number: int, words: str) -> list[int] | None:
+    """Give the numbers of the deliveries that a search names; None when they are many, and soon met by walking."""
+    span = id_span(words)
+    of_event = select(Event.number).where(Event.organization_number == organization_number)
+    events = some(session, of_event.where(Event.object_pk == words), Event.number)
+    found: list[int] = []
+    if span is not None:
+        ids = select(Delivery.number).where(unindexed(Delivery.organization_number) == organization_number)
+        found += some(session, ids.where(Delivery.id.between(*span)), Delivery.id)
+        by_id = select(Event.number).where(unindexed(Event.organization_number) == organization_number)
+        events += some(session, by_id.where(Event.id.between(*span)), Event.id)
+    if max(len(found), len(events)) > MOST_FOUND:
+        return None
+    if events:
+        found += session.scalars(select(Delivery.number).where(Delivery.event_number.in_(events)).limit(FEW))
+    return found if len(found) < FEW else None

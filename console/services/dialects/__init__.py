@@ -1,0 +1,1 @@
+"""What the dialects ask of hooks and deliveries that nobody else does."""

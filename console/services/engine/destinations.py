@@ -1,0 +1,168 @@
+"""Destinations: a host and port that gives no answer to several hooks of an organization is one fault, not many.
+
+While such a circuit is open the hooks behind it wait together; at its end one request, of whichever hook, tries it.
+Only silence counts: any answer, a 500 too, is a sign of life. Organizations do not share a destination's circuit, else
+one of them could make another's deliveries to the same host wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from sqlalchemy import Table, and_, bindparam, delete, or_, select, text, tuple_, update
+
+from console.core import health
+from console.core.outcomes import ANSWERED, NETWORK, Outcome
+from console.database import dialect_of
+from console.models import Destination, Hook, HookState
+from console.models.base import Moment
+from console.services.hooks.reports import Report
+from console.services.queries import insert_into
+from console.services.work import Work
+
+PROBE_FOR = timedelta(seconds=45)
+"""So long a probe has to come to its end: the longest attempt, and time to record it; then another may be made."""
+
+Key = tuple[int, str]
+"""The number of an organization, host and port."""
+
+_table: Table = Destination.__table__  # type: ignore[assignment]  # a Table, as of every mapped class
+
+
+@dataclass(slots=True)
+class Reach:
+    """How a destination answers, while a batch of results is folded into it; no failures: it answers."""
+
+    failures: int = 0
+    first_hook: int = 0
+    is_shared: bool = False
+    open_until: datetime | None = None
+    probe_until: datetime | None = None
+    openings: int = 0
+
+    def note(self, outcome: Outcome, *, hook_number: int, now: datetime, random: Random) -> Report | None:
+        """Take in how an attempt of a hook ended; failures in a row of several hooks open the circuit.
+
+        Give what is to be reported: that the circuit opened or closed.
+        """
+        was_open = self.openings > 0
+        if outcome in ANSWERED:
+            self._answer()
+        elif outcome in NETWORK:
+            self._fail(hook_number, now=now, random=random)
+        if was_open == (self.openings > 0):
+            return None
+        return Report.CIRCUIT_CLOSED if was_open else Report.CIRCUIT_OPENED
+
+    def _answer(self) -> None:
+        self.failures = self.openings = self.first_hook = 0
+        self.is_shared = False
+        self.open_until = self.probe_until = None
+
+    def _fail(self, hook_number: int, *, now: datetime, random: Random) -> None:
+        self.failures += 1
+        self.first_hook = self.first_hook or hook_number
+        self.is_shared = self.is_shared or hook_number != self.first_hook
+        hooks = health.DESTINATION_HOOKS if self.is_shared else 1
+        is_open = self.open_until is not None and self.open_until > now
+        if health.opens_destination(self.failures, hooks=hooks) and not is_open:
+            self.open_until = now + timedelta(seconds=health.circuit_pause_s(self.openings, random=random))
+            self.probe_until = None
+            self.openings += 1
+
+
+_COLUMNS = tuple(getattr(_table.c, name) for name in Reach.__dataclass_fields__)
+_KEY = tuple_(_table.c.organization_number, _table.c.name)
+_LOCK = (
+    select(_table.c.organization_number, _table.c.name, *_COLUMNS)
+    .where(_KEY.in_(bindparam("keys", expanding=True)))
+    .order_by(_table.c.organization_number, _table.c.name)
+    .with_for_update()
+)
+
+
+def load(work: Work, *, keys: Collection[Key]) -> dict[Key, Reach]:
+    """Read and lock destinations, inside the caller's transaction; those that answer are new ones."""
+    found = {key: Reach() for key in keys if key[1]}
+    if found:
+        for organization, name, *values in work.session.execute(_LOCK, {"keys": list(found)}):
+            found[organization, name] = Reach(*values)
+    return found
+
+
+def store(work: Work, *, before: dict[Key, Reach], after: dict[Key, Reach]) -> None:
+    """Write what changed of destinations, inside the caller's transaction: one that answers has no row."""
+    answering = [key for key, reach in after.items() if not reach.failures and before[key].failures]
+    if answering:
+        work.session.execute(delete(_table).where(_KEY.in_(answering)))
+    rows: list[dict[str, Any]] = [
+        {"organization_number": organization, "name": name}
+        | {field: getattr(reach, field) for field in Reach.__dataclass_fields__}
+        for (organization, name), reach in after.items()
+        if reach.failures and reach != before[organization, name]
+    ]
+    if rows:
+        statement = insert_into(dialect_of(work.session), _table)
+        columns = {column.name: statement.excluded[column.name] for column in _COLUMNS}
+        work.session.connection().execute(
+            statement.on_conflict_do_update(index_elements=list(_table.primary_key.columns), set_=columns), rows
+        )
+
+
+def begin_probe(work: Work, *, organization_number: int, name: str) -> bool:
+    """Take the one probe of a destination whose pause is over, inside the caller's transaction; False: it is taken."""
+    now = work.now()
+    result = work.session.execute(
+        update(_table)
+        .where(
+            _table.c.organization_number == organization_number,
+            _table.c.name == name,
+            *(or_(column.is_(None), column <= now) for column in (_table.c.open_until, _table.c.probe_until)),
+        )
+        .values(probe_until=now + PROBE_FOR)
+    )
+    return bool(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
+
+
+def rests_until(work: Work, hook: Hook) -> datetime | None:
+    """Say until when the circuit of a hook, or of its destination, keeps everything back; None: neither is open."""
+    state = work.session.get(HookState, hook.number)
+    place = of(work, keys={(hook.organization_number, hook.destination)})
+    ends = [one.open_until for one in (state, *place.values()) if one is not None and one.open_until is not None]
+    return max((end for end in ends if end > work.now()), default=None)
+
+
+def of(work: Work, *, keys: Collection[Key]) -> dict[Key, Destination]:
+    """Give the destinations, of those asked for, that do not answer."""
+    names = [name for _, name in keys if name]
+    if not names:
+        return {}
+    organizations = {organization for organization, _ in keys}
+    query = select(Destination).where(
+        and_(Destination.organization_number.in_(organizations), Destination.name.in_(names))
+    )
+    rows = work.session.scalars(query, execution_options={"populate_existing": True})
+    return {(row.organization_number, row.name): row for row in rows}
+
+
+_FORSAKEN = text("""
+DELETE FROM destinations WHERE NOT EXISTS (
+    SELECT 1 FROM hooks AS h WHERE h.organization_number = destinations.organization_number
+      AND h.destination = destinations.name AND h.deleted_at IS NULL)""")
+_CLAMP = text("UPDATE destinations SET open_until = :longest WHERE open_until > :longest").bindparams(
+    bindparam("longest", type_=Moment())
+)
+
+
+def tidy(work: Work) -> None:
+    """Forget destinations that no hook sends to any more, inside the caller's transaction."""
+    work.session.execute(_FORSAKEN)
+
+
+def clamp(work: Work, *, longest: datetime) -> None:
+    """Move back the end of pauses that a stepped clock made too long, inside the caller's transaction."""
+    work.session.execute(_CLAMP, {"longest": longest})

@@ -1,0 +1,1 @@
+"""Event types: an organization's catalogue, its groups, schemas and samples."""

@@ -1,0 +1,1 @@
+"""Figures: what the console and the monitoring count, from roll-ups and indexes."""

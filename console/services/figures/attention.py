@@ -1,0 +1,88 @@
+"""What in an organization a person should look at, the most pressing first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from console.core.health import DISABLE_AFTER, Health, HookHealth
+from console.models import Hook
+from console.services.deliveries import unfinished
+from console.services.figures import stats
+from console.services.hooks import hook_health
+from console.services.hooks.hook_health import Condition
+from console.services.work import Work
+
+_ORDER = (Health.FAILING, Health.CIRCUIT_OPEN, Health.DISABLED)
+LATE_AFTER = timedelta(minutes=1)
+"""What is due for longer than this is late: no worker takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ailing:
+    """A hook that is not well. *percent* is how far it is on its way to being disabled, None when it is not."""
+
+    hook: Hook
+    health: HookHealth
+    held: int
+    failing_since: datetime | None
+    open_until: datetime | None
+    percent: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Everything that needs a look; *late* is when the oldest delivery that nobody takes fell due."""
+
+    ailing: tuple[Ailing, ...]
+    unheard: tuple[str, ...]
+    late_since: datetime | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all is well."""
+        return not (self.ailing or self.unheard or self.late_since)
+
+
+def attention(work: Work, *, organization_number: int) -> Attention:
+    """Look for what needs a person: failing and disabled hooks, late deliveries, events that no hook hears."""
+    hooks = hook_health.living(work, organization_number=organization_number)
+    found = hook_health.conditions(work, hooks)
+    unwell = [hook for hook in hooks if found[hook.number].health.health in _ORDER]
+    held = unfinished.held_by_hook(
+        work, organization_number=organization_number, hooks=[hook for hook in unwell if not hook.is_active]
+    )
+    ailing = [
+        _ailing(work, hook, found[hook.number], held=held.get(hook.number, 0))
+        for hook in unwell
+        if hook.is_active or held.get(hook.number) or not _is_switched_off_by_a_person(hook)
+    ]
+    return Attention(
+        ailing=tuple(sorted(ailing, key=_pressing)),
+        unheard=tuple(stats.unheard_types(work, organization_number=organization_number)),
+        late_since=_late_since(work, organization_number),
+    )
+
+
+def _ailing(work: Work, hook: Hook, condition: Condition, *, held: int) -> Ailing:
+    state = condition.state
+    since = state.failing_since if state is not None and hook.is_active else None
+    percent = None if since is None else min(int((work.now() - since) / DISABLE_AFTER * 100), 100)
+    return Ailing(hook, condition.health, held, since, condition.health.until, percent)
+
+
+def _pressing(one: Ailing) -> tuple[int, int]:
+    return _ORDER.index(one.health.health), -(one.percent or 0)
+
+
+def _is_switched_off_by_a_person(hook: Hook) -> bool:
+    """Say whether a disabled hook needs nobody's attention: somebody wanted it so."""
+    reason = hook.disabled_reason or ""
+    return reason == "Created disabled" or (
+        reason.startswith("Disabled by ") and not reason.startswith("Disabled by itself")
+    )
+
+
+def _late_since(work: Work, organization_number: int) -> datetime | None:
+    """Say since when the oldest delivery is due that no worker takes, although its hook may be sent to."""
+    return unfinished.oldest_due(work, organization_number=organization_number, before=work.now() - LATE_AFTER)

@@ -1,0 +1,1 @@
+"""Hooks: made, changed, switched and tested, with their fields, secrets, health and reports."""

@@ -1,0 +1,1 @@
+"""Organizations: made, renamed, exported and closed, with their defaults and the sources of their events."""

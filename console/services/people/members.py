@@ -1,0 +1,128 @@
+"""Who may do what in which organization: memberships and their roles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from console.core.errors import Conflict, Invalid, NotFound
+from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
+from console.models import BrowserSession, Membership, Organization, User
+from console.services import audit
+from console.services.people import sign_in
+from console.services.work import Work
+
+
+def memberships_of(work: Work, *, user: User) -> list[Membership]:
+    """List a person's memberships with their organizations, by slug."""
+    query = select(Membership).join(Organization).where(Membership.user_number == user.number)
+    return list(work.session.scalars(query.options(joinedload(Membership.organization)).order_by(Organization.slug)))
+
+
+def organizations_of(work: Work, *, user: User) -> list[Organization]:
+    """List by slug the organizations that a person may enter: all for staff, else those with a membership."""
+    query = select(Organization).where(Organization.closed_at.is_(None)).order_by(Organization.slug)
+    if not user.is_staff:
+        query = query.join(Membership).where(Membership.user_number == user.number)
+    return list(work.session.scalars(query))
+
+
+def members(work: Work, *, organization_number: int, before: int | None = None, limit: int = 50) -> list[Membership]:
+    """List an organization's memberships with their users, newest first, with a number below *before*."""
+    query = select(Membership).where(Membership.organization_number == organization_number)
+    if before is not None:
+        query = query.where(Membership.number < before)
+    query = query.options(joinedload(Membership.user)).order_by(Membership.number.desc())
+    return list(work.session.scalars(query.limit(limit)))
+
+
+def last_seen(work: Work, *, user_numbers: Collection[int]) -> dict[int, datetime]:
+    """Say when each of these people was last seen in a browser; who never was is left out."""
+    latest = func.max(BrowserSession.seen_at, type_=BrowserSession.seen_at.type)
+    query = select(BrowserSession.user_number, latest).where(BrowserSession.user_number.in_(user_numbers))
+    return dict(work.session.execute(query.group_by(BrowserSession.user_number)).all())
+
+
+def get_member(work: Work, *, organization_number: int, user_id: UUID) -> Membership:
+    """Give a person's membership of an organization; raise NotFound."""
+    query = select(Membership).join(User).where(Membership.organization_number == organization_number)
+    membership = work.session.scalar(query.where(User.id == user_id).options(joinedload(Membership.user)))
+    if membership is None:
+        raise NotFound("member")
+    return membership
+
+
+def role_of(work: Work, *, user: User, organization_number: int) -> Role | None:
+    """Give a person's role in an organization; staff without one count as admins there; None: none."""
+    query = select(Membership.role).where(
+        Membership.user_number == user.number, Membership.organization_number == organization_number
+    )
+    role = work.session.scalar(query)
+    if user.is_staff:
+        return Role.ADMIN
+    return Role(role) if role is not None else None
+
+
+def permissions_of(work: Work, *, user: User, organization_number: int) -> frozenset[Permission]:
+    """Give what a person may do in an organization."""
+    role = role_of(work, user=user, organization_number=organization_number)
+    return ROLE_PERMISSIONS[role] if role is not None else frozenset()
+
+
+def change_role(work: Work, *, membership: Membership, role: str) -> Membership:
+    """Change a member's role and end their sessions; raise Invalid, or Conflict for the last admin."""
+    if role not in set(Role):
+        raise Invalid.field("role", f"A role is one of {', '.join(Role)}.", code="choice")
+    with work.transaction():
+        before = membership.role
+        if before != role:
+            _keep_an_admin(work, membership)
+            membership.role = role
+            _end_sessions(work, membership)
+            audit_of(work, membership, "member.role_changed", before=before, after=role)
+    return membership
+
+
+def remove_member(work: Work, *, membership: Membership) -> None:
+    """Take a member out of an organization and end their sessions; raise Conflict for the last admin."""
+    with work.transaction():
+        _keep_an_admin(work, membership)
+        _end_sessions(work, membership)
+        audit_of(work, membership, "member.removed", before=membership.role, after=None)
+        work.session.delete(membership)
+
+
+def _keep_an_admin(work: Work, membership: Membership) -> None:
+    """Raise Conflict when *membership* is the last admin's; locks the organization, so that two cannot go at once."""
+    number = membership.organization_number
+    work.session.scalar(select(Organization.number).where(Organization.number == number).with_for_update())
+    admins = work.session.scalars(
+        select(Membership.number)
+        .join(User)
+        .where(Membership.organization_number == number, Membership.role == Role.ADMIN, User.is_active)
+    ).all()
+    if set(admins) == {membership.number}:
+        raise Conflict(
+            "The last admin of an organization cannot go; make somebody else admin first.", code="last_admin"
+        )
+
+
+def _end_sessions(work: Work, membership: Membership) -> None:
+    sign_in.end_sessions_within(work, user=membership.user, keep=None, reason="Your role was changed. Sign in again.")
+
+
+def audit_of(work: Work, membership: Membership, action: str, *, before: str | None, after: str | None) -> None:
+    """Write down a change of a membership inside the caller's transaction."""
+    audit.record(
+        work,
+        action=action,
+        organization_number=membership.organization_number,
+        object_type="user",
+        object_id=str(membership.user.id),
+        object_name=membership.user.email,
+        changes={"role": [before, after]},
+    )

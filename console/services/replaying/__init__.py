@@ -1,1 +1,0 @@
-"""How replays are planned, counted, fed and stopped; ``services.replays`` is what others use."""

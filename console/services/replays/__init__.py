@@ -1,0 +1,1 @@
+"""Replays: bulk resends in the background."""

@@ -1,0 +1,145 @@
+"""Planning: what a replay would send, how many are left out and why, how long it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from console.core.errors import Invalid
+from console.models import Delivery, Event, Hook, Which
+from console.services import queries
+from console.services.deliveries.delivery_filters import DeliveryFilter
+from console.services.replays import pace
+from console.services.replays.missed import missed, targets
+from console.services.replays.selection import (
+    NOTHING_MORE,
+    Scope,
+    Skip,
+    in_a_replay,
+    in_scope,
+    reach_of,
+    sendable,
+)
+from console.services.replays.shares import Share, shares_of
+from console.services.work import Work
+
+MOST_TYPES = 50
+
+
+COUNT_CAP = 100_000
+"""A plan counts no further than about this; the replay itself counts to the end."""
+
+
+FIRST_ROWS = 5
+
+
+LOOKED_AT = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayDraft:
+    """A replay to plan or start; *event_types* are names and wildcards, *narrowed* the log's own further filters."""
+
+    which: Which
+    hook: Hook | None = None
+    event_types: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    narrowed: DeliveryFilter = NOTHING_MORE
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """One of the first that would be sent; *delivery* is None for an event that its hook has missed."""
+
+    event_id: UUID
+    event_type: str
+    hook: Hook
+    delivery: Delivery | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a replay would do. *is_capped*: there is more than was counted. *seconds* None: nothing to estimate from."""
+
+    shares: tuple[Share, ...]
+    is_capped: bool
+    rows: tuple[PlannedRow, ...]
+    seconds: float | None
+
+    @property
+    def to_send(self) -> int:
+        """How many would be sent."""
+        return sum(share.to_send for share in self.shares)
+
+    @property
+    def skips(self) -> dict[Skip, int]:
+        """How many would be left out, by reason."""
+        found = {skip: sum(share.skips.get(skip, 0) for share in self.shares) for skip in Skip}
+        return {skip: count for skip, count in found.items() if count}
+
+
+def plan(work: Work, *, organization_number: int, draft: ReplayDraft) -> Plan:
+    """Say what a replay would do, changing nothing; raise Invalid."""
+    scope = scope_of(work, organization_number, draft)
+    shares, is_capped = shares_of(work, scope, cap=COUNT_CAP)
+    return Plan(tuple(shares), is_capped, tuple(_first_rows(work, scope)), pace.seconds_of(work, shares))
+
+
+def count(work: Work, *, organization_number: int, draft: ReplayDraft) -> int:
+    """Count what a replay would send, no further than about ``queries.COUNT_CAP``; raise Invalid."""
+    shares, _ = shares_of(work, scope_of(work, organization_number, draft), cap=queries.COUNT_CAP)
+    return sum(share.to_send for share in shares)
+
+
+def scope_of(work: Work, organization_number: int, draft: ReplayDraft) -> Scope:
+    """Say what a draft covers; raise Invalid."""
+    if len(draft.event_types) > MOST_TYPES:
+        raise Invalid.field("event_types", f"Give at most {MOST_TYPES} event types.", code="too_many")
+    if draft.since is not None and draft.until is not None and draft.since >= draft.until:
+        raise Invalid.field("until", "The end of the period must be after its start.", code="range")
+    scope = Scope(
+        organization_number=organization_number,
+        which=draft.which,
+        hook_number=None if draft.hook is None else draft.hook.number,
+        event_types=draft.event_types,
+        since=draft.since,
+        until=draft.until,
+        narrowed=draft.narrowed,
+        reaches_disabled=draft.hook is not None and not draft.hook.is_active,
+    )
+    in_scope(select(Delivery.number), scope)  # raises Invalid for what cannot match
+    return replace(scope, reach=reach_of(work, scope))
+
+
+def _first_rows(work: Work, scope: Scope) -> list[PlannedRow]:
+    query = in_scope(select(Delivery), scope).join(Delivery.hook).where(sendable(scope.which), ~in_a_replay(scope))
+    query = query.where(Hook.deleted_at.is_(None))
+    if not scope.reaches_disabled:
+        query = query.where(Hook.is_active)
+    query = query.options(joinedload(Delivery.hook), joinedload(Delivery.event).load_only(Event.id, Event.type))
+    rows = [
+        PlannedRow(row.event.id, row.event_type, row.hook, row, row.created_at)
+        for row in work.session.scalars(query.order_by(Delivery.number).limit(FIRST_ROWS))
+    ]
+    if scope.covers_missing and len(rows) < FIRST_ROWS:
+        rows += _first_missed(work, scope, limit=FIRST_ROWS - len(rows))
+    return rows
+
+
+def _first_missed(work: Work, scope: Scope, *, limit: int) -> list[PlannedRow]:
+    rows: list[PlannedRow] = []
+    for target in targets(work, scope)[:MOST_TYPES]:
+        found = missed(work, scope, target, after=0, look_at=LOOKED_AT).first(limit - len(rows))
+        hook = work.session.get_one(Hook, target.number)
+        for number, name in found.rows:
+            event = work.session.execute(select(Event.id, Event.created_at).where(Event.number == number)).one()
+            rows.append(PlannedRow(event.id, name, hook, None, event.created_at))
+        if len(rows) >= limit or found.last == found.after:  # there are no events at all
+            break
+    return rows
