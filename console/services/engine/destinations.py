@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from random import Random
 from typing import Any
 
@@ -95,14 +96,17 @@ def load(work: Work, *, keys: Collection[Key]) -> dict[Key, Reach]:
 
 
 def store(work: Work, *, before: dict[Key, Reach], after: dict[Key, Reach]) -> None:
-    """Write what changed of destinations, inside the caller's transaction: one that answers has no row."""
+    """Write what changed of destinations, inside the caller's transaction: one that answers has no row.
+
+    A row that is not there yet cannot be locked, so new ones are made in one order by everybody.
+    """
     answering = [key for key, reach in after.items() if not reach.failures and before[key].failures]
     if answering:
         work.session.execute(delete(_table).where(_KEY.in_(answering)))
     rows: list[dict[str, Any]] = [
         {"organization_number": organization, "name": name}
         | {field: getattr(reach, field) for field in Reach.__dataclass_fields__}
-        for (organization, name), reach in after.items()
+        for (organization, name), reach in sorted(after.items(), key=itemgetter(0))
         if reach.failures and reach != before[organization, name]
     ]
     if rows:

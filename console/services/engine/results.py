@@ -105,7 +105,7 @@ def record(work: Work, *, ended: Sequence[Ended]) -> Recorded:
             if row is not None and hook is not None:
                 _settle(work, batch, one, row=row, hook=hook)
         result_rows.write(work, batch.rows)
-        for number, reason in batch.disable.items():
+        for number, reason in sorted(batch.disable.items()):  # in the order in which everybody locks hooks
             held = _disable(work, served[number], reason=reason)
             batch.reports.append((Report.DISABLED, served[number], {"reason": reason, "held_deliveries": held}))
         standing.store(work, [hook.standing for hook in served.values()])
