@@ -153,7 +153,7 @@ def test_what_a_dead_worker_held_is_freed(work: Work, ada, ring, post) -> None:
 
 
 def test_an_interrupted_fan_out_is_finished(work: Work, ada, ring, post, monkeypatch) -> None:
-    monkeypatch.setattr("console.services.events.publishing.INLINE_HOOKS", 1)
+    monkeypatch.setattr("console.services.events.event_rows.INLINE_HOOKS", 1)
     make_hook(work, ada)
     make_hook(work, ada)
     assert publish(work, ada) == []
