@@ -25,7 +25,7 @@ from sqlalchemy import Engine, event, text
 
 from benchmarks.addresses import Address, addresses, forgotten
 from benchmarks.archive import DAYS
-from benchmarks.isolation import Place, installation
+from benchmarks.installation import Place, installation
 from benchmarks.product import PASSWORD
 from benchmarks.stage import EMAIL, set_up
 from console import garbage
