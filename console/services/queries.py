@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -75,9 +75,13 @@ def insert_into(dialect: str, table: Table) -> SqliteInsert | PostgresInsert:
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
-def hours_since(session: Session, column: InstrumentedAttribute[datetime], moment: datetime) -> ColumnElement[int]:
-    """Count the hours from *moment* to *column*, both of them full hours: an integer to group by."""
-    start = literal(moment, column.type)
+def place_of(
+    session: Session, column: InstrumentedAttribute[datetime], *, start: datetime, columns: int, hours: int
+) -> ColumnElement[int]:
+    """Say in which column of a chart a full hour lies: the first begins at *start*, each has *hours*."""
     if session.get_bind().dialect.name == "sqlite":
-        return cast(func.round((func.julianday(column) - func.julianday(start)) * 24), Integer)
-    return cast(func.round(func.extract("epoch", column - start) / 3600), Integer)
+        since = func.round((func.julianday(column) - func.julianday(literal(start, column.type))) * 24)
+        return cast(since, Integer) // hours
+    starts = [start + timedelta(hours=hours * place) for place in range(columns)]
+    among = literal(starts, postgresql.ARRAY(postgresql.TIMESTAMP(timezone=True)))
+    return func.width_bucket(column, among, type_=Integer) - 1  # half the time of arithmetic with intervals

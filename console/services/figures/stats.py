@@ -14,6 +14,7 @@ from console.core.rollups import hour_of, percentile_ms
 from console.models import Event, Hook, HookHour, Worker
 from console.services.figures import organization_hours
 from console.services.figures.organization_hours import Counts
+from console.services.queries import place_of
 from console.services.upkeep.beating import DEAD_AFTER
 from console.services.work import LANES, Work
 
@@ -77,7 +78,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A period in columns, as a whole, and the period of the same length before it."""
+    """A period in columns, as a whole, and the period of the same length before it (not looked at for a hook)."""
 
     period: Period
     columns: tuple[Column, ...]
@@ -137,15 +138,14 @@ def overview(
 
 
 def _counts_of_hook(work: Work, hook_number: int, *, start: datetime, columns: int, hours: int) -> Counts:
-    rows = work.session.execute(
-        select(HookHour.hour, HookHour.status_class, HookHour.bucket, HookHour.count).where(
-            HookHour.hook_number == hook_number, HookHour.hour >= start - timedelta(hours=columns * hours)
-        )
+    place = place_of(work.session, HookHour.hour, start=start, columns=columns, hours=hours).label("place")
+    query = (
+        select(place, HookHour.status_class, HookHour.bucket, func.sum(HookHour.count))
+        .where(HookHour.hook_number == hook_number, HookHour.hour >= start)
+        .group_by(place, HookHour.status_class, HookHour.bucket)
     )
-    found: Counts = Counter()
-    for hour, status, bucket, count in rows:
-        found[max(-1, int((hour - start) // HOUR) // hours), status, bucket] += count
-    return found
+    rows = work.session.execute(query)
+    return Counter({(int(column), status, bucket): int(count) for column, status, bucket, count in rows})
 
 
 def _tallies(counts: Counts) -> dict[int, Tally]:

@@ -32,6 +32,7 @@ from console.web.events.shared import number, pages, pretty
 MOST_HOOKS = 500
 MOST_OPEN = 40
 """A catalogue of so many types is shown with its groups open; a larger one with them closed."""
+MOST_UNKNOWN = 20
 UNGROUPED = "Without a group"
 SPARK = {"width": 96, "height": 24}
 
@@ -69,15 +70,15 @@ def types() -> Response:
     """Show the catalogue, or those of its types that contain ``q``: one's own and those in use first."""
     work, q = current_work(), request.args.get("q", "").strip()
     everything = type_entries.entries(work, organization_number=number())
-    seen = type_hours.last_seen(work, organization_number=number())
-    volumes = type_hours.volumes(work, organization_number=number())
+    activity = type_hours.activity(work, organization_number=number())
+    seen, volumes = activity.seen, activity.volumes
     words = q.lower()
     found = [one for one in everything if words in one.name.lower() or words in one.description.lower()]
     path = url_for("events.types")
     rows = [Row(one, volumes.get(one.name), seen.get(one.name), f"{path}/{quote(one.name)}") for one in found]
     own = [row for row in rows if not row.type.is_builtin or row.seen_at]
     others = [row for row in rows if row.type.is_builtin and not row.seen_at]
-    unknown = catalogue.types_seen_but_unknown(work, organization_number=number(), limit=20) if not q else []
+    unknown = [] if q else catalogue.unknown_of(seen, known=[one.name for one in everything])[:MOST_UNKNOWN]
     return hx.page(
         "events/types.html",
         block="groups",
