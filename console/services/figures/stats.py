@@ -14,12 +14,13 @@ from console.core.rollups import hour_of, percentile_ms
 from console.models import Event, Hook, HookHour, Worker
 from console.services.figures import organization_hours
 from console.services.figures.organization_hours import Counts
-from console.services.queries import place_of
+from console.services.queries import among, place_of
 from console.services.upkeep.beating import DEAD_AFTER
 from console.services.work import LANES, Work
 
 SUCCESS = "2xx"
 HOUR = timedelta(hours=1)
+_DELIVERED = func.sum(case((HookHour.status_class == SUCCESS, HookHour.count), else_=0))
 RECENT_EVENTS = 500
 """So many of the latest events are looked at for types that no hook hears."""
 
@@ -103,6 +104,11 @@ class Spark:
         """The share of 2xx from 0 to 1; None without attempts."""
         return sum(self.delivered) / self.attempts if self.attempts else None
 
+    @property
+    def totals(self) -> tuple[int, int]:
+        """How many attempts there were, and how many were answered with a 2xx, as in ``recent``."""
+        return self.attempts, sum(self.delivered)
+
 
 @dataclass(frozen=True, slots=True)
 class Lane:
@@ -175,25 +181,25 @@ def sparks(work: Work, *, hooks: Sequence[Hook], hours: int = 24) -> dict[int, S
     numbers = [hook.number for hook in hooks]
     delivered = {number: [0] * hours for number in numbers}
     failed = {number: [0] * hours for number in numbers}
+    place = place_of(work.session, HookHour.hour, start=since, columns=hours, hours=1)
     rows = work.session.execute(
-        select(HookHour.hook_number, HookHour.hour, HookHour.status_class, func.sum(HookHour.count))
-        .where(HookHour.hook_number.in_(numbers), HookHour.hour >= since)
-        .group_by(HookHour.hook_number, HookHour.hour, HookHour.status_class)
+        select(HookHour.hook_number, place.label("place"), func.sum(HookHour.count), _DELIVERED)
+        .where(among(work.session, HookHour.hook_number, numbers), HookHour.hour >= since)
+        .group_by(HookHour.hook_number, "place")
     )
-    for number, hour, status_class, count in rows:
-        place = int((hour - since) / HOUR)
-        if 0 <= place < hours:
-            (delivered if status_class == SUCCESS else failed)[number][place] += int(count)
+    for number, column, attempts, successes in rows:
+        if 0 <= column < hours:
+            delivered[number][column] = int(successes)
+            failed[number][column] = int(attempts - successes)
     return {number: Spark(tuple(delivered[number]), tuple(failed[number])) for number in numbers}
 
 
 def recent(work: Work, *, hook_numbers: Sequence[int], hours: int = 24) -> dict[int, tuple[int, int]]:
     """Count the attempts of each hook in the last hours, and those that were answered with a 2xx."""
     since = hour_of(work.now()) - (hours - 1) * HOUR
-    delivered = func.sum(case((HookHour.status_class == SUCCESS, HookHour.count), else_=0))
     rows = work.session.execute(
-        select(HookHour.hook_number, func.sum(HookHour.count), delivered)
-        .where(HookHour.hook_number.in_(hook_numbers), HookHour.hour >= since)
+        select(HookHour.hook_number, func.sum(HookHour.count), _DELIVERED)
+        .where(among(work.session, HookHour.hook_number, hook_numbers), HookHour.hour >= since)
         .group_by(HookHour.hook_number)
     )
     return {number: (int(attempts), int(successes)) for number, attempts, successes in rows}
