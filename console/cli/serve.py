@@ -17,7 +17,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from console.cli.lines import LineFormatter
+from console.lines import LineFormatter
 
 DRAIN_S = 4  # `hookyard up` as a whole has 10 s to stop
 KEEP_ALIVE_S = 15
