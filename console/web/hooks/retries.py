@@ -37,7 +37,7 @@ LONGEST_LIST = 12
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The waits of a policy in words, in their order; *problem* or *missing* (a field) is set instead when it is none."""
+    """The waits of a policy in words, in order; *problem* or *missing* (a field) is set instead when it is none."""
 
     waits: tuple[str, ...] = ()
     more: int = 0
