@@ -9,7 +9,7 @@ from datetime import timedelta
 from flask import Response, url_for
 
 from console.core.catalogue import OMS
-from console.core.errors import Invalid, Refused
+from console.core.errors import Refused
 from console.core.patterns import is_pattern
 from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
@@ -76,10 +76,6 @@ def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Re
     activity = type_hours.activity(work, organization_number=here.number)
     known = picker.known_types(types, seen=activity.seen, since=work.now() - SEEN_LATELY)
     matched = _matching(form, known, activity.volumes)
-    try:
-        retry, retry_problem = form.retry(hook), ""
-    except Invalid as error:
-        retry, retry_problem = None, error.fields[0].message
     return hx.page(
         "hooks/form.html",
         block=block,
@@ -101,8 +97,7 @@ def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Re
         sources=sources.all_of(work, organization_number=here.number),
         headers=header_rows(hook),
         retry_fields=fields_of(form.retry_kind.data or ""),
-        times=times_of(retry, default=usual_retry),
-        retry_problem=retry_problem,
+        times=form.times(hook, default=usual_retry),
         limits=LIMITS,
         default_timeout=defaults.timeout_of(work.settings, here.timeout_s),
         has_password=has_password(hook),
