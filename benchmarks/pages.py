@@ -65,6 +65,7 @@ def main(arguments: Sequence[str]) -> int:
         scene = set_up(place, count=options.deliveries)
         app, browser = opened(place)
         garbage.collect_seldom()  # as the web server does
+        garbage.spare_what_is_there()
         known = addresses(app, scene)
         if missing := forgotten(app, known):
             raise SystemExit(

@@ -106,16 +106,26 @@ WRONG = [
     ({"url": "http://10.0.0.1/x"}, "url", "HOOKYARD_ALLOW_NETS"),
     ({"patterns": "not!a!type"}, "patterns", "event type"),
     ({"event_groups": ["no such group"]}, "event_types", "no event group"),
-    ({"sources": ["nowhere"], "which_sources": "some"}, "sources", "no source"),
+    ({"sources": ["nowhere"], "which_sources": "some"}, "which_sources", "no source"),
     ({"header_name": ["Host"], "header_value": ["x"]}, "headers", "Host"),
     ({"header_name": ["X-A", "X-A"], "header_value": ["1", "2"]}, "headers", "twice"),
     ({"header_name": [""], "header_value": ["1"]}, "headers", "no name"),
     ({"timeout": "99"}, "timeout", "1 to 30"),
     ({"timeout": "soon"}, "timeout", "whole number"),
     ({"max_in_flight": "0"}, "max_in_flight", ""),
-    ({"rate_count": "0", "rate_seconds": "60"}, "rate_count", ""),
+    ({"rate_count": "0", "rate_seconds": "60"}, "rate_count", "Give a whole number from 1 to 100000."),
+    ({"rate_count": "100"}, "rate_seconds", "Give a whole number from 1 to 86400."),
+    ({"rate_seconds": "60"}, "rate_count", "Give a whole number from 1 to 100000."),
     ({"retry_kind": "fixed", "retry_seconds": "soon"}, "retry_seconds", "Give a number"),
-    ({"retry_kind": "fixed"}, "retry_seconds", "required"),
+    ({"retry_kind": "fixed"}, "retry_seconds", "Give a number."),
+    ({"retry_kind": "fixed", "retry_seconds": "-1"}, "retry_seconds", "Give a number from 0 to 2592000."),
+    ({"retry_kind": "list"}, "retry_delays", "Give a list of 1 to 50 numbers of seconds."),
+    ({"retry_kind": "list", "retry_delays": "1, -1"}, "retry_delays", "A delay is a number from 0"),
+    (
+        {"retry_kind": "fixed", "retry_seconds": "5", "retry_attempts": "99"},
+        "retry_attempts",
+        "Give a whole number from 1 to 50.",
+    ),
     ({"retry_kind": "fixed", "retry_seconds": "nan"}, "retry_seconds", "Give a number"),
     ({"name": "x" * 201}, "name", "200"),
 ]
@@ -127,14 +137,15 @@ def test_what_is_refused_is_named_and_kept(browser, work, changes, field, words)
 
     assert answer.status_code == 422
     page = BeautifulSoup(answer.text, "html.parser")
-    errors = " ".join(one.get_text() for one in page.select(".field-error"))
-    assert errors
-    assert words in errors
-    assert page.select_one("[data-error-summary] li")
+    stands = page.select_one(f"#{field}-error-1")
+    assert words in stands.get_text()
+    about = page.select_one(f"#{field}")
+    assert stands["id"] in about["aria-describedby"].split()
+    assert about in [stands.parent, *stands.parent.find_all()]
+    assert [one["href"] for one in page.select("[data-error-summary] li a")] == [f"#{field}"]
     assert page.select_one("textarea[name=description]").get_text().strip() == "Kept"
     assert work.session.scalar(select(Hook)) is None
-    if page.select_one(f"#{field}-error-1"):
-        assert field in page.select_one("[data-error-summary] a")["href"]
+    assert not page.select("#retry-times.field-error"), "said once, at the field"
 
 
 def test_the_form_shows_what_a_hook_is(browser, hook) -> None:
@@ -323,8 +334,16 @@ def test_the_waits_of_a_policy_are_listed(browser) -> None:
 
 
 def test_a_policy_that_is_none_says_why(browser) -> None:
-    assert "required" in part(browser, "times", retry_kind="fixed").get_text()
-    assert "Give a number" in part(browser, "times", retry_kind="fixed", retry_seconds="x").get_text()
+    said = part(browser, "times", retry_kind="fixed", retry_seconds="x")
+    assert said.get_text(strip=True) == "Seconds between attempts: Give a number."
+    assert said.select_one(".field-error")
+
+
+def test_a_kind_that_was_only_just_chosen_is_not_called_wrong(browser) -> None:
+    said = part(browser, "times", retry_kind="exponential")
+
+    assert said.get_text(strip=True) == "The waits stand here when “Times longer” is filled in."
+    assert not said.select_one(".field-error")
 
 
 def test_each_kind_of_policy_shows_its_own_fields(browser) -> None:

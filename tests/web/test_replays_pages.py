@@ -12,6 +12,7 @@ from sqlalchemy import select
 from console.core.outcomes import Outcome
 from console.models import AuditEntry, Replay, Which
 from console.services.hooks import hooks
+from console.services.hooks.hook_fields import HookDraft
 from console.services.replays import replays, steps
 from console.services.replays.planning import ReplayDraft
 from tests.engine import claim, hire, record, rows_of
@@ -465,3 +466,23 @@ def test_what_is_still_retried_is_no_failure_and_its_place_is_named(signed_in, a
     assert "Nothing to send" in nothing.get_text()
     assert "1 delivery will be sent" in some.get_text()
     assert missing.select("#preview a[href*='state=waiting']") == []
+
+
+@pytest.mark.parametrize(
+    ("which", "words"),
+    [
+        ("failed", "Filters are not asked again: all of these were sent before."),
+        ("all", "Filters are asked only about events that a hook has missed; the rest was sent before."),
+    ],
+)
+def test_the_preview_speaks_of_filters_only_where_a_hook_has_one(
+    signed_in, ada, scene, lose, work, which, words
+) -> None:
+    hook = scene.hook()
+    lose()
+    browser = signed_in(ada)
+    without = words_of(browser.see(f"{NEW}?which={which}"), "#preview")
+    hooks.change(work, hook=hook, draft=HookDraft(filter="order"))
+
+    assert "ilter" not in without
+    assert words in words_of(browser.see(f"{NEW}?which={which}"), "#preview")

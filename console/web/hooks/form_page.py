@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from flask import Response, url_for
 
 from console.core.catalogue import OMS
-from console.core.errors import Invalid, Refused
+from console.core.errors import Refused
 from console.core.patterns import is_pattern
 from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
@@ -17,6 +17,7 @@ from console.models import Hook
 from console.services.event_types import catalogue, type_entries
 from console.services.event_types.type_entries import TypeEntry
 from console.services.figures import type_hours
+from console.services.figures.type_hours import Volume
 from console.services.hooks.hook_tests import TEST_TYPE
 from console.services.organizations import defaults, sources
 from console.web import access, hx
@@ -72,13 +73,9 @@ def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Re
     usual_retry = defaults.retry_of(work.settings, here.retry_schedule)
     form.name_default(times_of(None, default=usual_retry))
     form.prepare_oms(hook)
-    seen = type_hours.last_seen(work, organization_number=here.number)
-    known = picker.known_types(types, seen=seen, since=work.now() - SEEN_LATELY)
-    matched = _matching(form, known)
-    try:
-        retry, retry_problem = form.retry(hook), ""
-    except Invalid as error:
-        retry, retry_problem = None, error.fields[0].message
+    activity = type_hours.activity(work, organization_number=here.number)
+    known = picker.known_types(types, seen=activity.seen, since=work.now() - SEEN_LATELY)
+    matched = _matching(form, known, activity.volumes)
     return hx.page(
         "hooks/form.html",
         block=block,
@@ -100,8 +97,7 @@ def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Re
         sources=sources.all_of(work, organization_number=here.number),
         headers=header_rows(hook),
         retry_fields=fields_of(form.retry_kind.data or ""),
-        times=times_of(retry, default=usual_retry),
-        retry_problem=retry_problem,
+        times=form.times(hook, default=usual_retry),
         limits=LIMITS,
         default_timeout=defaults.timeout_of(work.settings, here.timeout_s),
         has_password=has_password(hook),
@@ -129,13 +125,13 @@ def _url_words(form: HookForm, *, is_being_typed: bool) -> UrlWords:
     return UrlWords("good", f"Requests go to {display_host(target.host)}.")
 
 
-def _matching(form: HookForm, types: Sequence[picker.Known]) -> picker.Matching:
+def _matching(form: HookForm, types: Sequence[picker.Known], volumes: Mapping[str, Volume]) -> picker.Matching:
     return picker.matching(
         types,
         all_events=bool(form.all_events.data),
         event_types=form.wanted_types,
         groups=form.event_groups.data,
-        volumes=type_hours.volumes(current_work(), organization_number=access.place().organization.number),
+        volumes=volumes,
     )
 
 
