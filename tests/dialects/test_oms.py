@@ -12,7 +12,7 @@ from flask import Flask
 
 from console.services.event_types import catalogue
 from console.services.hooks import hook_secrets, hooks
-from console.services.hooks.hooks import HookDraft
+from console.services.hooks.hook_fields import HookDraft
 from console.services.work import Work
 from tests.dialects.drf_stage import URL, row_of
 from tests.dialects.oms_stage import (

@@ -21,7 +21,7 @@ from console.services.engine.callbacks import Attempted
 from console.services.events import publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hook_secrets, hook_tests, hooks
-from console.services.hooks.hooks import HookDraft
+from console.services.hooks.hook_fields import HookDraft
 from console.services.keys import KeyRing
 from console.services.work import Work
 from tests.dialects.drf_stage import row_of
