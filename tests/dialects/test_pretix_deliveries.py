@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -234,12 +233,6 @@ def test_a_receiver_has_thirty_seconds(ada_api: Any, ada: Any, work: Work) -> No
     webhook = make(ada_api)
 
     assert recipients.load(work, numbers=[webhook["id"]])[webhook["id"]].timeout_s == 30.0
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
 
 
 def deliver(work: Work) -> None:

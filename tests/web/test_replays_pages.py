@@ -6,7 +6,6 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from console.core.outcomes import Outcome
@@ -16,6 +15,7 @@ from console.services.hooks.hook_fields import HookDraft
 from console.services.replays import replays, steps
 from console.services.replays.planning import ReplayDraft
 from tests.engine import claim, hire, record, rows_of
+from tests.web.soup import soup_of
 
 HTMX = {"HX-Request": "true"}
 REPLAYS = "/o/acme/replays"
@@ -53,10 +53,6 @@ def tend(work, clock, times=1):
         steps.tend(work)
         clock.advance(seconds=1)
     work.session.commit()
-
-
-def soup_of(answer) -> BeautifulSoup:
-    return BeautifulSoup(answer.text, "html.parser")
 
 
 def words_of(soup, selector) -> str:
