@@ -25,11 +25,7 @@ from tests.dialects.pretix_stage import (
     path_of,
 )
 
-
-@pytest.fixture(autouse=True)
-def _events(work: Work, ada: Any) -> None:
-    add_sources(work, ada, "democon", "otherconf")
-
+pytestmark = pytest.mark.usefixtures("two_events")
 
 # --- creating and reading -------------------------------------------------------------------------------------------
 
