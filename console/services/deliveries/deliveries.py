@@ -260,9 +260,12 @@ def cancel(work: Work, *, delivery: Delivery) -> Delivery:
 def send_now(work: Work, *, delivery: Delivery) -> Delivery:
     """Make a waiting delivery due now, within its present chain; raise Conflict unless it is pending.
 
-    The pause of an open circuit of its hook ends too: what has been due for longest tries the receiver at once.
+    The pause of an open circuit, of its hook or its destination, ends too: what has been due for longest tries the
+    receiver at once.
     """
+    hook = delivery.hook
     with work.transaction():
+        destinations.end_pause(work, hook)
         standing.end_pause(work, hook_number=delivery.hook_number)
         _lock(work, delivery)
         if delivery.state != DeliveryState.PENDING:
