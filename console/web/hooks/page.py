@@ -87,6 +87,8 @@ def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block
         times=times_of(hook.retry, default=defaults.policy_for(work, hook)),
         policy=read_stored(hook.retry, default=defaults.policy_for(work, hook))[0],
         timeout=defaults.timeout_for(work, hook),
+        kept_days=defaults.retention_for(work, access.place().organization),
+        is_own_retention=access.place().organization.retention_days is not None,
         type_names=catalogue.names(work, organization_number=number),
         test=test or TestForm(first_type_of(hook)),
         result=find_result(hook, tested) if tested else None,
