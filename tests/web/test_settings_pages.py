@@ -183,7 +183,7 @@ def test_the_audit_log_says_who_did_what_with_a_link(signed_in, ada, as_person, 
     newest = page.select_one("tbody tr")
     assert "Hook: disabled" in newest.get_text()
     assert "ada@example.com" in newest.get_text()
-    assert "is active" in newest.get_text()
+    assert "Switch" in newest.get_text()
     assert newest.select_one(f'a[href="/o/acme/hooks/{hook.id}"]') is not None
 
 
