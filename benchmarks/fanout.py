@@ -13,8 +13,9 @@ from pathlib import Path
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from benchmarks.drain import SECRET_KEY, Ids, make_hooks, receiver
+from benchmarks.installation import receiver
 from benchmarks.product import Up
+from benchmarks.rows import SECRET_KEY, Ids, make_hooks
 from console import database
 from console.models import Organization
 

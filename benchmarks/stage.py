@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from benchmarks.archive import HOOKS, SOURCES, TYPES, Hooks, fill, write
-from benchmarks.isolation import Place
+from benchmarks.installation import Place
 from benchmarks.product import PASSWORD
 from console.core.ids import uuid7
 from console.core.permissions import Permission

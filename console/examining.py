@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from console import checks, migrations
+from console import checks
 from console.checks import RedisFacts
 from console.core.errors import HookyardError, KeyUnavailable
 from console.database import dialect_of, server_now
@@ -91,6 +91,8 @@ def look_at_secret_key(settings: Settings) -> tuple[KeyRing | None, Finding]:
 
 def look_at_schema(*, kind: str, revision: str | None) -> Finding:
     """See whether the database has this version's schema."""
+    from console import migrations  # noqa: PLC0415  Alembic is large, and a web server has no other use for it
+
     head = migrations.head()
     if revision == head:
         return Finding(Level.OK, "database", f"{kind}, at {revision}.")

@@ -34,6 +34,8 @@ from console.services.organizations import organizations
 from console.services.people import accounts, passwords, tokens
 from console.services.work import Work
 from console.settings import Settings
+from tests.apps import app_of
+from tests.callers import Caller
 from tests.databases import Databases, Line, PostgresDatabases, SqliteDatabases, postgres_server
 from tests.fuzz import register_profiles
 
@@ -366,3 +368,43 @@ def as_person(work: Work) -> Callable[[Person], Work]:
         return replace(work, actor=actor)
 
     return become
+
+
+# --- callers of the APIs --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def app(settings: Settings, clock: FakeClock, ring: RecordingRing) -> Iterator[Flask]:
+    """The app, on the database, clock and ring of the test."""
+    with app_of(settings, clock=clock, ring=ring) as app:
+        yield app
+
+
+@pytest.fixture
+def caller(app: Flask, session: Session) -> Callable[[str | None], Caller]:
+    """Make a caller who holds that token."""
+    return lambda token: Caller(app.test_client(), token, session=session)
+
+
+@pytest.fixture
+def ada_api(caller: Callable[..., Caller], token_of: Callable[..., str], ada: Person) -> Caller:
+    """Ada, admin of acme, with all permissions."""
+    return caller(token_of(ada))
+
+
+@pytest.fixture
+def vi_api(caller: Callable[..., Caller], token_of: Callable[..., str], vi: Person) -> Caller:
+    """Vi, viewer in acme, with what viewers may have."""
+    return caller(token_of(vi, "WEBHOOKS:VIEW", "EVENTS:VIEW", "DELIVERIES:VIEW"))
+
+
+@pytest.fixture
+def mallory_api(caller: Callable[..., Caller], token_of: Callable[..., str], mallory: Person) -> Caller:
+    """Mallory, admin of another organization, with all permissions there."""
+    return caller(token_of(mallory))
+
+
+@pytest.fixture
+def anyone(caller: Callable[..., Caller]) -> Caller:
+    """Somebody without a token."""
+    return caller(None)

@@ -14,7 +14,8 @@ from console.core.outcomes import Outcome
 from console.models import Attempt, Delivery, Hook, HookState, Leader, Worker
 from console.services.engine import claims, recipients, results
 from console.services.engine.claims import Claimed, Grant
-from console.services.engine.results import Ended, Recorded
+from console.services.engine.ended import Ended
+from console.services.engine.results import Recorded
 from console.services.events import publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hooks

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from console import migrations
 from console.core.rollups import hour_of
-from console.models import Base, Hook, HookHour, Organization, User
-from console.services.figures import organization_hours, stats
+from console.models import Base, Hook, HookHour, Organization, TypeHour, User
+from console.services.figures import organization_hours, stats, type_hours
 from console.services.figures.stats import Period
 from console.services.work import Work
 from tests.engine import make_hook
@@ -72,6 +72,42 @@ def test_the_figures_of_an_organization_survive_the_way_back_and_up_again(work: 
         pass
 
     assert stats.overview(work, organization_number=number, period=Period.DAY).total.attempts == 5
+
+
+def test_roll_ups_survive_being_written_anew(work: Work, ada, engine: Engine) -> None:
+    hook, number, hour = make_hook(work, ada), ada.organization.number, hour_of(work.now())
+    with work.transaction():
+        work.session.add_all(
+            HookHour(
+                hook_number=hook.number,
+                organization_number=number,
+                hour=hour,
+                status_class="2xx",
+                bucket=bucket,
+                count=5,
+            )
+            for bucket in (3, 1)
+        )
+        work.session.add(TypeHour(organization_number=number, type="order.paid", hour=hour, count=7, last_at=hour))
+    work.session.rollback()
+
+    migrations.downgrade(engine, "0003")
+    rows_by_number = without_rowid(engine)
+    migrations.upgrade(engine)
+
+    assert stats.overview(work, organization_number=number, hook_number=hook.number).total.attempts == 10
+    assert type_hours.activity(work, organization_number=number).volumes["order.paid"].total == 7
+    work.session.rollback()
+    if engine.dialect.name == "sqlite":
+        assert without_rowid(engine) - rows_by_number == {"hook_hours", "type_hours"}
+
+
+def without_rowid(engine: Engine) -> set[str]:
+    """Name the tables whose rows lie in their primary key."""
+    if engine.dialect.name != "sqlite":
+        return set()
+    with engine.connect() as connection:
+        return set(connection.scalars(text("SELECT name FROM sqlite_master WHERE sql LIKE '%WITHOUT ROWID%'")))
 
 
 def test_an_index_over_a_long_log_may_take_its_time(work: Work, ada, engine: Engine) -> None:

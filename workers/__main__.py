@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 
-from console import logs
-from console.core.errors import HookyardError
-from console.services.work import DELIVERIES, LANES
-from console.settings import load_settings
-from workers import runtime
-from workers.crew import Crew
+from console import garbage
 
 
 def main() -> int:
     """Read the command line and work; give the exit code."""
+    garbage.collect_seldom()
+    from console import logs  # noqa: PLC0415  see there
+    from console.core.errors import HookyardError  # noqa: PLC0415
+    from console.services.work import DELIVERIES, LANES  # noqa: PLC0415
+    from console.settings import load_settings  # noqa: PLC0415
+    from workers import runtime  # noqa: PLC0415
+    from workers.crew import Crew  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(prog="python -m workers", description="Run a worker process for one lane.")
     parser.add_argument(
         "--lane",

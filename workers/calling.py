@@ -12,7 +12,7 @@ import structlog
 from console.core.redact import redact_text
 from console.services.engine import callbacks
 from console.services.engine.callbacks import Attempted
-from console.services.engine.results import Ended
+from console.services.engine.ended import Ended
 from workers.equipment import Equipment
 
 MOST_WAITING = 500

@@ -67,6 +67,7 @@ class Dispatcher:
             Duty(600.0, bins.remove_expired),
             Duty(600.0, sign_in.forget_old),
             Duty(600.0, resealing.reseal),
+            Duty(60.0, retention.prune_small),
             Duty(60.0, self._prune),
         )
         self._pruned = retention.Pruned()
@@ -121,9 +122,9 @@ class Dispatcher:
                 _log.warning("a duty failed and is tried again", duty=duty.name, error=type(error).__name__)
 
     def _prune(self, work: Work) -> bool:
-        """Delete some of what is old; False when there is more."""
+        """Delete some old events; False when there are more, perhaps for hours."""
         place = self._pruned.place or pruning.START
-        self._pruned = retention.prune(work, most_s=PRUNE_S, place=place)
+        self._pruned = retention.prune_events(work, most_s=PRUNE_S, place=place)
         return self._pruned.place is None
 
     def _is_redis_there(self) -> bool:

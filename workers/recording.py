@@ -14,7 +14,8 @@ from console.core.outcomes import SLOW
 from console.database import is_busy
 from console.failpoints import RECORDED, SENT
 from console.services.engine import results
-from console.services.engine.results import BATCH, Ended
+from console.services.engine.ended import Ended
+from console.services.engine.results import BATCH
 from workers.equipment import Equipment
 
 GATHER_S = 0.05

@@ -306,5 +306,5 @@ def run(lane: str) -> int:
     logs.configure(settings.log_level)
     logging.getLogger("rq.worker").addFilter(without_traceback)
     process = Process(settings, lane=lane)
-    garbage.collect_seldom()
+    garbage.spare_what_is_there()
     return process.run()

@@ -13,7 +13,7 @@ from console.core.errors import HookyardError
 from console.core.outcomes import SLOW, Outcome
 from console.core.redact import mask_headers
 from console.failpoints import SENDING
-from console.services.engine.results import Ended
+from console.services.engine.ended import Ended
 from workers.beat import Beat
 from workers.board import Board, Waiting
 from workers.composing import compose

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 import click
 
+from console import garbage
+
 COMMANDS = {
     "up": "console.cli.up:up",
     "web": "console.cli.parts:web",
@@ -82,6 +84,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
+    garbage.collect_seldom()
     cli(prog_name="hookyard")
 
 

@@ -1,7 +1,7 @@
 """The web server: Gunicorn with threads, on a socket that somebody else has bound.
 
-``python -P -m console.cli.serve FD PROCESSES THREADS``. Not the ``gunicorn`` command, which puts the working directory
-before the installed packages: a stray wsgi.py there would be served instead of ours.
+``python -P -m console.cli.serve FD PROCESSES THREADS``. Not the ``gunicorn`` command on wsgi.py: a stray module of that
+name, in the working directory or anywhere on the path, would be served instead of ours.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from console import garbage
 from console.lines import LineFormatter
 
 DRAIN_S = 4  # `hookyard up` as a whole has 10 s to stop
@@ -98,12 +99,15 @@ class WebServer(BaseApplication):  # type: ignore[misc]  # as above
 
     def load(self) -> Callable[..., Any]:
         """Import the application in the forked process: the parent stays small, and engines do not survive a fork."""
-        from console import garbage, logs  # noqa: PLC0415  see above
-        from console.settings import load_settings  # noqa: PLC0415  see above
-        from wsgi import app  # noqa: PLC0415  see above
-
-        logs.configure(load_settings().log_level)
         garbage.collect_seldom()
+        from console import logs  # noqa: PLC0415  see above
+        from console.app import create_app  # noqa: PLC0415  see above
+        from console.settings import load_settings  # noqa: PLC0415  see above
+
+        settings = load_settings()
+        logs.configure(settings.log_level)
+        app = create_app(settings)
+        garbage.spare_what_is_there()
         return app
 
 

@@ -14,6 +14,7 @@ class TypeHour(Base):
     """Events of one type in one hour, tests left out. It outlives the events, so it knows types of long ago too."""
 
     __tablename__ = "type_hours"
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     organization_number: Mapped[int] = mapped_column(
         ForeignKey("organizations.number", ondelete="CASCADE"), primary_key=True, autoincrement=False

@@ -180,14 +180,6 @@ def stacked_bars(
     )
 
 
-def sparkline(delivered: Sequence[int], *, failed: Sequence[int], width: float = 96, height: float = 24) -> Bars:
-    """Draw the small bars of a table row, one per hour, the last for the present one."""
-    layers = (Series("delivered", "Delivered", delivered), Series("failed", "Failed", failed))
-    hours = range(len(delivered) - 1, -1, -1)
-    labels = [f"{ago} h ago" if ago else "This hour" for ago in hours]
-    return stacked_bars(labels, series=layers, width=width, height=height)
-
-
 def _runs(lower: Sequence[float | None], upper: Sequence[float | None]) -> list[list[int]]:
     """Group the indices that have both values into unbroken runs."""
     runs: list[list[int]] = [[]]

@@ -15,12 +15,13 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Flask, g, request, url_for
+from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup, escape
 
 from console.core.redact import visible
 from console.extensions import collaborators
 from console.paths import STATIC
-from console.web.charts import Bar, Bars, sparkline, timing_phases
+from console.web.charts import Bar, Bars, timing_phases
 from console.web.pretty import json_tokens
 
 THEMES = ("auto", "light", "dark")
@@ -210,6 +211,25 @@ def dotted(name: str) -> Markup:
     return Markup(".<wbr>").join(visible(name).split("."))
 
 
+@lru_cache(maxsize=256)
+def _icon(name: str, label: str, sheet: str) -> Markup:
+    words = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
+    draft = Markup('<svg class="icon icon-{}" width="16" height="16" {}><use href="{}#{}"></use></svg>')
+    return draft.format(name, words, sheet, name)
+
+
+def icon(name: str, label: str = "") -> Markup:
+    """Draw a shape of static/icons.svg, hidden from readers unless it has a label; see macros/icons.html."""
+    return _icon(name, label, asset("icons.svg"))
+
+
+def csrf_field() -> Markup:
+    """Return the hidden field that every form of ours has."""
+    if "csrf_field" not in g:
+        g.csrf_field = Markup('<input type="hidden" name="csrf_token" value="{}">').format(generate_csrf())
+    return cast("Markup", g.csrf_field)
+
+
 def url_of(endpoint: str, **one: UUID) -> str:
     """Return ``url_for`` with one id; building the address once a page and not once a row is a third of a long list."""
     [(name, value)] = one.items()
@@ -267,11 +287,12 @@ def install(app: Flask) -> None:
     )
     app.jinja_env.globals.update(
         asset=asset,
+        csrf_field=csrf_field,
+        drawn_icon=icon,
         here=lambda **changes: with_query(request.path, request.args.to_dict(flat=False), **changes),
         now=_now,
         zone_name=lambda: _now().astimezone(_zone()).tzname() or "UTC",
         theme=lambda: chosen("theme", THEMES),
         density=lambda: chosen("density", DENSITIES),
-        sparkline=sparkline,
         url_of=url_of,
     )

@@ -8,7 +8,7 @@ import pytest
 
 from console.services.hooks.rate_of_tests import MOST_IN_A_MINUTE
 from console.settings import Settings
-from tests.api.conftest import Caller
+from tests.api.conftest import ApiCaller
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def refused(answer: Any) -> int:
     return int(answer.headers["Retry-After"])
 
 
-def test_a_token_that_asks_too_often_waits_for_the_next_minute(ada_api: Caller, clock: Any) -> None:
+def test_a_token_that_asks_too_often_waits_for_the_next_minute(ada_api: ApiCaller, clock: Any) -> None:
     clock.advance(seconds=20)
     assert [ada_api.get("/hooks").status_code for _ in range(3)] == [200] * 3
 
@@ -34,7 +34,7 @@ def test_a_token_that_asks_too_often_waits_for_the_next_minute(ada_api: Caller, 
     assert ada_api.get("/hooks").status_code == 200
 
 
-def test_publishing_is_never_too_often(ada_api: Caller) -> None:
+def test_publishing_is_never_too_often(ada_api: ApiCaller) -> None:
     for _ in range(5):
         ada_api.publish()
     assert ada_api.post("/events/batch", json={"events": [{"type": "t", "payload": 1}]}).status_code == 202
@@ -43,7 +43,7 @@ def test_publishing_is_never_too_often(ada_api: Caller) -> None:
 
 
 def test_tokens_are_counted_each_and_all_of_an_organization_together(
-    caller: Any, token_of: Any, ada: Any, mallory_api: Caller
+    caller: Any, token_of: Any, ada: Any, mallory_api: ApiCaller
 ) -> None:
     colleagues = [caller(token_of(ada)) for _ in range(6)]
 
@@ -66,10 +66,10 @@ class TestWithoutALimit:
     def settings(self, settings: Settings) -> Settings:
         return settings.model_copy(update={"api_rate": 0})
 
-    def test_anybody_asks_as_often_as_they_like(self, ada_api: Caller) -> None:
+    def test_anybody_asks_as_often_as_they_like(self, ada_api: ApiCaller) -> None:
         assert {ada_api.get("/hooks").status_code for _ in range(20)} == {200}
 
-    def test_a_hook_is_tested_a_number_of_times_a_minute(self, ada_api: Caller, clock: Any) -> None:
+    def test_a_hook_is_tested_a_number_of_times_a_minute(self, ada_api: ApiCaller, clock: Any) -> None:
         hook, other = ada_api.make_hook()["id"], ada_api.make_hook()["id"]
         assert ada_api.post(f"/hooks/{hook}/test", json={}).status_code == 202
         clock.advance(seconds=10)
@@ -89,5 +89,5 @@ class TestWhileRedisIsDown:
     def settings(self, settings: Settings) -> Settings:
         return settings.model_copy(update={"redis_url": "unix:///nowhere/valkey.sock"})
 
-    def test_each_process_counts_by_itself(self, ada_api: Caller) -> None:
+    def test_each_process_counts_by_itself(self, ada_api: ApiCaller) -> None:
         assert [ada_api.get("/hooks").status_code for _ in range(4)] == [200, 200, 200, 429]

@@ -13,7 +13,7 @@ from console.core.outcomes import Outcome
 from console.services.figures import metrics
 from console.services.upkeep import leading, sweeping
 from console.services.work import DELIVERIES, Work
-from tests.api.conftest import Caller
+from tests.api.conftest import ApiCaller
 from tests.engine import bury, claim, hire, make_due, make_hook, publish, record, rows_of, set_state
 
 
@@ -23,13 +23,13 @@ def _ada_is_staff(work: Work, ada: Any) -> None:
     work.session.commit()
 
 
-def scrape(caller: Caller, **headers: str) -> str:
+def scrape(caller: ApiCaller, **headers: str) -> str:
     response = caller.client.get("/metrics", headers={"Authorization": f"Bearer {caller.token}", **headers})
     assert response.status_code == 200, response.text
     return response.text
 
 
-def figures(caller: Caller) -> dict[tuple[str, ...], float]:
+def figures(caller: ApiCaller) -> dict[tuple[str, ...], float]:
     """Scrape; give each figure by its name and the values of its labels."""
     return {
         (sample.name, *sample.labels.values()): sample.value
@@ -38,14 +38,14 @@ def figures(caller: Caller) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_metrics_ask_for_a_token(ada_api: Caller) -> None:
+def test_metrics_ask_for_a_token(ada_api: ApiCaller) -> None:
     response = ada_api.client.get("/metrics")
 
     assert response.status_code == 401
     assert response.content_type == "application/problem+json"
 
 
-def test_metrics_ask_for_the_permission_admin(vi_api: Caller) -> None:
+def test_metrics_ask_for_the_permission_admin(vi_api: ApiCaller) -> None:
 
     response = vi_api.client.get("/metrics", headers={"Authorization": f"Bearer {vi_api.token}"})
 
@@ -53,14 +53,16 @@ def test_metrics_ask_for_the_permission_admin(vi_api: Caller) -> None:
     assert response.get_json()["permission"] == "ADMIN"
 
 
-def test_figures_of_several_organizations_are_for_staff_alone(mallory_api: Caller) -> None:
+def test_figures_of_several_organizations_are_for_staff_alone(mallory_api: ApiCaller) -> None:
     response = mallory_api.client.get("/metrics", headers={"Authorization": f"Bearer {mallory_api.token}"})
 
     assert response.status_code == 403
     assert "staff" in response.get_json()["detail"]
 
 
-def test_an_admin_of_the_only_organization_needs_not_be_on_the_staff(mallory_api: Caller, work: Work, ada: Any) -> None:
+def test_an_admin_of_the_only_organization_needs_not_be_on_the_staff(
+    mallory_api: ApiCaller, work: Work, ada: Any
+) -> None:
     ada.organization.closed_at = work.now()
     work.session.commit()
 
@@ -68,7 +70,7 @@ def test_an_admin_of_the_only_organization_needs_not_be_on_the_staff(mallory_api
 
 
 @pytest.mark.both_databases
-def test_what_is_due_what_is_under_way_and_what_is_held_is_counted(ada_api: Caller, work: Work, ada: Any) -> None:
+def test_what_is_due_what_is_under_way_and_what_is_held_is_counted(ada_api: ApiCaller, work: Work, ada: Any) -> None:
     make_hook(work, ada)
     make_hook(work, ada, is_active=False)
     publish(work, ada, 3)
@@ -88,7 +90,7 @@ def test_what_is_due_what_is_under_way_and_what_is_held_is_counted(ada_api: Call
 
 @pytest.mark.both_databases
 def test_the_age_of_the_queue_is_that_of_the_oldest_that_could_be_sent(
-    ada_api: Caller, work: Work, ada: Any, clock: Any
+    ada_api: ApiCaller, work: Work, ada: Any, clock: Any
 ) -> None:
     make_hook(work, ada)
     publish(work, ada)
@@ -99,7 +101,7 @@ def test_the_age_of_the_queue_is_that_of_the_oldest_that_could_be_sent(
 
 @pytest.mark.both_databases
 def test_attempts_are_counted_by_status_and_duration_since_midnight(
-    ada_api: Caller, work: Work, ada: Any, clock: Any
+    ada_api: ApiCaller, work: Work, ada: Any, clock: Any
 ) -> None:
     make_hook(work, ada)
     publish(work, ada, 2)
@@ -121,7 +123,7 @@ def test_attempts_are_counted_by_status_and_duration_since_midnight(
 
 
 @pytest.mark.both_databases
-def test_what_dead_workers_held_is_counted_when_it_is_freed(ada_api: Caller, work: Work, ada: Any) -> None:
+def test_what_dead_workers_held_is_counted_when_it_is_freed(ada_api: ApiCaller, work: Work, ada: Any) -> None:
     make_hook(work, ada)
     publish(work, ada)
     worker = hire(work, pid=7)
@@ -134,14 +136,14 @@ def test_what_dead_workers_held_is_counted_when_it_is_freed(ada_api: Caller, wor
     assert figures(ada_api)["hookyard_claims_freed_total",] == 1
 
 
-def test_hooks_that_rest_are_counted(ada_api: Caller, work: Work, ada: Any) -> None:
+def test_hooks_that_rest_are_counted(ada_api: ApiCaller, work: Work, ada: Any) -> None:
     hook = make_hook(work, ada)
     set_state(work, hook, open_until=work.now() + timedelta(minutes=1))
 
     assert figures(ada_api)["hookyard_circuits_open", "hook"] == 1
 
 
-def test_a_scraper_may_ask_for_openmetrics(ada_api: Caller) -> None:
+def test_a_scraper_may_ask_for_openmetrics(ada_api: ApiCaller) -> None:
     text = scrape(ada_api, Accept="application/openmetrics-text; version=1.0.0")
 
     assert {family.name for family in openmetrics(text)} >= {"hookyard_queue_depth", "hookyard_attempts"}

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.up.stage import Up, Wait, launching
 
 CHROMIUM = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -31,47 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="There is no Chromium on this machine."))
 
 
-@dataclass
-class Product:
-    """A running Hookyard: where it is, and the link with which its first admin is made."""
-
-    url: str
-    setup_url: str
-    data: Path
-
-    def run(self, *words: str) -> None:
-        """Run a command of ``hookyard`` on the same data."""
-        environment = {**os.environ, "HOOKYARD_DATA": str(self.data)}
-        subprocess.run([sys.executable, "-P", "-m", "console.cli", *words], env=environment, check=True, timeout=60)
-
-
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory, wait_until_session: Callable[..., None]) -> Iterator[Product]:
+def product(tmp_path_factory: pytest.TempPathFactory, wait_until_session: Wait) -> Iterator[Up]:
     """``hookyard up`` on a fresh data directory, for all tests of a file."""
-    folder = tmp_path_factory.mktemp("browser")
-    data = folder / "data"
-    settings = {"HOOKYARD_DATA": str(data), "HOOKYARD_ALLOW_NETS": "127.0.0.0/8", "HOOKYARD_WORKERS": "1"}
-    environment = {**os.environ, **settings}
-    lines: list[str] = []
-    with (folder / "up.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "console.cli", "up", "--port", "0"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-        assert process.stdout
-        reader = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")), daemon=True)
-        reader.start()
-        wait_until_session(lambda: len(lines) >= 2 or process.poll() is not None, seconds=60)
-        assert process.poll() is None, (folder / "up.log").read_text()
-        url, setup_url = (re.search(r"http\S+", line)[0] for line in lines[:2])
-        yield Product(url, setup_url, data)
-        process.terminate()
-        process.wait(30)
-        reader.join(5)
-        process.stdout.close()
+    with launching(tmp_path_factory.mktemp("browser"), wait_until_session) as launch:
+        up = launch("--workers", "1")
+        wait_until_session(lambda: len(up.lines) == 2)
+        yield up
 
 
 @pytest.fixture(scope="module")
@@ -107,14 +69,14 @@ class Watch:
 
 
 @pytest.fixture
-def watch(product: Product) -> Iterator[Watch]:
+def watch(product: Up) -> Iterator[Watch]:
     watch = Watch(product.url)
     yield watch
     assert watch.complaints == []
 
 
 @pytest.fixture(scope="module")
-def signed_in_state(browser: Browser, product: Product) -> dict[str, object]:
+def signed_in_state(browser: Browser, product: Up) -> dict[str, object]:
     """Set the product up as Ada, once; give the cookies."""
     context = browser.new_context()
     page = context.new_page()
@@ -135,7 +97,7 @@ OpenContext = Callable[..., BrowserContext]
 
 
 @pytest.fixture
-def open_context(browser: Browser, product: Product, signed_in_state: dict[str, object]) -> Iterator[OpenContext]:
+def open_context(browser: Browser, product: Up, signed_in_state: dict[str, object]) -> Iterator[OpenContext]:
     """Open a browser window of Ada's: ``open_context(viewport=NARROW, color_scheme="dark")``."""
     opened: list[BrowserContext] = []
 

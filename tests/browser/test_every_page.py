@@ -13,8 +13,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import NARROW, WIDE, Product, Watch
+from tests.browser.conftest import NARROW, WIDE, Watch
 from tests.browser.furniture import furnish
+from tests.up.stage import Up
 
 OpenContext = Callable[..., BrowserContext]
 FIRST_VISIT = 100 * 1024
@@ -49,7 +50,7 @@ class Loads:
 
 
 @pytest.fixture(scope="module")
-def furnished(browser: Browser, product: Product, signed_in_state: dict[str, object]) -> list[str]:
+def furnished(browser: Browser, product: Up, signed_in_state: dict[str, object]) -> list[str]:
     context = browser.new_context(viewport=WIDE, base_url=product.url, storage_state=signed_in_state)
     paths = furnish(context.new_page())
     context.close()

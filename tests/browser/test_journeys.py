@@ -9,15 +9,16 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import PASSWORD, Product, Watch
+from tests.browser.conftest import PASSWORD, Watch
 from tests.browser.test_newcomer import make_hook_to_a_bin
+from tests.up.stage import Up
 
 LOG = "/o/acme/deliveries"
 OpenContext = Callable[..., BrowserContext]
 
 
 @pytest.fixture
-def stranger(browser: Browser, product: Product, watch: Watch) -> Iterator[Page]:
+def stranger(browser: Browser, product: Up, watch: Watch) -> Iterator[Page]:
     """A page of somebody who is not signed in."""
     context = browser.new_context(base_url=product.url)
     yield watch.over(context.new_page())
@@ -54,7 +55,7 @@ def test_filters_stand_in_the_address_and_back_brings_whole_pages(page: Page) ->
     expect(page.locator("#log tbody tr[id]").first).to_be_visible()
 
 
-def test_who_was_signed_out_meanwhile_signs_in_and_is_back(page: Page, product: Product, watch: Watch) -> None:
+def test_who_was_signed_out_meanwhile_signs_in_and_is_back(page: Page, product: Up, watch: Watch) -> None:
     make_hook_to_a_bin(page, name="Left open")
     page.goto("/o/acme/hooks")
     page.context.clear_cookies()
@@ -182,7 +183,7 @@ def reach(page: Page, name: str) -> None:
     pytest.fail(f"Tab never reaches {name}")
 
 
-def test_a_second_factor_is_asked_for_once_it_is_on(page: Page, stranger: Page, product: Product) -> None:
+def test_a_second_factor_is_asked_for_once_it_is_on(page: Page, stranger: Page, product: Up) -> None:
     page.goto("/account/two-factor")
     page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Connect an app").click()

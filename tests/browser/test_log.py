@@ -7,14 +7,14 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Product
 from tests.browser.test_newcomer import make_hook_to_a_bin
+from tests.up.stage import Up
 
 LOG = "/o/acme/deliveries"
 
 
 @pytest.fixture(scope="module")
-def hook(browser: object, product: Product, signed_in_state: dict[str, object]) -> str:
+def hook(browser: object, product: Up, signed_in_state: dict[str, object]) -> str:
     """A hook to a bin, and two deliveries in its log; give the hook's address."""
     context = browser.new_context(base_url=product.url, storage_state=signed_in_state)
     page = context.new_page()

@@ -6,10 +6,10 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Product
+from tests.up.stage import Up
 
 
-def test_three_clicks_after_set_up_a_delivery_has_arrived(page: Page, product: Product) -> None:
+def test_three_clicks_after_set_up_a_delivery_has_arrived(page: Page, product: Up) -> None:
     product.run("organizations", "create", "fresh")
     page.goto("/o/fresh/start")
 
@@ -100,7 +100,7 @@ def test_private_targets_are_refused_in_words(page: Page) -> None:
         expect(page).to_have_url(re.compile("/hooks"))
 
 
-def test_signing_out_and_in_again(page: Page, product: Product) -> None:
+def test_signing_out_and_in_again(page: Page, product: Up) -> None:
     from tests.browser.conftest import PASSWORD
 
     page.goto("/login")

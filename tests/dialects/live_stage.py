@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +10,15 @@ from typing import Any
 
 import requests
 
-HOOKYARD = (sys.executable, "-P", "-m", "console.cli")
+from tests.up.stage import Wait, launching
 
 
-@dataclass
+@dataclass(frozen=True)
 class Product:
     """Where it runs, and who asks."""
 
     url: str
-    environment: dict[str, str]
-    token: str = ""
+    token: str
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
         """Ask, and expect no error."""
@@ -40,44 +35,11 @@ class Product:
     def get(self, path: str) -> Any:
         return self.call("GET", path).json()
 
-    def run(self, *words: str, stdin: str = "") -> str:
-        """Run a command of ``hookyard`` beside it."""
-        done = subprocess.run(
-            [*HOOKYARD, *words],
-            input=stdin,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-        return done.stdout
-
 
 @contextmanager
-def running(folder: Path, wait_until: Callable[..., None]) -> Iterator[Product]:
+def running(folder: Path, wait_until: Wait) -> Iterator[Product]:
     """Run it on a fresh data directory below *folder*."""
-    data = folder / "data"
-    environment = {**os.environ, "HOOKYARD_DATA": str(data), "HOOKYARD_ALLOW_NETS": "127.0.0.0/8"}
-    lines: list[str] = []
-    with (folder / "up.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*HOOKYARD, "up", "--port", "0"], env=environment, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-    assert process.stdout
-    reader = threading.Thread(target=lambda: lines.extend(iter(process.stdout.readline, "")), daemon=True)
-    reader.start()
-    try:
-        wait_until(lambda: lines or process.poll() is not None, seconds=60)
-        assert lines, (folder / "up.log").read_text()[-4000:]
-        product = Product(lines[0].split()[-1], environment)
-        who = ("--username", "ada", "--email", "ada@example.com", "--full-name", "Ada Example", "--role", "admin")
-        product.run("users", "create", *who, "--organization", "acme", "--password-stdin", stdin="correct horse\n")
-        words = ("tokens", "create", "--user", "ada", "--organization", "acme", "--permission", "ADMIN", "--quiet")
-        product.token = product.run(*words).strip()
-        yield product
-    finally:
-        process.terminate()
-        process.wait(30)
-        reader.join(5)
-        process.stdout.close()
+    with launching(folder, wait_until) as launch:
+        up = launch()
+        up.sign_up()
+        yield Product(up.url, up.token)

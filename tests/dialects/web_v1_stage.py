@@ -7,9 +7,7 @@ from typing import Any, Self
 from uuid import UUID
 
 import pytest
-from flask.testing import FlaskClient
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from console.core.permissions import Permission
@@ -19,6 +17,7 @@ from console.services.hooks.hooks import HookDraft
 from console.services.keys import KeyRing
 from console.services.work import DELIVERIES, Work
 from console.settings import Settings
+from tests import callers
 from workers.beat import Beat
 from workers.drain import Drain
 from workers.equipment import Equipment, open_engine
@@ -65,22 +64,14 @@ def changed(settings: Settings, **fields: object) -> Settings:
     return Settings(**(settings.model_dump() | fields))
 
 
-class Caller:
-    """Somebody who calls the API, with a token or without.
+class Caller(callers.Caller):
+    """Somebody who calls the API, with a token or without; paths begin below the collection."""
 
-    The test's own transaction is ended first: on SQLite an open one keeps the app out of the database.
-    """
-
-    def __init__(self, client: FlaskClient, token: str | None, *, session: Session | None = None) -> None:
-        self.client = client
-        self.token = token
-        self.session = session
+    prefix = ROOT
+    scheme = "Bearer"
 
     def call(self, method: str, path: str = "", **kwargs: Any) -> TestResponse:
-        if self.session is not None:
-            self.session.commit()
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        return self.client.open(f"{ROOT}{path}", method=method, headers=headers | kwargs.pop("headers", {}), **kwargs)
+        return super().call(method, path, **kwargs)
 
     def make(self, **fields: Any) -> dict[str, Any]:
         """Create a webhook and give what was answered."""

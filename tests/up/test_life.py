@@ -50,7 +50,7 @@ def first_run(launch_for_all: Launch, wait_until_session: Wait) -> FirstRun:
         wait_until_session(lambda: up.errors.read_text().count('"worker is ready"') == 4, seconds=30)
         memory = memory_of(up)
         wait_until_session(lambda: len(up.lines) == 2)
-        pages = (f"{up.url}/healthz", up.lines[1].removeprefix(SET_UP))
+        pages = (f"{up.url}/healthz", up.setup_url)
         statuses = [requests.get(page, timeout=5).status_code for page in pages]
         up.sign_up()
         for server, event_type in ((quick, "quick"), (slow, "slow"), (stuck, "stuck")):

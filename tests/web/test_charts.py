@@ -11,7 +11,6 @@ from console.web.charts import (
     Series,
     latency_band,
     nice_ceiling,
-    sparkline,
     stacked_bars,
     timing_phases,
 )
@@ -70,17 +69,6 @@ def test_every_bar_stays_inside_the_frame(columns: list[tuple[int, int, int]]) -
         assert 0 <= bar.x <= bar.x + bar.width <= chart.width + 0.02
         assert all(-0.02 <= part.y <= part.y + part.height <= chart.height + 0.02 for part in bar.segments)
         assert all(part.height >= MIN_VISIBLE for part in bar.segments)
-
-
-def test_a_sparkline_has_one_bar_an_hour() -> None:
-    chart = sparkline([1] * 24, failed=[0] * 23 + [1])
-
-    assert len(chart.bars) == 24
-    assert [part.key for part in chart.bars[-1].segments] == ["delivered", "failed"]
-    assert [chart.bars[place].title for place in (0, 23)] == [
-        "23 h ago: 1 delivered",
-        "This hour: 1 delivered, 1 failed",
-    ]
 
 
 def test_the_band_is_broken_where_there_is_no_data() -> None:

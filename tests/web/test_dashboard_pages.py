@@ -204,7 +204,7 @@ def test_a_hook_that_was_disabled_by_itself_is_named(work, hook) -> None:
 
     found = attention.attention(work, organization_number=hook.organization_number)
 
-    assert [one.hook for one in found.ailing] == [hook]
+    assert [one.hook.id for one in found.ailing] == [hook.id]
 
 
 def test_what_is_due_and_not_sent_is_late_unless_its_hook_rests(work, hook, clock) -> None:
@@ -249,7 +249,9 @@ def test_what_waits_is_counted(work, hook, clock) -> None:
     hooks.disable(work, hook=hook)
 
     assert unfinished.backlog(work, organization_number=hook.organization_number) == unfinished.Backlog(0, 3, None)
-    assert unfinished.held_by_hook(work, organization_number=hook.organization_number, hooks=[hook]) == {hook.number: 3}
+    assert unfinished.held_by_hook(work, organization_number=hook.organization_number, numbers=[hook.number]) == {
+        hook.number: 3
+    }
 
 
 def test_workers_are_shown_by_lane_while_they_beat(signed_in, ada, work, clock) -> None:

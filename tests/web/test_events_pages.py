@@ -380,7 +380,7 @@ def test_the_volume_and_the_last_time_of_a_type_are_shown(signed_in, vi, scene, 
     assert "3 events, each column 6 hours" in signed_in(vi).see(f"{EVENTS}/types/order.paid").get_text()
     row = signed_in(vi).see(f"{EVENTS}/types").select_one("[aria-label='Types in use'] li")
     assert "3 events" in row.get_text()
-    assert row.select("svg rect.series-delivered")
+    assert row.select("svg path.series-delivered")
 
 
 def test_ones_own_types_and_those_in_use_come_before_those_of_other_systems(signed_in, vi, scene, work) -> None:

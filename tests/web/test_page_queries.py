@@ -14,9 +14,9 @@ from sqlalchemy import Engine
 
 from benchmarks import stage
 from benchmarks.addresses import Address, addresses, forgotten
-from benchmarks.drain import SECRET_KEY
-from benchmarks.isolation import Place
+from benchmarks.installation import Place
 from benchmarks.pages import Statement, noted, opened, plan
+from benchmarks.rows import SECRET_KEY
 from console import database, migrations
 from console.extensions import db
 from console.settings import Settings

@@ -13,13 +13,16 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy import select, update
 
-from console.models import Bin
+from console.models import Bin, Delivery, Event, Hook, HookSecret
 from console.ring import RedisRing
 from console.services.bins import bins
-from console.services.upkeep import beating, leading, sweeping
+from console.services.hooks import trials
+from console.services.hooks.hook_fields import HookDraft
+from console.services.upkeep import beating, leading, pruning, sweeping
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Ring, SystemClock, Work
 from tests.engine import claim, delivery, hire, make_hook, publish, put, scalars, set_state
 from tests.receiver import Receiver
+from workers import dispatcher
 from workers.beat import Beat
 from workers.dispatcher import Dispatcher
 from workers.drain import Drain
@@ -150,7 +153,7 @@ def test_what_a_dead_worker_held_is_freed(work: Work, ada, ring, post) -> None:
 
 
 def test_an_interrupted_fan_out_is_finished(work: Work, ada, ring, post, monkeypatch) -> None:
-    monkeypatch.setattr("console.services.events.publishing.INLINE_HOOKS", 1)
+    monkeypatch.setattr("console.services.events.event_rows.INLINE_HOOKS", 1)
     make_hook(work, ada)
     make_hook(work, ada)
     assert publish(work, ada) == []
@@ -197,3 +200,28 @@ def test_a_dispatcher_that_stops_leaves_the_lead_to_another(work: Work, ring, po
     first.stop()
 
     assert leading.lead(work, worker=second._beat.worker)
+
+
+def test_the_secrets_of_trials_do_not_wait_for_the_end_of_a_long_pass(work: Work, ada, ring, post, monkeypatch) -> None:
+    monkeypatch.setattr(pruning, "MOST_ROWS", 1)
+    monkeypatch.setattr(dispatcher, "PRUNE_S", 0)
+    seconds = 1000.0
+    monkeypatch.setattr(dispatcher, "monotonic", lambda: seconds)
+    make_hook(work, ada)
+    publish(work, ada, 5)
+    earlier = work.now() - timedelta(days=60)
+    work.session.execute(update(Delivery).values(state="delivered", finished_at=earlier))
+    work.session.execute(update(Event).values(created_at=earlier))
+    draft = HookDraft(url="https://example.com/trial")
+    trials.send(work, organization_number=ada.organization.number, author_number=None, draft=draft)
+    leader = post(ring=ring)
+    leader.tick()
+
+    work.session.execute(update(Hook).where(Hook.is_trial).values(created_at=work.now() - timedelta(hours=2)))
+    work.session.commit()
+    seconds += 61
+    leader.tick()
+
+    of_trials = select(HookSecret).join(Hook, Hook.number == HookSecret.hook_number).where(Hook.is_trial)
+    assert scalars(work, of_trials) == []
+    assert scalars(work, select(Event.number).where(Event.created_at == earlier)) != []

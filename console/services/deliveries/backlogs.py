@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, literal_column, select, update
 
 from console.models import Delivery, DeliveryState, Hook, Trigger
 from console.services import audit
-from console.services.engine import standing
+from console.services.engine import destinations, standing
 from console.services.events.outbox import HELD_REASON
 from console.services.queries import count_capped
 from console.services.work import LANES, Work
@@ -42,11 +42,13 @@ def waiting_of(work: Work, hook: Hook) -> Waiting:
 def send_now(work: Work, *, hook: Hook) -> int:
     """Make every pending delivery of a hook due now, within its present chain; say how many there were.
 
-    The pause of an open circuit ends too: one delivery tries the receiver at once, and the others follow its success.
+    The pause of an open circuit, its own or its destination's, ends too: one delivery tries the receiver at once, and
+    the others follow its success.
     A pause that the receiver asked for, no circuit being open, is kept.
     """
     now = work.now()
     with work.transaction():
+        destinations.end_pause(work, hook)
         standing.end_pause(work, hook_number=hook.number)
         result = work.session.execute(
             update(Delivery)

@@ -7,12 +7,12 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, Select, exists, func, literal_column, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from console.core.outcomes import Outcome
 from console.core.patterns import is_pattern
-from console.models import Delivery, DeliveryState, Event
+from console.models import Delivery, DeliveryState, Event, Hook, Replay
 from console.services.deliveries.delivery_filters import DeliveryFilter, id_span, in_states, narrowed, of_type
 from console.services.deliveries.log_walks import FEW, MOST_FOUND, is_few, some, unindexed, within
 
@@ -46,6 +46,7 @@ class Lead(Enum):
 
 _BY_ORGANIZATION = frozenset({Lead.STATE, Lead.TYPE, Lead.ORGANIZATION})
 _BY_HOOK = frozenset({Lead.HOOK, Lead.FAILED})
+_BY_OWNER = _BY_HOOK | {Lead.REPLAY}
 
 
 def walk(session: Session, query: Select[Any], *, organization_number: int, wanted: DeliveryFilter) -> Select[Any]:
@@ -69,11 +70,16 @@ def _led(
     query: Select[Any], lead: Lead, *, organization_number: int, wanted: DeliveryFilter, types: list[str] | None
 ) -> Select[Any]:
     """Add the conditions but for the period and the search, those that *lead* leaves to its index as it has them."""
-    organization = _read(Delivery.organization_number, is_lead=lead in _BY_ORGANIZATION)
-    query = query.where(organization == organization_number)
-    if wanted.hook_number is not None:
-        query = query.where(_read(Delivery.hook_number, is_lead=lead in _BY_HOOK) == wanted.hook_number)
-    if types is not None:
+    if lead in _BY_OWNER:
+        query = query.where(_of_owner(lead, organization_number=organization_number, wanted=wanted))
+    else:
+        organization = _read(Delivery.organization_number, is_lead=lead in _BY_ORGANIZATION)
+        query = query.where(organization == organization_number)
+    if wanted.hook_number is not None and lead not in _BY_HOOK:
+        query = query.where(unindexed(Delivery.hook_number) == wanted.hook_number)
+    if types is not None and len(types) == 1 and lead is Lead.STATE:
+        query = query.where(_is_of_type(organization_number, types[0]))
+    elif types is not None:
         query = query.where(_read(Delivery.event_type, is_lead=lead is Lead.TYPE).in_(types))
     if wanted.states:
         query = query.where(_of_states(wanted.states, lead))
@@ -83,6 +89,7 @@ def _led(
     rest = replace(
         wanted,
         hook_number=None,
+        replay_number=None if lead is Lead.REPLAY else wanted.replay_number,
         states=(),
         since=None,
         until=None,
@@ -94,6 +101,28 @@ def _led(
 
 def _read(column: InstrumentedAttribute[Any], *, is_lead: bool) -> ColumnElement[Any] | InstrumentedAttribute[Any]:
     return column if is_lead else unindexed(column)
+
+
+def _of_owner(lead: Lead, *, organization_number: int, wanted: DeliveryFilter) -> ColumnElement[bool]:
+    """Match the deliveries of a hook or replay that is the organization's.
+
+    So the organization is asked for in a table of few rows, and the numbers of deliveries come from the index alone.
+    """
+    if lead is Lead.REPLAY:
+        own = select(Replay.number).where(
+            Replay.number == wanted.replay_number, Replay.organization_number == organization_number
+        )
+        return Delivery.replay_number == own.scalar_subquery()
+    own = select(Hook.number).where(Hook.number == wanted.hook_number, Hook.organization_number == organization_number)
+    return Delivery.hook_number == own.scalar_subquery()
+
+
+def _is_of_type(organization_number: int, name: str) -> ColumnElement[bool]:
+    """Look a delivery up in the index over types: walking that over states then reads no rows but those it finds."""
+    same = aliased(Delivery)
+    return exists().where(
+        same.organization_number == organization_number, same.event_type == name, same.number == Delivery.number
+    )
 
 
 def _of_states(states: Sequence[DeliveryState], lead: Lead) -> ColumnElement[bool]:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, String, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from console.core.ids import uuid7
 from console.models import Delivery, Event
 from console.services.queries import count_capped
 
@@ -23,6 +25,8 @@ FEW = 2000
 """So many rows are looked at one by one within milliseconds."""
 MOST_FOUND = 1000
 """So many rows are named by a search; what is found more often is soon met by walking."""
+NEAREST = 500
+"""So many rows next to the end of a period, in the order of their times, are looked at for numbers out of order."""
 
 
 def unindexed(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
@@ -41,11 +45,30 @@ def some(session: Session, query: Select[Any], order: InstrumentedAttribute[Any]
 
 
 def first_since(session: Session, model: type[Delivery | Event], moment: datetime, *, last: int | None = None) -> int:
-    """Give the number of the first row made at *moment* or later, or one beyond *last* (default: the last of all).
+    """Give a number below which no row was made at *moment* or later; one beyond *last* (default: the newest) if none.
 
-    By bisection: there is no index on the time of a delivery, and its number grows with it.
+    Of rows that a clock dated which was ahead and was set back since, those nearest after *moment* count.
     """
-    low, high = 0, (newest(session, model) if last is None else last) + 1
+    after = select(model.number).where(model.id >= _id_of(moment - DISORDER)).order_by(model.id).limit(NEAREST)
+    first = _lowest_since(session, model, moment - DISORDER, last=newest(session, model) if last is None else last)
+    found = session.scalar(select(func.min(after.subquery().c.number)))
+    return first if found is None else min(first, found)
+
+
+def last_until(session: Session, model: type[Delivery | Event], moment: datetime, *, last: int | None = None) -> int:
+    """Give a number above which no row up to *last* (default: the newest) was made before *moment*.
+
+    Of rows that a clock dated which had been ahead before and was set back, those nearest before *moment* count.
+    """
+    last = newest(session, model) if last is None else last
+    before = select(model.number).where(model.id < _id_of(moment + DISORDER)).order_by(model.id.desc()).limit(NEAREST)
+    found = session.scalar(select(func.max(before.subquery().c.number))) or 0
+    return min(last, max(_lowest_since(session, model, moment + DISORDER, last=last) - 1, found))
+
+
+def _lowest_since(session: Session, model: type[Delivery | Event], moment: datetime, *, last: int) -> int:
+    """Look by bisection: there is no index on the time of a delivery, and its number grows with it, mostly."""
+    low, high = 0, last + 1
     while low < high:
         middle = (low + high) // 2
         query = select(model.number, model.created_at).where(model.number >= middle).order_by(model.number).limit(1)
@@ -55,6 +78,11 @@ def first_since(session: Session, model: type[Delivery | Event], moment: datetim
         else:
             low = row.number + 1
     return low
+
+
+def _id_of(moment: datetime) -> UUID:
+    """Give the smallest id of a row made at *moment*: the order of ids is that of their times (UUIDv7)."""
+    return uuid7(moment, bytes(10))
 
 
 def newest(session: Session, model: type[Delivery | Event]) -> int:
@@ -68,7 +96,7 @@ def within(
     """Give the conditions of a period: exact ones on the time, and roomy ones on the number, which have an index."""
     found: list[ColumnElement[bool]] = []
     if since is not None:
-        found += [model.created_at >= since, model.number >= first_since(session, model, since - DISORDER)]
+        found += [model.created_at >= since, model.number >= first_since(session, model, since)]
     if until is not None:
-        found += [model.created_at < until, model.number < first_since(session, model, until + DISORDER)]
+        found += [model.created_at < until, model.number <= last_until(session, model, until)]
     return found

@@ -95,9 +95,8 @@ def due_by_lane(work: Work, *, organization_number: int) -> dict[str, int]:
     return {name: int(count) for name, count in rows}
 
 
-def held_by_hook(work: Work, *, organization_number: int, hooks: Sequence[Hook]) -> dict[int, int]:
-    """Count the held deliveries of each of *hooks*, by the hook's number."""
-    numbers = [hook.number for hook in hooks]
+def held_by_hook(work: Work, *, organization_number: int, numbers: Sequence[int]) -> dict[int, int]:
+    """Count the held deliveries of each of the hooks with these *numbers*."""
     if not numbers:
         return {}
     query = _unfinished(organization_number, DeliveryState.HELD).where(Delivery.hook_number.in_(numbers))

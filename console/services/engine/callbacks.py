@@ -21,7 +21,7 @@ from console.core.bodies import display_body
 from console.core.errors import Refused
 from console.core.outcomes import Outcome
 from console.models import Event
-from console.services.engine.results import Ended, Headers
+from console.services.engine.ended import Ended, Headers
 from console.services.events import publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.work import Work

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from random import Random
 from typing import Any
 
-from sqlalchemy import Table, and_, bindparam, delete, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, or_, select, text, tuple_, update
 
 from console.core import health
 from console.core.outcomes import ANSWERED, NETWORK, Outcome
@@ -95,14 +96,17 @@ def load(work: Work, *, keys: Collection[Key]) -> dict[Key, Reach]:
 
 
 def store(work: Work, *, before: dict[Key, Reach], after: dict[Key, Reach]) -> None:
-    """Write what changed of destinations, inside the caller's transaction: one that answers has no row."""
+    """Write what changed of destinations, inside the caller's transaction: one that answers has no row.
+
+    A row that is not there yet cannot be locked, so new ones are made in one order by everybody.
+    """
     answering = [key for key, reach in after.items() if not reach.failures and before[key].failures]
     if answering:
         work.session.execute(delete(_table).where(_KEY.in_(answering)))
     rows: list[dict[str, Any]] = [
         {"organization_number": organization, "name": name}
         | {field: getattr(reach, field) for field in Reach.__dataclass_fields__}
-        for (organization, name), reach in after.items()
+        for (organization, name), reach in sorted(after.items(), key=itemgetter(0))
         if reach.failures and reach != before[organization, name]
     ]
     if rows:
@@ -113,19 +117,36 @@ def store(work: Work, *, before: dict[Key, Reach], after: dict[Key, Reach]) -> N
         )
 
 
+def _of(organization_number: int, name: str) -> ColumnElement[bool]:
+    return and_(_table.c.organization_number == organization_number, _table.c.name == name)
+
+
 def begin_probe(work: Work, *, organization_number: int, name: str) -> bool:
     """Take the one probe of a destination whose pause is over, inside the caller's transaction; False: it is taken."""
     now = work.now()
     result = work.session.execute(
         update(_table)
         .where(
-            _table.c.organization_number == organization_number,
-            _table.c.name == name,
+            _of(organization_number, name),
             *(or_(column.is_(None), column <= now) for column in (_table.c.open_until, _table.c.probe_until)),
         )
         .values(probe_until=now + PROBE_FOR)
     )
     return bool(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
+
+
+def end_pause(work: Work, hook: Hook) -> None:
+    """Let the destination of *hook*, if it does not answer, be tried now, by whichever hook's turn it is.
+
+    Inside the caller's transaction and before it locks anything else: everybody locks destinations first. A probe that
+    is under way is waited for.
+    """
+    now = work.now()
+    work.session.execute(
+        update(_table)
+        .where(_of(hook.organization_number, hook.destination), _table.c.openings > 0, _table.c.open_until > now)
+        .values(open_until=now)
+    )
 
 
 def rests_until(work: Work, hook: Hook) -> datetime | None:

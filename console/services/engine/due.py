@@ -111,7 +111,7 @@ def candidates(dialect: str, which: str) -> TextualSelect:
                {_OPEN} AS is_open, {_EXACT.format(kind=_KIND[dialect])} AS is_exact
         FROM {_SERVED_HOOKS} CROSS JOIN turns AS t
         WHERE {_JOINED} AND t.hook_number = h.number AND {LANE} = :lane
-          AND (t.worker_number IS NULL OR t.worker_number = :worker)
+          AND coalesce(t.worker_number, :worker) = :worker
           AND t.slot * {SLOT_SIZE} < s.concurrency AND t.slot * {SLOT_SIZE} < h.max_in_flight
           AND {servable}
         ORDER BY h.organization_number = :crowding, t.served_at IS NOT NULL, t.served_at

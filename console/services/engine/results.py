@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -23,8 +23,7 @@ from console.models import DeliveryState, Hook, Trigger
 from console.services import audit
 from console.services.deliveries import backlogs
 from console.services.engine import destinations, result_rows, standing
-from console.services.engine.claims import Claimed
-from console.services.engine.recipients import Recipient
+from console.services.engine.ended import Ended, attempt_row, changed_row
 from console.services.engine.result_rows import Rows
 from console.services.engine.standing import Served
 from console.services.events.outbox import HELD_REASON
@@ -37,37 +36,6 @@ BATCH = 64
 LANES_OF_HOOKS = (DELIVERIES, DELIVERIES_SLOW)
 _SILENT_REASONS = frozenset({Reason.DELIVERED, Reason.SCHEDULE})
 """What needs no words beside the state and the time of the next attempt."""
-
-Headers = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """An attempt that came to its end; *request_headers* have their secrets masked, *timings* are milliseconds."""
-
-    row: Claimed
-    recipient: Recipient
-    outcome: Outcome
-    started_at: datetime
-    duration_ms: float
-    status: int | None = None
-    error: str | None = None
-    retry_after: str | None = None
-    peer: str | None = None
-    is_resent: bool = False
-    is_reused: bool = False
-    is_truncated: bool = False
-    is_own_fault: bool = False
-    body_note: str | None = None
-    timings: dict[str, float] | None = None
-    request_headers: Headers = ()
-    response_headers: Headers | None = None
-    response_body: bytes | None = None
-
-    @property
-    def ended_at(self) -> datetime:
-        """The moment that delays are counted from."""
-        return self.started_at + timedelta(milliseconds=self.duration_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +73,7 @@ def record(work: Work, *, ended: Sequence[Ended]) -> Recorded:
             if row is not None and hook is not None:
                 _settle(work, batch, one, row=row, hook=hook)
         result_rows.write(work, batch.rows)
-        for number, reason in batch.disable.items():
+        for number, reason in sorted(batch.disable.items()):  # in the order in which everybody locks hooks
             held = _disable(work, served[number], reason=reason)
             batch.reports.append((Report.DISABLED, served[number], {"reason": reason, "held_deliveries": held}))
         standing.store(work, [hook.standing for hook in served.values()])
@@ -155,11 +123,11 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
     )
     if one.outcome is Outcome.OK:
         is_news = is_ours or (row.chain == one.row.chain and row.state != DeliveryState.DELIVERED)
-        batch.rows.attempts.append(_attempt(one, charged=False))
+        batch.rows.attempts.append(attempt_row(one, charged=False))
         if is_ours:
             batch.rows.delivered.append(one.row.number)
         elif is_news:
-            batch.rows.changes.append(_change(one, state=DeliveryState.DELIVERED, now=work.now()))
+            batch.rows.changes.append(changed_row(one, state=DeliveryState.DELIVERED, now=work.now()))
             batch.rows.overtaken.append(one.row.number)
         turns = hook.standing.succeed(now=one.ended_at, maximum=one.recipient.max_in_flight)
         batch.reports += [(report, hook, {}) for report in turns]
@@ -167,10 +135,10 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
         _tally(batch, one)
         return
     if not is_ours:
-        batch.rows.late_attempts.append(_attempt(one, charged=False))
+        batch.rows.late_attempts.append(attempt_row(one, charged=False))
         return
     verdict = _judge(work, one, interrupted=row.interrupted)
-    batch.rows.attempts.append(_attempt(one, charged=verdict.charged))
+    batch.rows.attempts.append(attempt_row(one, charged=verdict.charged))
     batch.rows.changes.append(_failure(work, one, verdict, row=row, hook=hook))
     _tally(batch, one)
     if verdict.charged and not one.row.is_test:
@@ -237,7 +205,7 @@ def _failure(work: Work, one: Ended, verdict: Verdict, *, row: Row[Any], hook: S
         is_automatic=row.trigger == Trigger.AUTOMATIC,
     )
     reason = None if verdict.reason in _SILENT_REASONS else REASONS[verdict.reason]
-    return _change(
+    return changed_row(
         one,
         state=DeliveryState(state),
         now=work.now(),
@@ -245,58 +213,6 @@ def _failure(work: Work, one: Ended, verdict: Verdict, *, row: Row[Any], hook: S
         reason={"canceled": None, "held": HELD_REASON}.get(state, reason),
         next_attempt_at=one.ended_at + timedelta(seconds=verdict.delay_s or 0) if state == "pending" else None,
     )
-
-
-def _change(
-    one: Ended,
-    *,
-    state: DeliveryState,
-    now: datetime,
-    failures: int | None = None,
-    reason: str | None = None,
-    next_attempt_at: datetime | None = None,
-) -> dict[str, Any]:
-    is_final = state in {DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELED}
-    return {
-        "delivery": one.row.number,
-        "state": state.value,
-        "chain_failures": one.row.chain_failures if failures is None else failures,
-        "next_attempt_at": next_attempt_at,
-        "waiting_reason": reason,
-        "finished_at": now if is_final else None,
-        "modified_at": now,
-        "last_status": one.status,
-        "last_outcome": one.outcome.value,
-        "last_duration_ms": one.duration_ms,
-        "url": one.recipient.url,
-    }
-
-
-def _attempt(one: Ended, *, charged: bool) -> dict[str, Any]:
-    return {
-        "delivery_number": one.row.number,
-        "number": one.row.attempt,
-        "chain": one.row.chain,
-        "trigger": one.row.trigger,
-        "worker_number": one.row.worker,
-        "started_at": one.started_at,
-        "duration_ms": one.duration_ms,
-        "outcome": one.outcome.value,
-        "charged": charged,
-        "error": one.error,
-        "status": one.status,
-        "peer": one.peer,
-        "is_resent": one.is_resent,
-        "is_reused": one.is_reused,
-        "is_truncated": one.is_truncated,
-        "body_note": one.body_note,
-        "timings": one.timings,
-        "url": one.recipient.url,
-        "method": "POST",
-        "request_headers": one.request_headers,
-        "response_headers": one.response_headers,
-        "response_body": one.response_body,
-    }
 
 
 def _tally(batch: _Batch, one: Ended) -> None:

@@ -154,14 +154,12 @@ def within_limits(work: Work, wants: Sequence[Want]) -> list[Want]:
 def without_tried(work: Work, wants: Sequence[Want], *, alone: bool) -> list[Want]:
     """Leave out hooks whose destination somebody else tries.
 
-    Destinations are locked in their order, as when results are recorded, else two could wait for each other.
+    Destinations are locked in one go, as when results are recorded: in an order of its own, which need not be that of
+    the database's collation, a claim could wait for who records, and he for it.
     """
     probing = [want for want in wants if want.probes]
-    refused = {
-        want.hook.number
-        for want in sorted(probing, key=lambda want: (want.hook.organization_number, want.hook.destination))
-        if not _may_probe(work, want, alone=alone)
-    }
+    destinations.load(work, keys={(want.hook.organization_number, want.hook.destination) for want in probing})
+    refused = {want.hook.number for want in probing if not _may_probe(work, want, alone=alone)}
     return [want for want in wants if want.hook.number not in refused]
 
 

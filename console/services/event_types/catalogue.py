@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ from console.database import dialect_of
 from console.models import EventType, Organization
 from console.services import audit
 from console.services.event_types import event_type_fields
-from console.services.figures import type_hours
 from console.services.queries import contains
 from console.services.work import Work
 
@@ -148,11 +147,10 @@ def schemas_to_check(work: Work, *, organization_number: int, names: Collection[
     return {name: schemas[rule] for name, rule in found.items() if rule in schemas}
 
 
-def types_seen_but_unknown(work: Work, *, organization_number: int, limit: int = 100) -> list[str]:
-    """List by name the types of events that are not in the catalogue, nor spoken for by a name that is."""
-    known = set(names(work, organization_number=organization_number))
-    seen = type_hours.last_seen(work, organization_number=organization_number)
-    return sorted(name for name in seen if known.isdisjoint(with_wildcards(name)))[:limit]
+def unknown_of(seen: Iterable[str], *, known: Iterable[str]) -> list[str]:
+    """List by name those of the types *seen* that are not among the *known*, nor spoken for by a name that is."""
+    names = set(known)
+    return sorted(name for name in seen if names.isdisjoint(with_wildcards(name)))
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

@@ -6,34 +6,25 @@ The unique constraint decides that, so two publishers at the same moment cannot 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
-from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from console.core.errors import Conflict, FieldError, Invalid, NotFound
 from console.core.rules import Occurrence, refusal
 from console.failpoints import PUBLISHING
 from console.models import Event, Hook
-from console.services.event_types import catalogue, object_models
-from console.services.events import outbox
+from console.services.event_types import catalogue
+from console.services.events import event_rows, outbox
 from console.services.events.event_drafts import EventDraft, check
 from console.services.events.judging import Judgements, reader_of
 from console.services.events.matching import Audiences, Listener, groups_by_type, listener, listeners
 from console.services.events.outbox import with_settled_switches
 from console.services.work import DELIVERIES, Work
-
-INLINE_HOOKS = 1000
-# Over the table, not the class: the ORM's bulk insert does the same for twice the time. RETURNING makes SQLAlchemy send
-# all rows as one statement; to be given them in order, it would send them one by one.
-_EVENTS = cast("Table", Event.__table__)
-_INSERT_EVENT = insert(_EVENTS).returning(_EVENTS.c.id, _EVENTS.c.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +96,8 @@ def _store_for(work: Work, hook: Hook, draft: EventDraft, judgements: Judgements
         raise NotFound("hook")
     _check_schemas(work, hook.organization_number, [draft], judgements, places=[0], under="")
     judgements.require()
-    event = _event_row(hook.organization_number, draft, draft.fingerprint(), id=work.new_id(), now=now, wanted=1)
-    [number] = _insert_events(work, [event | {"is_direct": True}])
+    event = event_rows.row(hook.organization_number, draft, draft.fingerprint(), id=work.new_id(), now=now, wanted=1)
+    [number] = event_rows.insert(work, [event | {"is_direct": True}])
     outbox.put(work, [(number, draft.type, listener(hook))], organization_number=hook.organization_number)
     return Published(event["id"], draft.type, 1, number)
 
@@ -128,8 +119,8 @@ def publish_within(work: Work, *, organization_number: int, draft: EventDraft, w
         return 0
     now = work.now()
     digest = draft.fingerprint()
-    event = _event_row(organization_number, draft, digest, id=work.new_id(), now=now, wanted=len(hooks))
-    [number] = _insert_events(work, [event | {"is_direct": True, "fanout_pending": False}])
+    event = event_rows.row(organization_number, draft, digest, id=work.new_id(), now=now, wanted=len(hooks))
+    [number] = event_rows.insert(work, [event | {"is_direct": True, "fanout_pending": False}])
     handed = [(number, draft.type, hook) for hook in with_settled_switches(work, hooks)]
     return outbox.put(work, handed, organization_number=organization_number)
 
@@ -259,15 +250,15 @@ def _insert(
     now = work.now()
     ids = work.new_ids(len(drafts))
     events = [
-        _event_row(organization_number, draft, digest, id=id_, now=now, wanted=len(chosen))
+        event_rows.row(organization_number, draft, digest, id=id_, now=now, wanted=len(chosen))
         for draft, digest, id_, chosen in zip(drafts, prints, ids, wanted, strict=True)
     ]
-    _refuse_taken_ids(work, [draft.id for draft in drafts if draft.id is not None])
-    numbers = _insert_events(work, events)
+    event_rows.refuse_taken_ids(work, [draft.id for draft in drafts if draft.id is not None])
+    numbers = event_rows.insert(work, events)
     handed = [
         (number, event["type"], hook)
         for event, number, chosen in zip(events, numbers, wanted, strict=True)
-        if len(chosen) <= INLINE_HOOKS
+        if not event["fanout_pending"]
         for hook in chosen
     ]
     outbox.put(work, handed, organization_number=organization_number)
@@ -275,52 +266,3 @@ def _insert(
         Published(event["id"], event["type"], event["delivery_count"], number)
         for event, number in zip(events, numbers, strict=True)
     ]
-
-
-def _event_row(
-    organization_number: int,
-    draft: EventDraft,
-    digest: bytes,
-    *,
-    id: UUID,  # noqa: A002 as everywhere
-    now: datetime,
-    wanted: int,
-) -> dict[str, Any]:
-    """Make the row of an event, whose *id* is used unless the publisher has chosen one."""
-    return {
-        "id": draft.id or id,
-        "organization_number": organization_number,
-        "type": draft.type,
-        "source": draft.source,
-        "message": draft.message,
-        "context": draft.context,
-        "object_model": draft.object_model,
-        "object_pk": draft.object_pk,
-        "occurred_at": draft.occurred_at or now,
-        "created_at": now,
-        "idempotency_key": draft.key,
-        "request_sha256": digest,
-        "fanout_pending": wanted > INLINE_HOOKS,
-        "delivery_count": wanted,
-        "is_test": False,
-        "is_direct": False,
-        "is_from_callback": draft.is_from_callback,
-        "payload": draft.payload,
-        "payload_sha256": hashlib.sha256(draft.payload).digest(),
-    }
-
-
-def _insert_events(work: Work, events: list[dict[str, Any]]) -> list[int]:
-    """Insert event rows and give their numbers in the same order."""
-    object_models.note(work, names={event["object_model"] for event in events})
-    numbers: dict[UUID, int] = dict(work.session.execute(_INSERT_EVENT, events).all())
-    return [numbers[event["id"]] for event in events]
-
-
-def _refuse_taken_ids(work: Work, ids: Sequence[UUID]) -> None:
-    """Raise Conflict when one of the publishers' own *ids* is an event's already, of whatever organization."""
-    taken = len(set(ids)) < len(ids) or (
-        ids and work.session.scalar(select(Event.number).where(Event.id.in_(ids)).limit(1)) is not None
-    )
-    if taken:
-        raise Conflict("An event with this id was published before.", code="id_taken")

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from console.core.health import DISABLE_AFTER, Health, HookHealth
-from console.models import Hook
 from console.services.deliveries import unfinished
 from console.services.figures import stats
 from console.services.hooks import hook_health
-from console.services.hooks.hook_health import Condition
+from console.services.hooks.hook_health import Brief, Condition
 from console.services.work import Work
 
 _ORDER = (Health.FAILING, Health.CIRCUIT_OPEN, Health.DISABLED)
@@ -22,7 +21,7 @@ LATE_AFTER = timedelta(minutes=1)
 class Ailing:
     """A hook that is not well. *percent* is how far it is on its way to being disabled, None when it is not."""
 
-    hook: Hook
+    hook: Brief
     health: HookHealth
     held: int
     failing_since: datetime | None
@@ -50,7 +49,7 @@ def attention(work: Work, *, organization_number: int) -> Attention:
     found = hook_health.conditions(work, hooks)
     unwell = [hook for hook in hooks if found[hook.number].health.health in _ORDER]
     held = unfinished.held_by_hook(
-        work, organization_number=organization_number, hooks=[hook for hook in unwell if not hook.is_active]
+        work, organization_number=organization_number, numbers=[hook.number for hook in unwell if not hook.is_active]
     )
     ailing = [
         _ailing(work, hook, found[hook.number], held=held.get(hook.number, 0))
@@ -64,7 +63,7 @@ def attention(work: Work, *, organization_number: int) -> Attention:
     )
 
 
-def _ailing(work: Work, hook: Hook, condition: Condition, *, held: int) -> Ailing:
+def _ailing(work: Work, hook: Brief, condition: Condition, *, held: int) -> Ailing:
     state = condition.state
     since = state.failing_since if state is not None and hook.is_active else None
     percent = None if since is None else min(int((work.now() - since) / DISABLE_AFTER * 100), 100)
@@ -75,7 +74,7 @@ def _pressing(one: Ailing) -> tuple[int, int]:
     return _ORDER.index(one.health.health), -(one.percent or 0)
 
 
-def _is_switched_off_by_a_person(hook: Hook) -> bool:
+def _is_switched_off_by_a_person(hook: Brief) -> bool:
     """Say whether a disabled hook needs nobody's attention: somebody wanted it so."""
     reason = hook.disabled_reason or ""
     return reason == "Created disabled" or (

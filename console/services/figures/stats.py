@@ -14,11 +14,13 @@ from console.core.rollups import hour_of, percentile_ms
 from console.models import Event, Hook, HookHour, Worker
 from console.services.figures import organization_hours
 from console.services.figures.organization_hours import Counts
+from console.services.queries import among, place_of
 from console.services.upkeep.beating import DEAD_AFTER
 from console.services.work import LANES, Work
 
 SUCCESS = "2xx"
 HOUR = timedelta(hours=1)
+_DELIVERED = func.sum(case((HookHour.status_class == SUCCESS, HookHour.count), else_=0))
 RECENT_EVENTS = 500
 """So many of the latest events are looked at for types that no hook hears."""
 
@@ -77,7 +79,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A period in columns, as a whole, and the period of the same length before it."""
+    """A period in columns, as a whole, and the period of the same length before it (not looked at for a hook)."""
 
     period: Period
     columns: tuple[Column, ...]
@@ -101,6 +103,11 @@ class Spark:
     def success_rate(self) -> float | None:
         """The share of 2xx from 0 to 1; None without attempts."""
         return sum(self.delivered) / self.attempts if self.attempts else None
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        """How many attempts there were, and how many were answered with a 2xx, as in ``recent``."""
+        return self.attempts, sum(self.delivered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +144,14 @@ def overview(
 
 
 def _counts_of_hook(work: Work, hook_number: int, *, start: datetime, columns: int, hours: int) -> Counts:
-    rows = work.session.execute(
-        select(HookHour.hour, HookHour.status_class, HookHour.bucket, HookHour.count).where(
-            HookHour.hook_number == hook_number, HookHour.hour >= start - timedelta(hours=columns * hours)
-        )
+    place = place_of(work.session, HookHour.hour, start=start, columns=columns, hours=hours).label("place")
+    query = (
+        select(place, HookHour.status_class, HookHour.bucket, func.sum(HookHour.count))
+        .where(HookHour.hook_number == hook_number, HookHour.hour >= start)
+        .group_by(place, HookHour.status_class, HookHour.bucket)
     )
-    found: Counts = Counter()
-    for hour, status, bucket, count in rows:
-        found[max(-1, int((hour - start) // HOUR) // hours), status, bucket] += count
-    return found
+    rows = work.session.execute(query)
+    return Counter({(int(column), status, bucket): int(count) for column, status, bucket, count in rows})
 
 
 def _tallies(counts: Counts) -> dict[int, Tally]:
@@ -175,25 +181,25 @@ def sparks(work: Work, *, hooks: Sequence[Hook], hours: int = 24) -> dict[int, S
     numbers = [hook.number for hook in hooks]
     delivered = {number: [0] * hours for number in numbers}
     failed = {number: [0] * hours for number in numbers}
+    place = place_of(work.session, HookHour.hour, start=since, columns=hours, hours=1)
     rows = work.session.execute(
-        select(HookHour.hook_number, HookHour.hour, HookHour.status_class, func.sum(HookHour.count))
-        .where(HookHour.hook_number.in_(numbers), HookHour.hour >= since)
-        .group_by(HookHour.hook_number, HookHour.hour, HookHour.status_class)
+        select(HookHour.hook_number, place.label("place"), func.sum(HookHour.count), _DELIVERED)
+        .where(among(work.session, HookHour.hook_number, numbers), HookHour.hour >= since)
+        .group_by(HookHour.hook_number, "place")
     )
-    for number, hour, status_class, count in rows:
-        place = int((hour - since) / HOUR)
-        if 0 <= place < hours:
-            (delivered if status_class == SUCCESS else failed)[number][place] += int(count)
+    for number, column, attempts, successes in rows:
+        if 0 <= column < hours:
+            delivered[number][column] = int(successes)
+            failed[number][column] = int(attempts - successes)
     return {number: Spark(tuple(delivered[number]), tuple(failed[number])) for number in numbers}
 
 
 def recent(work: Work, *, hook_numbers: Sequence[int], hours: int = 24) -> dict[int, tuple[int, int]]:
     """Count the attempts of each hook in the last hours, and those that were answered with a 2xx."""
     since = hour_of(work.now()) - (hours - 1) * HOUR
-    delivered = func.sum(case((HookHour.status_class == SUCCESS, HookHour.count), else_=0))
     rows = work.session.execute(
-        select(HookHour.hook_number, func.sum(HookHour.count), delivered)
-        .where(HookHour.hook_number.in_(hook_numbers), HookHour.hour >= since)
+        select(HookHour.hook_number, func.sum(HookHour.count), _DELIVERED)
+        .where(among(work.session, HookHour.hook_number, hook_numbers), HookHour.hour >= since)
         .group_by(HookHour.hook_number)
     )
     return {number: (int(attempts), int(successes)) for number, attempts, successes in rows}

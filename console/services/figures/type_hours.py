@@ -7,18 +7,19 @@ distance: on PostgreSQL a number is given before its row can be seen, and a publ
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from console.core.rollups import hour_of
 from console.database import dialect_of
 from console.models import Event, Progress, TypeHour
-from console.services.queries import hours_since
+from console.models.base import Number
+from console.services.queries import place_of
 from console.services.work import Work
 
 NAME = "type_hours"
@@ -27,6 +28,7 @@ BATCH = 5000
 MOST_BATCHES = 20
 HOUR = timedelta(hours=1)
 _Key: TypeAlias = tuple[int, str, datetime]
+_Young: TypeAlias = Row[str, datetime, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,40 +111,92 @@ def _note(work: Work, number: int) -> None:
 # --- reading --------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Every type that ever had events: when its latest was *seen*, and the *volumes* of those that had some lately."""
+
+    seen: Mapping[str, datetime]
+    volumes: Mapping[str, Volume]
+
+
+def activity(work: Work, *, organization_number: int, days: int = 7, hours: int = 6) -> Activity:
+    """Give all there is to say of an organization's types; the volumes are of the last *days*."""
+    span, young = _Span.until_now(work, days=days, hours=hours), _not_yet(work, organization_number)
+    seen = _seen(work, organization_number, young)
+    lately = [name for name, at in seen.items() if at >= span.start]
+    return Activity(seen, _volumes(work, organization_number, lately, span=span, young=young))
+
+
 def volumes(
-    work: Work, *, organization_number: int, names: Collection[str] | None = None, days: int = 7, hours: int = 6
+    work: Work, *, organization_number: int, names: Collection[str], days: int = 7, hours: int = 6
 ) -> dict[str, Volume]:
-    """Give the volume of each type that had events in the last *days*, by name; *names* None: of all types."""
-    columns = days * 24 // hours
-    since = hour_of(work.now()) + HOUR - columns * hours * HOUR
-    place = hours_since(work.session, TypeHour.hour, since) // hours
-    query = select(TypeHour.type, place, func.sum(TypeHour.count)).where(
-        TypeHour.organization_number == organization_number, TypeHour.hour >= since
-    )
-    if names is not None:
-        query = query.where(TypeHour.type.in_(names))
-    figures: dict[str, list[int]] = {}
-    rows = [(row[0], int(row[1]), int(row[2])) for row in work.session.execute(query.group_by(TypeHour.type, place))]
-    rows += [
-        (row.type, int((row.created_at - since) / HOUR) // hours, 1) for row in _not_yet(work, organization_number)
-    ]
-    for name, column, count in rows:
-        if 0 <= column < columns and (names is None or name in names):
-            figures.setdefault(name, [0] * columns)[column] += count
-    return {name: Volume(hours, tuple(found)) for name, found in figures.items()}
+    """Give the volume of each of *names* that had events in the last *days*."""
+    young = [row for row in _not_yet(work, organization_number) if row.type in names]
+    span = _Span.until_now(work, days=days, hours=hours)
+    return _volumes(work, organization_number, names, span=span, young=young)
 
 
 def last_seen(work: Work, *, organization_number: int) -> dict[str, datetime]:
     """Give each type that ever had events, with the moment of its latest."""
-    latest = func.max(TypeHour.last_at, type_=TypeHour.last_at.type)
-    query = select(TypeHour.type, latest).where(TypeHour.organization_number == organization_number)
-    found: dict[str, datetime] = dict(work.session.execute(query.group_by(TypeHour.type)).all())
-    for row in _not_yet(work, organization_number):
+    return _seen(work, organization_number, _not_yet(work, organization_number))
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The columns of a chart that ends with the present hour."""
+
+    start: datetime
+    columns: int
+    hours: int
+
+    @classmethod
+    def until_now(cls, work: Work, *, days: int, hours: int) -> _Span:
+        """Give that of the last *days*, in columns of so many *hours*."""
+        columns = days * 24 // hours
+        return cls(hour_of(work.now()) + HOUR - columns * hours * HOUR, columns, hours)
+
+
+def _volumes(
+    work: Work, organization_number: int, names: Collection[str], *, span: _Span, young: Sequence[_Young]
+) -> dict[str, Volume]:
+    place = place_of(work.session, TypeHour.hour, start=span.start, columns=span.columns, hours=span.hours)
+    query = (
+        select(TypeHour.type, place.label("place"), func.sum(TypeHour.count))
+        .where(TypeHour.organization_number == organization_number)
+        .where(TypeHour.type.in_(names), TypeHour.hour >= span.start)
+        .group_by(TypeHour.type, "place")
+    )
+    figures: dict[str, list[int]] = {}
+    rows = [(row[0], int(row[1]), int(row[2])) for row in work.session.execute(query)]
+    rows += [(row.type, int((row.created_at - span.start) / HOUR) // span.hours, 1) for row in young]
+    for name, column, count in rows:
+        if 0 <= column < span.columns:
+            figures.setdefault(name, [0] * span.columns)[column] += count
+    return {name: Volume(span.hours, tuple(found)) for name, found in figures.items()}
+
+
+def _seen(work: Work, organization_number: int, young: Sequence[_Young]) -> dict[str, datetime]:
+    found: dict[str, datetime] = dict(work.session.execute(_LATEST, {"organization": organization_number}).all())
+    for row in young:
         found[row.type] = max(found.get(row.type, row.created_at), row.created_at)
     return found
 
 
-def _not_yet(work: Work, organization_number: int) -> list[Row[str, datetime, bool]]:
+def _latest() -> Select[str, datetime]:
+    """Build the query for the latest hour of each type, from one type to the next and past all their other hours."""
+    of_organization = TypeHour.organization_number == bindparam("organization", type_=Number)
+    first = select(func.min(TypeHour.type).label("type")).where(of_organization).cte("names", recursive=True)
+    after = select(func.min(TypeHour.type)).where(of_organization, TypeHour.type > first.c.type)
+    names = first.union_all(select(after.scalar_subquery()).where(first.c.type.is_not(None)))
+    latest = select(TypeHour.last_at).where(of_organization, TypeHour.type == names.c.type)
+    moment = latest.order_by(TypeHour.hour.desc()).limit(1).correlate(names).scalar_subquery()
+    return select(names.c.type, moment.label("at")).where(names.c.type.is_not(None))
+
+
+_LATEST = _latest()
+
+
+def _not_yet(work: Work, organization_number: int) -> list[_Young]:
     """Give the events that the roll-up has not come to, at most 5,000: as a rule those of the last minute."""
     done = select(Progress.number).where(Progress.name == NAME).scalar_subquery()
     query = (

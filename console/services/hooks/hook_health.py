@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -12,7 +14,27 @@ from console.core.retry_reading import read_stored
 from console.models import Destination, Hook, HookState
 from console.services.engine import destinations
 from console.services.figures import stats
+from console.services.queries import among
 from console.services.work import DELIVERIES_SLOW, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """Of a hook, what tells how it is doing and what it is called by; see ``models.Hook``."""
+
+    number: int
+    id: UUID
+    organization_number: int
+    name: str
+    url: str
+    is_trial: bool
+    destination: str
+    is_active: bool
+    disabled_reason: str | None
+    retry: dict[str, Any] | None
+
+
+_BRIEF = select(*(Hook.__table__.c[field.name] for field in fields(Brief)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +46,17 @@ class Condition:
     destination: Destination | None
 
 
-def conditions(work: Work, hooks: Sequence[Hook]) -> dict[int, Condition]:
-    """Say how hooks are doing, by number."""
+def conditions(
+    work: Work, hooks: Sequence[Hook | Brief], *, recent: Mapping[int, tuple[int, int]] | None = None
+) -> dict[int, Condition]:
+    """Say how hooks are doing, by number; who has them already gives their *recent* figures, as in ``stats.recent``."""
     numbers = [hook.number for hook in hooks]
     states = {
         row.hook_number: row
-        for row in work.session.scalars(select(HookState).where(HookState.hook_number.in_(numbers)))
+        for row in work.session.scalars(select(HookState).where(among(work.session, HookState.hook_number, numbers)))
     }
-    recent = stats.recent(work, hook_numbers=numbers)
+    if recent is None:
+        recent = stats.recent(work, hook_numbers=numbers)
     silent = destinations.of(work, keys={(hook.organization_number, hook.destination) for hook in hooks})
     found = {}
     for hook in hooks:
@@ -47,7 +72,7 @@ def condition(work: Work, hook: Hook) -> Condition:
 
 
 def _figures(
-    work: Work, hook: Hook, state: HookState | None, place: Destination | None, *, attempts: tuple[int, int]
+    work: Work, hook: Hook | Brief, state: HookState | None, place: Destination | None, *, attempts: tuple[int, int]
 ) -> Figures:
     is_silent = place is not None and place.openings > 0
     return Figures(
@@ -73,7 +98,7 @@ def numbers_with(work: Work, *, organization_number: int, wanted: frozenset[Heal
     return [hook.number for hook in hooks if found[hook.number].health.health in wanted]
 
 
-def living(work: Work, *, organization_number: int) -> list[Hook]:
+def living(work: Work, *, organization_number: int) -> list[Brief]:
     """Give the hooks of an organization that are not deleted, newest first."""
-    query = select(Hook).where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
-    return list(work.session.scalars(query.order_by(Hook.number.desc())))
+    query = _BRIEF.where(Hook.organization_number == organization_number, Hook.deleted_at.is_(None))
+    return [Brief(*row) for row in work.session.execute(query.order_by(Hook.number.desc()))]

@@ -15,6 +15,7 @@ from console.core.signing import new_secret
 from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Turn
 from console.services import audit
 from console.services.deliveries import backlogs
+from console.services.engine import destinations
 from console.services.events import matching
 from console.services.events.outbox import KEPT_REASON
 from console.services.hooks import hook_health, reports
@@ -137,6 +138,8 @@ def create(
 def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = None) -> Hook:
     """Change what the draft sets; raise Invalid, or Conflict when *version* is no longer the hook's."""
     with work.transaction():
+        if draft.is_active is True and not hook.is_active:
+            destinations.end_pause(work, hook)
         lock(work, hook)
         if version is not None and version != hook.version:
             raise Conflict("Somebody else changed this hook meanwhile.", code="changed_meanwhile")
@@ -162,8 +165,13 @@ def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = No
 
 
 def enable(work: Work, *, hook: Hook, held: str = "release") -> Hook:
-    """Switch a hook on; *held* says what happens to held deliveries: release, keep or cancel."""
+    """Switch a hook on; *held* says what happens to held deliveries: release, keep or cancel.
+
+    Its receiver is tried at once, whatever was open: its own circuit and its count of failures begin anew, and the
+    pause of its destination ends.
+    """
     with work.transaction():
+        destinations.end_pause(work, hook)
         lock(work, hook)
         if not hook.is_active:
             hook.is_active = True

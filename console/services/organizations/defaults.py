@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import or_, update
+from sqlalchemy import or_, select, update
 
 from console.core.errors import FieldError, Invalid, Refused
 from console.core.retry import DEFAULT, RetryPolicy, with_delays
@@ -110,13 +110,15 @@ def change(work: Work, *, organization: Organization, choice: Choice) -> None:
 
 
 def _tell_workers(work: Work, organization: Organization) -> None:
-    """Let the hooks that follow the defaults count as changed: workers keep hooks by their version."""
+    """Let the hooks that follow the defaults count as changed: workers keep hooks by their version.
+
+    They are locked in the order of their numbers first, as by who disables or publishes to several.
+    """
     follows = or_(Hook.retry.is_(None), Hook.retry["kind"].as_string() == "schedule", Hook.timeout_s.is_(None))
+    theirs = (Hook.organization_number == organization.number, follows)
+    work.session.execute(select(Hook.number).where(*theirs).order_by(Hook.number).with_for_update(key_share=True)).all()
     work.session.execute(
-        update(Hook)
-        .where(Hook.organization_number == organization.number, follows)
-        .values(version=Hook.version + 1)
-        .execution_options(synchronize_session=False)
+        update(Hook).where(*theirs).values(version=Hook.version + 1).execution_options(synchronize_session=False)
     )
 
 

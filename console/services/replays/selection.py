@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Select, and_, literal_column, or_, select,
 from console.models import Delivery, DeliveryState, Event, Hook, Replay, Which
 from console.services.deliveries import delivery_filters
 from console.services.deliveries.delivery_filters import DeliveryFilter
-from console.services.deliveries.log_walks import DISORDER, first_since, newest
+from console.services.deliveries.log_walks import first_since, last_until, newest
 from console.services.work import Work
 
 _NOT_DELIVERED = Delivery.state != literal_column("'delivered'")  # as the partial index says it
@@ -110,10 +110,7 @@ def narrowing(wanted: DeliveryFilter) -> dict[str, Any]:
 
 
 def reach_of(work: Work, scope: Scope) -> Reach:
-    """Find where the deliveries and events of a scope lie, among those that are there now.
-
-    By bisection: there is no index on the time of a delivery, and its number grows with it.
-    """
+    """Find where the deliveries and events of a scope lie, among those that are there now."""
     first_delivery, last_delivery = _span(work, Delivery, scope)
     first_event, last_event = _span(work, Event, scope)
     return Reach(first_delivery, last_delivery, first_event, last_event)
@@ -121,9 +118,9 @@ def reach_of(work: Work, scope: Scope) -> Reach:
 
 def _span(work: Work, model: type[Delivery | Event], scope: Scope) -> tuple[int, int]:
     last = newest(work.session, model)
-    first = 0 if scope.since is None else first_since(work.session, model, scope.since - DISORDER, last=last)
+    first = 0 if scope.since is None else first_since(work.session, model, scope.since, last=last)
     if scope.until is not None:
-        last = first_since(work.session, model, scope.until + DISORDER, last=last)
+        last = last_until(work.session, model, scope.until, last=last)
     return first, last
 
 

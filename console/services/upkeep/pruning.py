@@ -53,7 +53,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """What one transaction deletes: whole events, or some deliveries of a large one."""
+    """What one transaction deletes: whole events with all their deliveries, or some deliveries of a large one."""
 
     events: list[int]
     deliveries: list[int]
@@ -92,17 +92,20 @@ SELECT d.number, d.event_number, d.attempt_count AS attempts, (
 FROM deliveries AS d WHERE d.event_number IN :numbers ORDER BY d.event_number, d.number
 LIMIT :most""").bindparams(bindparam("numbers", expanding=True))
 # What somebody resends or replays at this very moment would go with its event: PostgreSQL deletes in the end what it
-# waited for, whatever became of it. So the rows are locked first and looked at again. SQLite has one writer.
-_LOCKS = tuple(
-    text(sql).bindparams(bindparam("numbers", expanding=True))
-    for sql in (
-        "SELECT number FROM events WHERE number IN :numbers ORDER BY number FOR UPDATE",
-        "SELECT number FROM deliveries WHERE event_number IN :numbers ORDER BY number FOR UPDATE",
+# waited for, whatever became of it. So the rows are locked first and looked at again. SQLite has one writer. Deliveries
+# are locked by their own numbers: by those of their events PostgreSQL reads all the table when its statistics are old.
+_LOCK_EVENTS, _LOCK_DELIVERIES = (
+    text(f"SELECT number FROM {table} WHERE number IN :numbers ORDER BY number FOR UPDATE").bindparams(  # noqa: S608
+        bindparam("numbers", expanding=True)
     )
+    for table in ("events", "deliveries")
 )
-_DELETE_EVENTS = _bound(f"DELETE FROM events AS e WHERE e.number IN :numbers AND {_IS_OVER}").bindparams(  # noqa: S608
-    bindparam("numbers", expanding=True)
-)
+# A value, event by event, for the same reason: NOT EXISTS may become a join that reads the whole table.
+_DELETE_EVENTS = _bound("""
+DELETE FROM events AS e WHERE e.number IN :numbers AND (
+    SELECT 1 FROM deliveries AS d
+    WHERE d.event_number = e.number AND (d.finished_at IS NULL OR d.finished_at >= :until)
+    LIMIT 1) IS NULL""").bindparams(bindparam("numbers", expanding=True))
 _DELETE_DELIVERIES = _bound(
     "DELETE FROM deliveries WHERE number IN :numbers AND finished_at < :until AND state <> 'sending'"
 ).bindparams(bindparam("numbers", expanding=True))
@@ -155,7 +158,8 @@ def _choose(work: Work, over: Sequence[Row[Any]]) -> _Chosen:
         if not is_known or not (is_small or (not events and len(deliveries) < 2)):  # noqa: PLR2004 one cannot be split
             break
         events.append(event.number)
-    return _Chosen(events, [] if events else _some(of_event.get(first[0].number, [])))
+    whole = [one.number for number in events for one in of_event.get(number, [])]
+    return _Chosen(events, whole if events else _some(of_event.get(first[0].number, [])))
 
 
 def _within(over: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
@@ -181,11 +185,11 @@ def _some(deliveries: Sequence[Row[Any]]) -> list[int]:
 def _delete(work: Work, chosen: _Chosen, *, until: datetime) -> int:
     """Delete what was chosen if it is still over; give the number of events that went."""
     with work.transaction():
-        if chosen.deliveries:
+        if not chosen.events:
             work.session.execute(_DELETE_DELIVERIES, {"numbers": chosen.deliveries, "until": until})
             return 0
         if dialect_of(work.session) == "postgresql":
-            for lock in _LOCKS:
-                work.session.execute(lock, {"numbers": chosen.events})
+            work.session.execute(_LOCK_EVENTS, {"numbers": chosen.events})
+            work.session.execute(_LOCK_DELIVERIES, {"numbers": chosen.deliveries})
         result = work.session.execute(_DELETE_EVENTS, {"numbers": chosen.events, "until": until})
     return int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as a DELETE gives

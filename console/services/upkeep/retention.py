@@ -74,16 +74,25 @@ _OTHERS = (
 )
 
 
-def prune(work: Work, *, days: int | None = None, most_s: float = inf, place: Place = START) -> Pruned:
-    """Delete what is older than *days*, for about *most_s* seconds.
+def prune(work: Work, *, days: int | None = None) -> Pruned:
+    """Delete all that is older than *days*: what is small, then events. Days as for ``prune_events``."""
+    small = prune_small(work, days=days)
+    return replace(small, events=prune_events(work, days=days).events)
+
+
+def prune_small(work: Work, *, days: int | None = None) -> Pruned:
+    """Delete what is old but for events: caught requests, roll-ups, workers, replays, and the secrets of trials."""
+    until = work.now() - timedelta(days=_usual(work, days))
+    return Pruned(bin_requests=_delete_bin_requests(work, until=until), others=_delete_others(work))
+
+
+def prune_events(work: Work, *, days: int | None = None, most_s: float = inf, place: Place = START) -> Pruned:
+    """Delete events older than *days*, for about *most_s* seconds.
 
     By default it is the setting, and for the events of an organization what it has chosen, which is never more. When
-    the time was not enough the answer has the *place* from which to go on; what is small goes at the start.
+    the time was not enough the answer has the *place* from which to go on.
     """
-    begun, passes = monotonic(), _passes(work, days)
-    bin_requests = others = events = 0
-    if place == START:
-        bin_requests, others = _delete_bin_requests(work, until=passes[ALL]), _delete_others(work)
+    begun, passes, events = monotonic(), _passes(work, days), 0
     at: Place | None = place
     while at is not None:
         step = pruning.step(work, until=passes[at.organization], place=at) if at.organization in passes else None
@@ -92,7 +101,11 @@ def prune(work: Work, *, days: int | None = None, most_s: float = inf, place: Pl
         if at is None or monotonic() - begun > most_s:
             break
         sleep(PAUSE_S)
-    return Pruned(events, bin_requests, others, at)
+    return Pruned(events, place=at)
+
+
+def _usual(work: Work, days: int | None) -> int:
+    return work.settings.retention_days if days is None else days
 
 
 def _next(passes: Collection[int], *, after: int) -> Place | None:
@@ -103,7 +116,7 @@ def _next(passes: Collection[int], *, after: int) -> Place | None:
 
 def _passes(work: Work, days: int | None) -> dict[int, datetime]:
     """Give until when events go: of all organizations, then by number of those that keep less than the operator."""
-    now, usual = work.now(), work.settings.retention_days if days is None else days
+    now, usual = work.now(), _usual(work, days)
     passes = {ALL: now - timedelta(days=usual)}
     if days is None:
         query = select(Organization.number, Organization.retention_days).where(Organization.retention_days < usual)

@@ -49,6 +49,7 @@ def clamp(work: Work) -> int:
     now = work.now()
     moved = 0
     with work.transaction():
+        _clamp_pauses(work, now=now)  # first: everybody locks destinations, then standings, then deliveries
         for row in work.session.execute(_LATEST).all():
             bound = now + timedelta(seconds=longest_delay_s(policy_of(work, row.retry, schedule=row.retry_schedule)))
             if row.latest is not None and row.latest > bound:
@@ -63,7 +64,6 @@ def clamp(work: Work) -> int:
                 )
                 moved += int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult
         moved += int(work.session.execute(_AHEAD, {"now": now, "ahead": now + AHEAD_BY}).rowcount)  # type: ignore[attr-defined]  # as above
-        _clamp_pauses(work, now=now)
         work.session.execute(
             update(Worker).where(Worker.stopped_at.is_(None), Worker.beat_at > now + DEAD_AFTER).values(beat_at=now)
         )
@@ -75,12 +75,13 @@ def clamp(work: Work) -> int:
 def _clamp_pauses(work: Work, *, now: datetime) -> None:
     """Move back the end of pauses that are longer than any can be, inside the caller's transaction."""
     longest = now + timedelta(seconds=LONGEST_RETRY_AFTER_S)
-    work.session.execute(update(HookState).where(HookState.open_until > longest).values(open_until=longest))
     destinations.clamp(work, longest=longest)
+    work.session.execute(update(HookState).where(HookState.open_until > longest).values(open_until=longest))
     limited = (
         select(Hook.number, Hook.rate_limit, HookState.next_send_at)
         .join(HookState, HookState.hook_number == Hook.number)
         .where(HookState.next_send_at > now, Hook.rate_limit.is_not(None))
+        .order_by(HookState.hook_number)
     )
     for row in work.session.execute(limited).all():
         bound = now + limits.interval_of(row.rate_limit)

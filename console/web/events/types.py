@@ -21,28 +21,31 @@ from console.services.events import events
 from console.services.events.events import EventFilter
 from console.services.events.matching import subscription_of
 from console.services.figures import type_hours
-from console.services.figures.type_hours import Volume
+from console.services.figures.type_hours import Activity, Volume
 from console.services.hooks import hooks
 from console.services.hooks.hooks import HookFilter
 from console.web import access, hx
 from console.web.charts import Bars, Series, stacked_bars
 from console.web.delivery_rows import name_of
 from console.web.events.shared import number, pages, pretty
+from console.web.sparks import Spark, of_events
 
 MOST_HOOKS = 500
 MOST_OPEN = 40
 """A catalogue of so many types is shown with its groups open; a larger one with them closed."""
+MOST_UNKNOWN = 20
 UNGROUPED = "Without a group"
-SPARK = {"width": 96, "height": 24}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A type in the list; *volume* is None when it had no events in the last 7 days."""
+    """A type in the list; *volume* and *spark* are None when it had no events in the last 7 days."""
 
-    type: TypeEntry
-    volume: Volume | None
+    name: str
     seen_at: datetime | None
+    volume: Volume | None
+    spark: Spark | None
+    type: TypeEntry | None
     url: str
 
 
@@ -69,26 +72,23 @@ def types() -> Response:
     """Show the catalogue, or those of its types that contain ``q``: one's own and those in use first."""
     work, q = current_work(), request.args.get("q", "").strip()
     everything = type_entries.entries(work, organization_number=number())
-    seen = type_hours.last_seen(work, organization_number=number())
-    volumes = type_hours.volumes(work, organization_number=number())
+    activity = type_hours.activity(work, organization_number=number())
+    rows = _Rows(activity, {one.name: one for one in everything}, url_for("events.types"))
     words = q.lower()
     found = [one for one in everything if words in one.name.lower() or words in one.description.lower()]
-    path = url_for("events.types")
-    rows = [Row(one, volumes.get(one.name), seen.get(one.name), f"{path}/{quote(one.name)}") for one in found]
-    own = [row for row in rows if not row.type.is_builtin or row.seen_at]
-    others = [row for row in rows if row.type.is_builtin and not row.seen_at]
-    unknown = catalogue.types_seen_but_unknown(work, organization_number=number(), limit=20) if not q else []
+    own = [one for one in found if not one.is_builtin or one.name in activity.seen]
+    others = [one for one in found if one.is_builtin and one.name not in activity.seen]
+    unknown = [] if q else catalogue.unknown_of(activity.seen, known=[one.name for one in everything])[:MOST_UNKNOWN]
     return hx.page(
         "events/types.html",
         block="groups",
-        own=_grouped(own, is_open=bool(q) or len(own) <= MOST_OPEN),
-        others=_grouped(others, is_open=bool(q)),
+        own=_grouped(own, rows, is_open=bool(q) or len(own) <= MOST_OPEN),
+        others=_grouped(others, rows, is_open=bool(q)),
         others_count=len(others),
         q=q,
         found=len(found),
         total=len(everything),
-        unknown=[(name, volumes.get(name), seen.get(name)) for name in unknown],
-        spark_of=spark_of,
+        unknown=[rows.of(name) for name in unknown],
     )
 
 
@@ -143,11 +143,6 @@ def disagreements(event_type: EventType) -> list[str]:
     return [f"{fault.pointer or 'The whole'}: {fault.message}" for fault in faults]
 
 
-def spark_of(volume: Volume) -> Bars:
-    """Draw the volume of a type as the small bars of a row."""
-    return stacked_bars([""] * len(volume.figures), series=(Series("delivered", "Events", volume.figures),), **SPARK)
-
-
 def _chart(volume: Volume, *, now: datetime) -> Bars:
     hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     starts = [
@@ -157,10 +152,27 @@ def _chart(volume: Volume, *, now: datetime) -> Bars:
     return stacked_bars(labels, series=(Series("delivered", "Events", volume.figures),))
 
 
-def _grouped(found: Sequence[Row], *, is_open: bool) -> list[Group]:
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What rows are made of; *path* is the address of the catalogue."""
+
+    activity: Activity
+    known: Mapping[str, TypeEntry]
+    path: str
+
+    def of(self, name: str) -> Row:
+        """Make the row of a type."""
+        volume = self.activity.volumes.get(name)
+        spark = of_events(volume.figures, hours=volume.hours) if volume else None
+        url = f"{self.path}/{quote(name)}"
+        return Row(name, self.activity.seen.get(name), volume, spark, self.known.get(name), url)
+
+
+def _grouped(found: Sequence[TypeEntry], rows: _Rows, *, is_open: bool) -> list[Group]:
     by_name: dict[str, list[Row]] = {}
-    for row in found:
-        for group in row.type.groups or [UNGROUPED]:
+    for one in found:
+        row = rows.of(one.name)
+        for group in one.groups or (UNGROUPED,):
             by_name.setdefault(group, []).append(row)
     ordered = sorted(by_name, key=lambda name: (name == UNGROUPED, name.lower()))
     return [Group(name, tuple(by_name[name]), is_open) for name in ordered]

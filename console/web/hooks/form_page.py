@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -17,6 +17,7 @@ from console.models import Hook
 from console.services.event_types import catalogue, type_entries
 from console.services.event_types.type_entries import TypeEntry
 from console.services.figures import type_hours
+from console.services.figures.type_hours import Volume
 from console.services.hooks.hook_tests import TEST_TYPE
 from console.services.organizations import defaults, sources
 from console.web import access, hx
@@ -72,9 +73,9 @@ def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Re
     usual_retry = defaults.retry_of(work.settings, here.retry_schedule)
     form.name_default(times_of(None, default=usual_retry))
     form.prepare_oms(hook)
-    seen = type_hours.last_seen(work, organization_number=here.number)
-    known = picker.known_types(types, seen=seen, since=work.now() - SEEN_LATELY)
-    matched = _matching(form, known)
+    activity = type_hours.activity(work, organization_number=here.number)
+    known = picker.known_types(types, seen=activity.seen, since=work.now() - SEEN_LATELY)
+    matched = _matching(form, known, activity.volumes)
     return hx.page(
         "hooks/form.html",
         block=block,
@@ -125,13 +126,13 @@ def _url_words(form: HookForm, *, is_being_typed: bool) -> UrlWords:
     return UrlWords("good", f"Requests go to {display_host(target.host)}.")
 
 
-def _matching(form: HookForm, types: Sequence[picker.Known]) -> picker.Matching:
+def _matching(form: HookForm, types: Sequence[picker.Known], volumes: Mapping[str, Volume]) -> picker.Matching:
     return picker.matching(
         types,
         all_events=bool(form.all_events.data),
         event_types=form.wanted_types,
         groups=form.event_groups.data,
-        volumes=type_hours.volumes(current_work(), organization_number=access.place().organization.number),
+        volumes=volumes,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Response, request, url_for
@@ -11,7 +12,7 @@ from flask import Response, request, url_for
 from console.core.errors import Refused
 from console.core.health import Health, HookHealth
 from console.core.patterns import check_event_type
-from console.core.permissions import Permission
+from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Hook, HookState
 from console.services.deliveries import backlogs
@@ -25,6 +26,8 @@ from console.web.filters import plural
 from console.web.hooks.shared import health_of, hears, hook_of, name_of, pages
 from console.web.lists import Chip, cursor, push_clean_url
 from console.web.sessions import safe_next
+from console.web.sparks import Spark as Drawing
+from console.web.sparks import of_hours
 
 PAGE = 50
 PRESETS = {"": "All", "healthy": "Healthy", "failing": "Failing", "disabled": "Disabled"}
@@ -42,7 +45,24 @@ class Row:
     hears: str
     health: HookHealth
     state: HookState | None
-    spark: Spark
+    recent: Spark
+    spark: Drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the reader may do with hooks, asked once and not for each row."""
+
+    add: bool
+    edit: bool
+    remove: bool
+
+    @classmethod
+    def here(cls) -> Allowed:
+        """Say it of who asks."""
+        held = access.place().permissions
+        wanted = (Permission.WEBHOOKS_ADD, Permission.WEBHOOKS_EDIT, Permission.WEBHOOKS_REMOVE)
+        return cls(*(grants(held, one) for one in wanted))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +143,8 @@ def index() -> Response:
         older=older,
         newer=question.url() if question.before else "",
         type_names=() if hx.wants_fragment() else catalogue.names(work, organization_number=number),
-        back=question.url(before=question.before),
+        returning=_returning(question.url(before=question.before)),
+        may=Allowed.here(),
     )
     return push_clean_url(answer) if hx.wants_fragment() else answer
 
@@ -131,8 +152,8 @@ def index() -> Response:
 def rows_of(found: Sequence[Hook]) -> list[Row]:
     """Gather what the list shows of each hook."""
     work = current_work()
-    conditions = hook_health.conditions(work, found)
-    sparks = stats.sparks(work, hooks=found)
+    recent = stats.sparks(work, hooks=found)
+    conditions = hook_health.conditions(work, found, recent={number: one.totals for number, one in recent.items()})
     return [
         Row(
             hook=hook,
@@ -140,7 +161,8 @@ def rows_of(found: Sequence[Hook]) -> list[Row]:
             hears=hears(hook),
             health=conditions[hook.number].health,
             state=conditions[hook.number].state,
-            spark=sparks[hook.number],
+            recent=recent[hook.number],
+            spark=of_hours(recent[hook.number].delivered, failed=recent[hook.number].failed),
         )
         for hook in found
     ]
@@ -178,7 +200,13 @@ def _switched(hook: Hook, message: str) -> Response:
     if not hx.wants_fragment():
         return hx.redirect_to(back or url_for("hooks.show", hook_id=hook.id), message=message)
     hx.toast(message)
-    return hx.page("hooks/index.html", block="row", row=rows_of([hook])[0], back=back or url_for("hooks.index"))
+    returning = _returning(back or url_for("hooks.index"))
+    return hx.page("hooks/switched.html", row=rows_of([hook])[0], returning=returning, may=Allowed.here())
+
+
+def _returning(path: str) -> str:
+    """Give the query of a switch that leads back to *path*."""
+    return f"?{urlencode({'next': path})}"
 
 
 @pages.get("/<uuid:hook_id>/switch-on")

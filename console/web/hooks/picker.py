@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from console.core.catalogue import with_wildcards
 from console.core.errors import Refused
 from console.core.patterns import Subscription, check_pattern, is_pattern
+from console.services.event_types.catalogue import unknown_of
 from console.services.event_types.type_entries import TypeEntry
 from console.services.figures.type_hours import Volume
 
@@ -85,8 +85,7 @@ class Picker:
 def known_types(types: Sequence[TypeEntry], *, seen: Mapping[str, datetime], since: datetime) -> list[Known]:
     """Give what may be chosen: the catalogue, and types that were *seen* after *since* and are not in it."""
     lately = {name: at for name, at in seen.items() if at >= since}
-    names = {one.name for one in types}
-    strangers = sorted(name for name in lately if names.isdisjoint(with_wildcards(name)))
+    strangers = unknown_of(lately, known=[one.name for one in types])
     return [
         *(
             Known(

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from console.core.outcomes import Outcome
 from console.models import Delivery, Destination, Hook, HookState, Turn
-from console.services.deliveries import deliveries
+from console.services.deliveries import backlogs, deliveries
 from console.services.engine import due, results, unsent
 from console.services.engine.unsent import Fate
 from console.services.hooks import hook_tests, hooks
@@ -234,6 +234,38 @@ def test_what_a_person_asks_for_does_not_wait_for_the_destination(work: Work, ad
         deliveries.resend(work, delivery=delivery(work, number))
 
     assert [row.number for row in rows_of(claim(work, hire(work), lane=DELIVERIES_SLOW))] == [number]
+
+
+@pytest.mark.parametrize("ask", ["all that waits", "one delivery", "enable", "form"])
+def test_who_wants_a_hook_tried_now_need_not_wait_for_its_destination(work: Work, ada, dead, ask) -> None:
+    all_due(work)
+    [number, *_] = publish(work, ada)
+    assert claim(work, hire(work), lane=DELIVERIES_SLOW) == []
+
+    if ask == "all that waits":
+        backlogs.send_now(work, hook=dead[0])
+    elif ask == "one delivery":
+        deliveries.send_now(work, delivery=delivery(work, number))
+    else:
+        hooks.disable(work, hook=dead[0])
+        if ask == "enable":
+            hooks.enable(work, hook=dead[0])
+        else:
+            hooks.change(work, hook=dead[0], draft=HookDraft(is_active=True))
+
+    assert len(rows_of(claim(work, hire(work), lane=DELIVERIES_SLOW))) == 1
+    assert claim(work, hire(work), lane=DELIVERIES_SLOW) == []
+
+
+def test_a_destination_that_is_tried_already_is_not_tried_twice_at_once(work: Work, ada, dead, clock) -> None:
+    all_due(work)
+    publish(work, ada)
+    clock.advance(seconds=40)
+    assert len(rows_of(claim(work, hire(work), lane=DELIVERIES_SLOW))) == 1
+
+    backlogs.send_now(work, hook=dead[0])
+
+    assert claim(work, hire(work), lane=DELIVERIES_SLOW) == []
 
 
 def test_a_hook_that_moves_elsewhere_waits_no_longer(work: Work, ada, dead) -> None:

@@ -8,6 +8,7 @@ import pytest
 from console.core.errors import Conflict, Invalid, NotFound
 from console.models import Event
 from console.services.event_types import catalogue
+from console.services.figures import type_hours
 from console.services.organizations import organizations
 from console.services.work import Work
 
@@ -132,9 +133,11 @@ def test_types_seen_but_not_in_the_catalogue_are_listed(work: Work, ada: Any, ma
     _happened(work, ada, "tried.out", is_test=True)
     _happened(work, mallory, "not.ours")
 
-    seen = catalogue.types_seen_but_unknown(work, organization_number=ada.organization.number)
+    number = ada.organization.number
+    seen = type_hours.last_seen(work, organization_number=number)
 
-    assert seen == ["a.unknown", "z.unknown"]
+    known = catalogue.names(work, organization_number=number)
+    assert catalogue.unknown_of(seen, known=known) == ["a.unknown", "z.unknown"]
 
 
 # --- writing --------------------------------------------------------------------------------------------------------

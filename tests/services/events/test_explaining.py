@@ -15,7 +15,7 @@ from console.core.errors import Invalid
 from console.core.rules import Answer, Rule, Verdict
 from console.models import Delivery, Event, Hook
 from console.services.event_types import catalogue
-from console.services.events import explaining, fan_outs, judging, publishing
+from console.services.events import event_rows, explaining, fan_outs, judging, publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.events.explaining import Since
 from console.services.hooks import hooks
@@ -120,7 +120,7 @@ def test_filters_are_asked_outside_of_the_transaction_and_each_once(work: Work, 
 
 
 def test_a_large_fan_out_asks_the_filters_again(work: Work, ada, monkeypatch) -> None:
-    monkeypatch.setattr(publishing, "INLINE_HOOKS", 1)
+    monkeypatch.setattr(event_rows, "INLINE_HOOKS", 1)
     wanted = {make_hook(work, ada, filter="n == `1`").number for _ in range(3)}
     make_hook(work, ada, filter="n == `2`")
 

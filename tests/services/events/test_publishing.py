@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from console.core.errors import Conflict, Invalid
 from console.models import Delivery, Event, Hook
-from console.services.events import fan_outs, matching, outbox, publishing
+from console.services.events import event_rows, fan_outs, matching, outbox, publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hooks
 from console.services.hooks.hooks import HookDraft
@@ -227,7 +227,7 @@ def test_a_policy_that_can_no_longer_be_read_stops_nobody(work: Work, ada) -> No
 
 
 def test_a_fan_out_to_very_many_hooks_is_finished_later_and_counts_them_at_once(work: Work, ada, monkeypatch) -> None:
-    monkeypatch.setattr(publishing, "INLINE_HOOKS", 2)
+    monkeypatch.setattr(event_rows, "INLINE_HOOKS", 2)
     for _ in range(3):
         hook(work, ada, all_events=True)
 
@@ -240,7 +240,7 @@ def test_a_fan_out_to_very_many_hooks_is_finished_later_and_counts_them_at_once(
 
 
 def test_a_fan_out_that_fails_holds_up_no_other(work: Work, ada, monkeypatch) -> None:
-    monkeypatch.setattr(publishing, "INLINE_HOOKS", 1)
+    monkeypatch.setattr(event_rows, "INLINE_HOOKS", 1)
     for _ in range(2):
         hook(work, ada, all_events=True)
     bad, good = publish(work, ada), publish(work, ada)
@@ -268,7 +268,7 @@ def _refuse_deliveries_of(work: Work, event: int) -> None:
 
 
 def test_a_fan_out_whose_hooks_have_gone_ends_without_deliveries(work: Work, ada, monkeypatch) -> None:
-    monkeypatch.setattr(publishing, "INLINE_HOOKS", 1)
+    monkeypatch.setattr(event_rows, "INLINE_HOOKS", 1)
     made = [hook(work, ada, all_events=True) for _ in range(2)]
     publish(work, ada)
     for one in made:

@@ -127,7 +127,7 @@ def test_an_organization_may_keep_its_events_for_less_time_than_others(work: Wor
     clock.advance(days=8)
     publish(work, ada)
 
-    pruned = retention.prune(work)
+    pruned = retention.prune_events(work)
 
     kept = dict(
         work.session.execute(select(Event.organization_number, func.count()).group_by(Event.organization_number)).all()
@@ -144,11 +144,11 @@ def test_what_is_unfinished_stays_and_does_not_keep_the_rest(work: Work, ada, cl
     publish(work, ada, 3, type="order.seen")
     clock.advance(days=8)
 
-    first = retention.prune(work, most_s=0)
+    first = retention.prune_events(work, most_s=0)
     assert (first.events, first.place is not None) == (0, True)
     events, place = 0, first.place
     while place is not None:
-        some = retention.prune(work, most_s=0, place=place)
+        some = retention.prune_events(work, most_s=0, place=place)
         events, place = events + some.events, some.place
 
     assert events == 3

@@ -83,9 +83,9 @@ def test_it_goes_in_small_steps_and_says_where_to_go_on(work: Work, ada, clock, 
     make_hook(work, ada)
     old_events(work, ada, clock, 5)
 
-    first = retention.prune(work, most_s=0)
+    first = retention.prune_events(work, most_s=0)
     assert (first.events, first.place is not None) == (2, True)
-    rest = retention.prune(work, place=first.place or pruning.START)
+    rest = retention.prune_events(work, place=first.place or pruning.START)
 
     assert (rest.events, rest.place) == (3, None)
     assert count(work, Delivery) == 0
@@ -97,7 +97,7 @@ def test_what_weighs_much_goes_alone(work: Work, ada, clock, monkeypatch) -> Non
     old_events(work, ada, clock, 3)
 
     assert pruning.step(work, until=work.now(), place=pruning.START).events <= 1
-    assert retention.prune(work).place is None
+    assert retention.prune_events(work).place is None
     assert (count(work, Event), count(work, Delivery)) == (0, 0)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from console.cli import commands
 from console.ring import RedisRing
 from console.services.work import DELIVERIES, SystemClock, Work
+from tests.forked import Forked
 from tests.receiver import Receiver
 from tests.workers.processes.stage import registered
 
-Start = Callable[..., subprocess.Popen[bytes]]
+Start = Callable[..., Forked]
 
 
 @pytest.fixture
@@ -36,9 +36,7 @@ def start(work: Work, valkey: str, wait_until) -> Iterator[Start]:
     """Start a worker process and wait until it is registered."""
     with ExitStack() as stack:
 
-        def start(
-            *, lane: str = DELIVERIES, redis_url: str = valkey, stderr: Any = None, **settings: object
-        ) -> subprocess.Popen[bytes]:
+        def start(*, lane: str = DELIVERIES, redis_url: str = valkey, stderr: Any = None, **settings: object) -> Forked:
             environment = os.environ | {
                 "HOOKYARD_DATA": str(work.settings.data),
                 "HOOKYARD_DATABASE_URL": work.settings.database_url,
@@ -48,9 +46,7 @@ def start(work: Work, valkey: str, wait_until) -> Iterator[Start]:
                 **{f"HOOKYARD_{name.upper()}": str(value) for name, value in settings.items()},
             }
             known = registered(work)
-            process = subprocess.Popen(
-                [sys.executable, "-m", "workers", "--lane", lane], env=environment, stderr=stderr
-            )
+            process = Forked(commands.worker(lane), env=environment, stderr=stderr)
             stack.callback(end, process)
             wait_until(lambda: process.poll() is not None or registered(work) - known, seconds=20)
             return process
@@ -58,7 +54,7 @@ def start(work: Work, valkey: str, wait_until) -> Iterator[Start]:
         yield start
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: Forked) -> None:
     if process.poll() is None:
         process.kill()
     process.wait(10)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,8 +17,9 @@ from console.ring import RedisRing
 from console.services.work import Work
 from tests.engine import make_hook, publish, scalars
 from tests.faults.parts import own_valkey
+from tests.forked import Forked
 
-Start = Callable[..., subprocess.Popen[bytes]]
+Start = Callable[..., Forked]
 
 
 def test_a_redis_that_was_emptied_in_the_middle_of_a_job_is_one_warning_in_words(

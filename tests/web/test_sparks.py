@@ -1,0 +1,75 @@
+"""Sparklines: two paths that stay inside their frame, and words for what they show."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.web.sparks import of_events, of_hours, spark
+
+BAR = re.compile(r"M([\d.e-]+) ([\d.e-]+)v-([\d.e-]+)h([\d.e-]+)v([\d.e-]+)z")
+
+
+def bars(path: str) -> list[tuple[float, float, float, float]]:
+    """Read a path as bars: left, foot, height, width."""
+    found = list(BAR.finditer(path))
+    assert "".join(one[0] for one in found) == path
+    return [(float(one[1]), float(one[2]), float(one[3]), float(one[4])) for one in found]
+
+
+def test_a_sparkline_has_one_bar_for_each_hour_with_attempts() -> None:
+    drawn = of_hours([1] * 12 + [0] * 12, failed=[0] * 23 + [1])
+
+    assert len(bars(drawn.good)) == 12
+    [(x, foot, height, width)] = bars(drawn.bad)
+    assert (foot, height) == (24, 24)
+    assert x + width < drawn.width
+
+
+def test_what_failed_stands_on_what_was_delivered() -> None:
+    drawn = spark([3], bad=[1], title="", height=24)
+
+    [(_, foot, height, _)] = bars(drawn.good)
+    assert (foot, height) == (24, 18)
+    [(_, foot, height, _)] = bars(drawn.bad)
+    assert (foot, height) == (6, 6)
+
+
+def test_one_failure_among_thousands_is_seen() -> None:
+    drawn = of_hours([9999], failed=[1])
+
+    assert bars(drawn.bad)[0][2] == 2
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**7), st.integers(0, 10**7)), min_size=1, max_size=48))
+def test_every_bar_stays_inside_its_frame(columns: list[tuple[int, int]]) -> None:
+    good, bad = (list(part) for part in zip(*columns, strict=True))
+
+    drawn = spark(good, bad=bad, title="")
+
+    for path, figures in ((drawn.good, good), (drawn.bad, bad)):
+        found = bars(path)
+        assert len(found) == sum(figure > 0 for figure in figures)
+        for x, foot, height, width in found:
+            assert 0 <= x <= x + width <= drawn.width + 0.1
+            assert foot - height + 0.1 >= 0
+            assert foot <= drawn.height
+
+
+@pytest.mark.parametrize(
+    ("delivered", "failed", "words"),
+    [
+        ([4, 1204], [0, 0], "1,204 attempts in the busiest hour"),
+        ([4, 2], [1, 0], "5 attempts in the busiest hour, the last failed 1 h ago"),
+        ([4, 2], [1, 1], "5 attempts in the busiest hour, the last failed this hour"),
+    ],
+)
+def test_a_sparkline_says_what_it_shows(delivered: list[int], failed: list[int], words: str) -> None:
+    assert of_hours(delivered, failed=failed).title == words
+
+
+def test_events_are_counted_by_their_column() -> None:
+    assert of_events([0, 17], hours=6).title == "17 events in the busiest 6 hours"
