@@ -121,6 +121,16 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     return app
 
 
+def _cookie_name(base_url: str) -> str:
+    """Name the session's cookie: browsers send a cookie to every port of its host (RFC 6265, section 8.5).
+
+    With the port in its name, consoles beside each other on one host do not sign each other's people out.
+    """
+    parts = urlsplit(base_url)
+    name = "__Host-hookyard" if parts.scheme == "https" else "hookyard"
+    return f"{name}-{parts.port}" if parts.port else name
+
+
 def _configure(app: Flask, settings: Settings) -> None:
     is_https = settings.base_url.startswith("https://")
     app.config.update(
@@ -128,7 +138,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         SECRET_KEY_FALLBACKS=[derive(key, purpose="cookies") for key in settings.secret_keys[1:]],
         SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
         SQLALCHEMY_ENGINE_OPTIONS=database.engine_options(settings.sqlalchemy_url),
-        SESSION_COOKIE_NAME="__Host-hookyard" if is_https else "hookyard",
+        SESSION_COOKIE_NAME=_cookie_name(settings.base_url),
         SESSION_COOKIE_SECURE=is_https,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

@@ -16,6 +16,7 @@ import structlog
 from structlog.typing import Processor
 
 from console.core.redact import redact_text
+from console.lines import words
 
 TALKATIVE = ("alembic", "rq.worker", "urllib3", "sqlalchemy.engine", "httpx")
 """Libraries whose INFO lines tell an operator nothing."""
@@ -38,11 +39,14 @@ def _processors() -> list[Processor]:
     ]
 
 
+def _words(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+    return words(event)
+
+
 def _renderers(*, as_json: bool) -> list[Processor]:
-    if as_json:
-        # Tracebacks become one field, so that an event stays one line.
-        return [structlog.processors.format_exc_info, _mask, structlog.processors.JSONRenderer(ensure_ascii=False)]
-    return [_mask, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    # Tracebacks become one field: as JSON an event stays one line.
+    last = structlog.processors.JSONRenderer(ensure_ascii=False) if as_json else _words
+    return [structlog.processors.format_exc_info, _mask, last]
 
 
 def configure(level: str = "INFO", *, stream: TextIO | None = None, as_json: bool | None = None) -> None:

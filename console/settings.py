@@ -29,7 +29,9 @@ class SettingsError(HookyardError):
 
 def _without_slash(url: str) -> str:
     parts = urlsplit(url)
-    if url and (parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment):
+    if url and (
+        parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment or parts.port == 0
+    ):
         raise ValueError("expected a URL such as https://hooks.example.com")
     return url.rstrip("/")
 

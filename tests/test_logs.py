@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -10,7 +12,7 @@ import pytest
 import structlog
 
 from console import logs
-from console.cli.lines import LineFormatter
+from console.lines import LineFormatter, write
 
 
 @pytest.fixture
@@ -97,3 +99,33 @@ def test_small_processes_write_the_same_form(stream: io.StringIO) -> None:
 
     assert line["event"] == "Booting now"
     assert {"level", "logger", "timestamp"} <= line.keys()
+
+
+def test_a_terminal_shows_every_process_in_one_layout(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", terminal)
+    logs.configure("INFO")
+    record = logging.LogRecord("gunicorn.error", logging.INFO, __file__, 1, "Booting %s", ("now",), None)
+
+    structlog.get_logger("workers.beat").info("worker registered", lane="deliveries", worker=1)
+    logging.getLogger("a.library").warning("slow: %d ms", 17)
+    write(LineFormatter().format(record))
+
+    ours, theirs, small = terminal.getvalue().splitlines()
+    moment = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z "
+    assert re.fullmatch(moment + r"\[info     \] worker registered \[workers\.beat\] lane=deliveries worker=1", ours)
+    assert re.fullmatch(moment + r"\[warning  \] slow: 17 ms \[a\.library\]", theirs)
+    assert re.fullmatch(moment + r"\[info     \] Booting now \[gunicorn\.error\] pid=\d+", small)
+
+
+def test_a_terminal_shows_a_traceback_under_its_line(stream: io.StringIO) -> None:
+    logs.configure("INFO", stream=stream, as_json=False)
+    try:
+        int("what went wrong")
+    except ValueError:
+        structlog.get_logger("a").exception("it failed")
+
+    first, second, *_ = stream.getvalue().splitlines()
+    assert first.endswith("[error    ] it failed [a]")
+    assert second == "Traceback (most recent call last):"

@@ -18,7 +18,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from console import garbage
-from console.cli.lines import LineFormatter
+from console.lines import LineFormatter
 
 DRAIN_S = 4  # `hookyard up` as a whole has 10 s to stop
 KEEP_ALIVE_S = 15

@@ -17,9 +17,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from console.cli.lines import line, write
 from console.cli.listener import Question, is_awake
 from console.cli.plan import Part, Plan
+from console.lines import line, write
 
 READY_WITHIN_S = 60.0
 CHECK_EVERY_S = 1.0

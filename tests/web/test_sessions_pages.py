@@ -7,7 +7,9 @@ from flask import Flask
 
 from console.models import Membership
 from console.services.people import members, sign_in
+from console.settings import Settings
 from console.web.sessions import safe_next
+from tests.apps import app_of
 
 GOOD_NEXT = ["/", "/o/acme/", "/o/acme/hooks?q=a+b&show=failing", "/o/acme/search?q=https://example.com/x", "/a#b"]
 BAD_NEXT = [
@@ -238,3 +240,24 @@ def test_another_sites_form_signs_nobody_out(signed_in, ada) -> None:
     assert answer.status_code == 400
     assert "Set-Cookie" not in answer.headers
     assert browser.get("/o/acme/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("base_url", "name"),
+    [
+        ("http://hookyard.test", "hookyard"),
+        ("http://hookyard.test:8000", "hookyard-8000"),
+        ("https://hookyard.test", "__Host-hookyard"),
+        ("https://hookyard.test:8443", "__Host-hookyard-8443"),
+    ],
+)
+def test_consoles_on_other_ports_of_a_host_keep_cookies_of_their_own(settings, ada, work, base_url, name) -> None:
+    work.session.commit()
+
+    with app_of(Settings(**{**settings.model_dump(), "base_url": base_url})) as app:
+        cookie = app.test_client().get("/login").headers["Set-Cookie"]
+
+    assert cookie.startswith(f"{name}=")
+    assert ("Secure" in cookie) is base_url.startswith("https")
+    assert "Domain" not in cookie
+    assert "Path=/" in cookie

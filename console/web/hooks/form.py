@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import request
@@ -13,9 +13,10 @@ from wtforms.validators import DataRequired, Optional
 
 from console.core.catalogue import OMS
 from console.core.envelopes import FORMATS
-from console.core.errors import Invalid
+from console.core.errors import FieldError, Invalid
 from console.core.headers import is_sensitive
 from console.core.patterns import Subscription
+from console.core.retry import RetryPolicy
 from console.extensions import current_work
 from console.models import Hook
 from console.services.hooks import hook_secrets
@@ -23,7 +24,7 @@ from console.services.hooks.hook_fields import LONGEST_TIMEOUT_S, MOST_IN_FLIGHT
 from console.web.filters import plural
 from console.web.forms import WholeNumber, accept, options
 from console.web.hooks import oms
-from console.web.hooks.retries import KINDS, Times, parameters_of, retry_of
+from console.web.hooks.retries import KINDS, Times, parameters_of, planned, retry_of, said_at_field
 
 ANY, SOME, NONE = "any", "some", "none"
 DEFAULT_IN_FLIGHT = 16
@@ -38,7 +39,7 @@ SOURCES = {
     SOME: "Only of these, and those without a source",
     NONE: "Only events without a source",
 }
-POINTERS = {"event_groups": "event_types", "retry": "retry_kind"}
+POINTERS = {"event_groups": "event_types", "retry": "retry_kind", "sources": "which_sources"}
 """Fields of a hook whose complaints stand under a field of another name."""
 
 
@@ -87,8 +88,8 @@ class HookForm(oms.OmsPart):
     retry_expires_after = StringField("Give up after seconds")
     timeout = WholeNumber("Timeout in seconds", [Optional()])
     max_in_flight = WholeNumber("Requests at a time", [Optional()], default=DEFAULT_IN_FLIGHT)
-    rate_count = WholeNumber("Rate limit: so many requests", [Optional()])
-    rate_seconds = WholeNumber("Rate limit: in so many seconds", [Optional()])
+    rate_count = WholeNumber("Rate limit: requests", [Optional()])
+    rate_seconds = WholeNumber("Rate limit: in seconds", [Optional()])
 
     @property
     def wanted_types(self) -> list[str]:
@@ -108,6 +109,23 @@ class HookForm(oms.OmsPart):
         """Say beside "Default" what it comes to."""
         words = f"Default ({plural(times.attempts, 'attempt')} over {times.gives_up})"
         self.retry_kind.choices = options({**KINDS, "": words})
+        if self.retry_kind.data == "exponential":
+            self.retry_base.label.text = "Times longer"
+
+    def times(self, hook: Hook | None, *, default: RetryPolicy) -> Times:
+        """Say which waits follow from what was typed, or by its label which field keeps them from it.
+
+        Nothing when that field says so itself.
+        """
+        try:
+            return planned(self.retry(hook), default=default)
+        except Invalid as error:
+            complaint = error.fields[0]
+            field = self[self._name_of(complaint)]
+        if field.errors:
+            return Times()
+        label = field.label.text
+        return Times(problem=f"{label}: {said_at_field(complaint)}") if field.data else Times(missing=label)
 
     def add_pattern(self, pattern: str) -> None:
         """Put a pattern in the place of the name that it was offered for."""
@@ -144,20 +162,28 @@ class HookForm(oms.OmsPart):
 
     def _rate_limit(self) -> dict[str, int] | None:
         count, seconds = self.rate_count.data, self.rate_seconds.data
-        return None if count is None and seconds is None else {"count": count or 0, "seconds": seconds or 1}
+        return None if count is None and seconds is None else {"count": count or 0, "seconds": seconds or 0}
 
     def complain(self, error: Invalid) -> None:
         """Put what the service says under the fields it is about."""
         names = dict(POINTERS)
-        for complaint in error.fields:
+        for one in error.fields:
+            complaint = one
             first, *rest = complaint.pointer.strip("/").split("/")
             if first == "event_types" and rest:
                 place = int(rest[0])
                 names[first] = "patterns" if self.wanted_types[place] not in self.event_types.data else "event_types"
             elif first in {"retry", "rate_limit"} and rest:
-                field = f"{first.removesuffix('_limit')}_{rest[0]}"
-                names[first] = field if field in self else names.get(first, "rate_count")
+                names[first] = self._name_of(complaint)
+                if first == "retry":
+                    complaint = replace(complaint, message=said_at_field(complaint))
             accept(self, error=Invalid(complaint), names=names)
+
+    def _name_of(self, complaint: FieldError) -> str:
+        """Name the field that a complaint about a part of the retry policy or of the rate limit stands at."""
+        first, *rest = complaint.pointer.strip("/").split("/")
+        name = f"{first.removesuffix('_limit')}_{rest[0]}" if rest else ""
+        return name if name in self else {"retry": "retry_kind"}.get(first, "rate_count")
 
 
 RETRY_FIELDS = (

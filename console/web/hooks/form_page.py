@@ -9,7 +9,7 @@ from datetime import timedelta
 from flask import Response, url_for
 
 from console.core.catalogue import OMS
-from console.core.errors import Invalid, Refused
+from console.core.errors import Refused
 from console.core.patterns import is_pattern
 from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
@@ -76,10 +76,6 @@ def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Re
     activity = type_hours.activity(work, organization_number=here.number)
     known = picker.known_types(types, seen=activity.seen, since=work.now() - SEEN_LATELY)
     matched = _matching(form, known, activity.volumes)
-    try:
-        retry, retry_problem = form.retry(hook), ""
-    except Invalid as error:
-        retry, retry_problem = None, error.fields[0].message
     return hx.page(
         "hooks/form.html",
         block=block,
@@ -91,18 +87,18 @@ def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Re
         differences=draft.differences,
         is_open=draft.is_open or status == WRONG,
         trial=draft.trial,
-        is_refused=status == WRONG and block == "trial" and hx.wants_fragment(),
         action=url_for("hooks.update", hook_id=hook.id) if hook else url_for("hooks.create"),
         parts={name: url_for("hooks.part", part=name, hook=hook.id if hook else None) for name in VIEWS},
         url_words=_url_words(form, is_being_typed=block == "url_words"),
         picker=picker.arranged(known, names=form.event_types.data, groups=form.event_groups.data),
         matching=matched,
-        filter_words=filter_words((form.filter.data or "").strip(), wanted=form.subscription, types=types),
+        filter_words=None
+        if form.filter.errors
+        else filter_words((form.filter.data or "").strip(), wanted=form.subscription, types=types),
         sources=sources.all_of(work, organization_number=here.number),
         headers=header_rows(hook),
         retry_fields=fields_of(form.retry_kind.data or ""),
-        times=times_of(retry, default=usual_retry),
-        retry_problem=retry_problem,
+        times=form.times(hook, default=usual_retry),
         limits=LIMITS,
         default_timeout=defaults.timeout_of(work.settings, here.timeout_s),
         has_password=has_password(hook),

@@ -37,13 +37,14 @@ LONGEST_LIST = 12
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The waits of a policy in words, in their order; *problem* is set instead when it is none."""
+    """The waits of a policy in words, in order; *problem* or *missing* (a field) is set instead when it is none."""
 
     waits: tuple[str, ...] = ()
     more: int = 0
     attempts: int = 0
     gives_up: str = ""
     problem: str = ""
+    missing: str = ""
 
 
 def fields_of(kind: str) -> tuple[str, ...]:
@@ -72,6 +73,15 @@ def retry_of(kind: str, given: Mapping[str, Any]) -> dict[str, Any] | None:
     return policy
 
 
+def said_at_field(complaint: FieldError) -> str:
+    """Say what is wrong where a label names the field: "seconds is required." is "Give a number." there."""
+    name = complaint.pointer.split("/")[2]
+    rest = complaint.message.removeprefix(f"{name} is ")
+    if complaint.code == "required":
+        return "Give a number."
+    return complaint.message if rest == complaint.message else f"Give {rest}"
+
+
 def _number(text: str) -> int | float:
     number = float(text)
     if number != number or number in (float("inf"), float("-inf")):  # noqa: PLR0124 NaN is what differs from itself
@@ -93,9 +103,14 @@ def parameters_of(retry: Mapping[str, Any] | None) -> dict[str, str]:
 def times_of(retry: Mapping[str, Any] | None, *, default: RetryPolicy | None) -> Times:
     """Say which waits follow; what is wrong is said instead of raised."""
     try:
-        policy = parse_retry(dict(retry) if retry else None, default=default)
+        return planned(retry, default=default)
     except Invalid as error:
         return Times(problem=error.fields[0].message)
+
+
+def planned(retry: Mapping[str, Any] | None, *, default: RetryPolicy | None) -> Times:
+    """Say which waits follow; raise Invalid."""
+    policy = parse_retry(dict(retry) if retry else None, default=default)
     waits = policy.planned()
     total = sum(waits) if policy.expires_after_s is None else min(sum(waits), policy.expires_after_s)
     return Times(

@@ -1,4 +1,4 @@
-"""Log lines for processes that are too small for a logging library: the form is that of console.logs."""
+"""The layout of a log line, for all processes: those too small for a logging library, and console.logs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ import json
 import logging
 import sys
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 
 def line(event: str, *, level: str, logger: str, **fields: object) -> str:
     """Lay out one event: JSON, or words when somebody watches a terminal."""
     moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    if sys.stderr.isatty():
-        details = " ".join(f"{name}={value}" for name, value in fields.items())
-        return f"{moment} [{level:<9}] {event} [{logger}] {details}".rstrip()
-    return json.dumps({**fields, "event": event, "level": level, "logger": logger, "timestamp": moment})
+    named = {**fields, "event": event, "level": level, "logger": logger, "timestamp": moment}
+    return words(named) if sys.stderr.isatty() else json.dumps(named)
+
+
+def words(named: Mapping[str, object]) -> str:
+    """Lay out an event for a terminal: time, level, what happened, who says so, fields; a traceback below."""
+    fixed = {"timestamp", "level", "event", "logger", "exception"}
+    details = [f"{name}={value}" for name, value in named.items() if name not in fixed]
+    said = " ".join(
+        (f"{named['timestamp']} [{named['level']:<9}] {named['event']}", f"[{named.get('logger', 'root')}]", *details)
+    )
+    return f"{said}\n{named['exception']}" if "exception" in named else said
 
 
 def write(text: str) -> None:
