@@ -21,7 +21,7 @@ from console.services.events.outbox import KEPT_REASON
 from console.services.hooks import hook_health, reports
 from console.services.hooks.hook_fields import UNSET, HookDraft, check, destination_of, slots
 from console.services.hooks.reports import Report, Subject
-from console.services.queries import contains
+from console.services.queries import among, contains
 from console.services.work import DELIVERIES, Work
 
 _COLUMNS = tuple(Hook.__mapper__.columns.keys())
@@ -69,10 +69,10 @@ def find(
     if wanted.health is not None:
         choice = wanted.health if isinstance(wanted.health, frozenset) else frozenset({wanted.health})
         numbers = hook_health.numbers_with(work, organization_number=organization_number, wanted=choice)
-        query = query.where(Hook.number.in_(numbers))
+        query = query.where(among(work.session, Hook.number, numbers))
     if wanted.event_type:
         hears = matching.hooks_hearing(work, organization_number=organization_number, event_type=wanted.event_type)
-        query = query.where(Hook.number.in_(hears))
+        query = query.where(among(work.session, Hook.number, hears))
     return list(work.session.scalars(query.limit(limit)))
 
 
