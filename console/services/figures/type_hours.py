@@ -28,7 +28,7 @@ BATCH = 5000
 MOST_BATCHES = 20
 HOUR = timedelta(hours=1)
 MOST_NAMED = 1000
-"""So many types are looked up each by itself; of more all hours are read. PostgreSQL takes 65,535 parameters at most."""
+"""So many types are looked up each by itself; of more, all hours are read. PostgreSQL takes 65,535 at most."""
 _Key: TypeAlias = tuple[int, str, datetime]
 _Young: TypeAlias = Row[str, datetime, bool]
 
