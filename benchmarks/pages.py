@@ -29,7 +29,7 @@ from benchmarks.installation import Place, installation
 from benchmarks.percentiles import p95
 from benchmarks.product import PASSWORD
 from benchmarks.stage import EMAIL, set_up
-from console import garbage
+from console import garbage, warming
 from console.app import create_app
 from console.extensions import db
 
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
         scene = set_up(place, count=options.deliveries)
         app, browser = opened(place)
         garbage.collect_seldom()  # as the web server does
-        garbage.spare_what_is_there()
+        warming.warm(app)
         known = addresses(app, scene)
         if missing := forgotten(app, known):
             raise SystemExit(

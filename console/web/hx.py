@@ -55,6 +55,19 @@ def page(template: str, *, block: str | None = None, status: int = 200, **contex
     return response
 
 
+def is_for(target: str) -> bool:
+    """Say whether htmx puts the answer into the element with the id *target*."""
+    return is_htmx() and request.headers.get("HX-Target") == target
+
+
+def whole_main(response: Response) -> Response:
+    """Let htmx put the page into the place of the one that stands there, whatever part it asked for."""
+    if is_htmx():
+        response.headers["HX-Retarget"] = response.headers["HX-Reselect"] = "#main"
+        response.headers["HX-Reswap"] = "outerHTML"
+    return response
+
+
 def nothing_new() -> Response:
     """Answer a poll that has nothing to swap: 204."""
     response = make_response("", 204)

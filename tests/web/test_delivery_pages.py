@@ -12,6 +12,8 @@ from console.core.signing import sign
 from console.models import Delivery
 from console.services.deliveries import deliveries
 from console.services.hooks import hook_secrets
+from console.services.organizations import defaults
+from console.services.organizations.defaults import Choice
 
 HTMX = {"HX-Request": "true"}
 LOG = "/o/acme/deliveries"
@@ -261,3 +263,19 @@ def test_newer_and_older_keep_to_the_filter_the_delivery_was_opened_from(signed_
 @pytest.mark.parametrize("query", ["?state=nonsense", "?since=yesterday", "?event_type=*.x.*", "?hook=nobody"])
 def test_a_filter_that_makes_no_sense_does_not_hide_the_delivery(signed_in, ada, five, query) -> None:
     assert signed_in(ada).see(f"{LOG}/{five[2].id}{query}").select(".neighbours") == []
+
+
+# --- how long it is kept ----------------------------------------------------------------------------------------------
+
+
+def test_a_delivery_says_how_long_it_is_kept(signed_in, ada, scene, delivery, work) -> None:
+    defaults.change(work, organization=ada.organization, choice=Choice(retention_days=7))
+    browser = signed_in(ada)
+    waiting = browser.see(f"{LOG}/{delivery.id}")
+    scene.put(delivery, state="delivered", next_attempt_at=None, finished_at=work.now())
+
+    ended = browser.see(f"{LOG}/{delivery.id}")
+
+    assert "Kept 7 days after it ends" in " ".join(waiting.select_one("aside").get_text(" ", strip=True).split())
+    until = work.now() + timedelta(days=7)
+    assert f"at least until {until:%A} {until.day} {until:%B}" in " ".join(ended.select_one("aside").get_text().split())

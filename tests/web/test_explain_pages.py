@@ -261,7 +261,8 @@ def test_a_form_that_could_not_be_saved_is_not_tested(signed_in, ed, work) -> No
     for data in ({"url": ""}, {"url": "http://10.0.0.1/"}, {"filter": ")"}):
         answer = browser.submit("/o/acme/hooks/new", {**FORM, **data, "try": "1"}, htmx=True)
         assert answer.status_code == 422
-        assert BeautifulSoup(answer.text, "html.parser").select_one("#trial [data-error-summary] li")
+        assert BeautifulSoup(answer.text, "html.parser").select_one("#main [data-error-summary] li")
+        assert answer.headers["HX-Reselect"] == answer.headers["HX-Retarget"] == "#main"
     assert newest(work, Delivery) is None
 
 

@@ -10,6 +10,8 @@ from sqlalchemy import select
 from console.models import Hook
 from console.services import audit
 from console.services.hooks import hook_secrets, hook_tests
+from console.services.organizations import defaults
+from console.services.organizations.defaults import Choice
 from console.services.people import reveals
 from tests.web.hooks_stage import HOSTILE, finish, state_of
 
@@ -272,3 +274,34 @@ def test_the_page_says_which_apis_show_the_hook_and_why_others_do_not(signed_in,
     found = {row.select_one(".badge").get_text(strip=True): row.get_text(" ", strip=True) for row in rows}
     assert {name for name, words in found.items() if "Not shown" not in words} == shown
     assert len(found) == 5
+
+
+def test_the_page_says_by_what_each_api_knows_the_hook_and_what_it_calls_its_fields(signed_in, ada, make_hook) -> None:
+    hook = make_hook(event_types=["pretix.event.order.paid"])
+
+    faces = signed_in(ada).see(f"/o/acme/hooks/{hook.id}").select_one("[aria-labelledby=faces-title]")
+
+    known_by = {
+        face.select_one(".badge").get_text(strip=True): (
+            face.select_one("dd code").get_text(),
+            [one["data-copy"] for one in face.select("[data-copy]")],
+        )
+        for face in faces.select("dl > div")
+        if face.select_one("dd code")
+    }
+    assert known_by == {
+        "Hookyard": ("id", [str(hook.id), f"/api/v1/hooks/{hook.id}"]),
+        "web/v1": ("id", [str(hook.id), f"/api/web/v1/webhooks/{hook.id}"]),
+        "pretix": ("id", [str(hook.number), f"/api/v1/organizers/acme/webhooks/{hook.number}/"]),
+    }
+    assert ["description", "comment"] in [list(one.stripped_strings) for one in faces.select("li")]
+
+
+@pytest.mark.parametrize(("chosen", "words"), [(None, "30 days after a delivery ends, the default"), (7, "7 days")])
+def test_the_page_says_how_long_the_log_is_kept(signed_in, ada, make_hook, work, chosen, words) -> None:
+    hook = make_hook()
+    defaults.change(work, organization=ada.organization, choice=Choice(retention_days=chosen))
+
+    page = signed_in(ada).see(f"/o/acme/hooks/{hook.id}")
+
+    assert words in page.select_one("[aria-labelledby=summary-title]").get_text()

@@ -183,7 +183,7 @@ def test_the_audit_log_says_who_did_what_with_a_link(signed_in, ada, as_person, 
     newest = page.select_one("tbody tr")
     assert "Hook: disabled" in newest.get_text()
     assert "ada@example.com" in newest.get_text()
-    assert "is active" in newest.get_text()
+    assert "Switch" in newest.get_text()
     assert newest.select_one(f'a[href="/o/acme/hooks/{hook.id}"]') is not None
 
 
@@ -205,7 +205,7 @@ def test_the_audit_log_of_a_person(signed_in, ada, ed, as_person, scene) -> None
 
     page = signed_in(ada).see(f"{SETTINGS}/audit?person={ed.user.number}")
 
-    assert {cell.get_text(strip=True) for cell in page.select('tbody [data-label="Who"]')} == {"ed@example.com"}
+    assert {cell.get_text(strip=True) for cell in page.select("tbody td:nth-of-type(2)")} == {"ed@example.com"}
     assert "Ed" in page.select_one(".chip").get_text()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,28 +16,51 @@ from console.services.work import Work
 NATIVE, WEB_V1 = "native", "web_v1"
 
 
+_WALDUR_NAMES = {"URL": "destination_url"}
+_WEB_V1_NAMES = {"URL": "callbackUrl", "event types": "events", "on or off": "enabled"}
+_PRETIX_NAMES = {
+    "URL": "target_url",
+    "event types": "action_types",
+    "sources": "limit_events",
+    "description": "comment",
+    "on or off": "enabled",
+}
+_OMS_NAMES = {
+    "URL": "target_url",
+    "headers": "additional_headers",
+    "secret": "secret_key",
+    "retries": "retry_countdown_config",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Face:
-    """An API as it sees one hook: at *path*, or not, because of the *obstacle* in words."""
+    """An API as it sees one hook: at *path*, or not, because of the *obstacle* in words.
+
+    It knows the hook by *key* in its field *key_name*; *names* maps our words to fields that it calls otherwise.
+    """
 
     dialect: str
     path: str
-    obstacle: str
+    key_name: str
+    key: str
+    names: Mapping[str, str]
+    obstacle: str = ""
 
 
 def faces_of(work: Work, hook: Hook, *, organization_slug: str) -> list[Face]:
     """Say of each API whether it shows *hook*."""
     action_types = action_types_of(work, organization_number=hook.organization_number)
+    id_, number, compact = str(hook.id), str(hook.number), hook.id.hex
+    organizer = f"/api/v1/organizers/{organization_slug}/webhooks"
     return [
-        Face(NATIVE, f"/api/v1/hooks/{hook.id}", ""),
-        Face(WALDUR, f"/api/hooks-web/{hook.id.hex}/", waldur_lacks(hook)),
-        Face(WEB_V1, f"/api/web/v1/webhooks/{hook.id}", web_v1_lacks(hook)),
+        Face(NATIVE, f"/api/v1/hooks/{id_}", "id", id_, {}),
+        Face(WALDUR, f"/api/hooks-web/{compact}/", "uuid", compact, _WALDUR_NAMES, waldur_lacks(hook)),
+        Face(WEB_V1, f"/api/web/v1/webhooks/{id_}", "id", id_, _WEB_V1_NAMES, web_v1_lacks(hook)),
         Face(
-            PRETIX,
-            f"/api/v1/organizers/{organization_slug}/webhooks/{hook.number}/",
-            pretix_lacks(hook, action_types=action_types),
+            PRETIX, f"{organizer}/{number}/", "id", number, _PRETIX_NAMES, pretix_lacks(hook, action_types=action_types)
         ),
-        Face(OMS, f"/api/v1/oms/oms_hooks/{hook.number}/", oms_lacks(hook)),
+        Face(OMS, f"/api/v1/oms/oms_hooks/{number}/", "id", number, _OMS_NAMES, oms_lacks(hook)),
     ]
 
 

@@ -127,7 +127,7 @@ def resume(work: Work, *, row: Replay) -> Replay:
 
 def _name(draft: planning.ReplayDraft) -> str:
     target = (draft.hook.name or draft.hook.url) if draft.hook is not None else "all hooks"
-    return f"{draft.which.value} for {target}"
+    return f"{draft.which.value} deliveries of {target}"
 
 
 def _audit(work: Work, row: Replay, action: str, *, name: str | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -80,6 +80,7 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
     wanted = request.args.get("attempt", "")
     opened = next((one for one in delivery.attempts if str(one.number) == wanted), None)
     latest = delivery.attempts[-1] if delivery.attempts else None
+    kept_days = defaults.retention_for(work, access.place().organization)
     return {
         "delivery": delivery,
         "hook_name": name_of(delivery.hook),
@@ -90,6 +91,8 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
         "chains": attempts.chains(delivery, who=_resenders(delivery)),
         "planned": deliveries.planned_attempts(work, delivery),
         "is_final": delivery.state in FINAL,
+        "kept_days": kept_days,
+        "kept_until": delivery.finished_at + timedelta(days=kept_days) if delivery.finished_at else None,
         "is_deleted": delivery.hook.deleted_at is not None,
         "may_resend": grants(access.place().permissions, Permission.DELIVERIES_RESEND),
         **_marks(delivery),

@@ -17,6 +17,7 @@ from console.services.events import event_resends, events, explaining
 from console.services.events.explaining import Since
 from console.services.figures import stats
 from console.services.hooks import hooks
+from console.services.organizations import defaults
 from console.web import access, explanations, hx
 from console.web.delivery_rows import FINAL, name_of, rows_of
 from console.web.downloads import attachment, readable
@@ -109,6 +110,7 @@ def _answer(event: Event, *, block: str | None = None) -> Response:
         payload=readable(event.payload),
         context=readable(event.context) if event.context else None,
         digest=event.payload_sha256.hex(),
+        kept_days=defaults.retention_for(work, access.place().organization),
         rows=rows_of(work, found[:MOST_SHOWN]),
         count=len(found),
         fate=_fate(event, found),

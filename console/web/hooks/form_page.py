@@ -87,13 +87,14 @@ def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Re
         differences=draft.differences,
         is_open=draft.is_open or status == WRONG,
         trial=draft.trial,
-        is_refused=status == WRONG and block == "trial" and hx.wants_fragment(),
         action=url_for("hooks.update", hook_id=hook.id) if hook else url_for("hooks.create"),
         parts={name: url_for("hooks.part", part=name, hook=hook.id if hook else None) for name in VIEWS},
         url_words=_url_words(form, is_being_typed=block == "url_words"),
         picker=picker.arranged(known, names=form.event_types.data, groups=form.event_groups.data),
         matching=matched,
-        filter_words=filter_words((form.filter.data or "").strip(), wanted=form.subscription, types=types),
+        filter_words=None
+        if form.filter.errors
+        else filter_words((form.filter.data or "").strip(), wanted=form.subscription, types=types),
         sources=sources.all_of(work, organization_number=here.number),
         headers=header_rows(hook),
         retry_fields=fields_of(form.retry_kind.data or ""),

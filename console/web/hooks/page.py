@@ -12,7 +12,7 @@ from flask import Response, request, url_for
 from console.core.permissions import Permission
 from console.core.retry_reading import read_stored
 from console.extensions import current_work
-from console.models import Delivery, Hook
+from console.models import AuditEntry, Delivery, Hook
 from console.services import audit
 from console.services.audit import AuditFilter
 from console.services.deliveries import backlogs, deliveries
@@ -23,6 +23,7 @@ from console.services.figures import stats
 from console.services.hooks import hook_secrets
 from console.services.organizations import defaults
 from console.web import access, hx, once
+from console.web.changes import label_of
 from console.web.delivery_rows import rows_of
 from console.web.hooks.form import FORMAT_NAMES
 from console.web.hooks.retries import times_of
@@ -87,6 +88,8 @@ def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block
         times=times_of(hook.retry, default=defaults.policy_for(work, hook)),
         policy=read_stored(hook.retry, default=defaults.policy_for(work, hook))[0],
         timeout=defaults.timeout_for(work, hook),
+        kept_days=defaults.retention_for(work, access.place().organization),
+        is_own_retention=access.place().organization.retention_days is not None,
         type_names=catalogue.names(work, organization_number=number),
         test=test or TestForm(first_type_of(hook)),
         result=find_result(hook, tested) if tested else None,
@@ -95,7 +98,7 @@ def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block
         periods=periods("hooks.show", chosen=period, hook_id=hook.id),
         faces=dialect_words.faces_of(work, hook, organization_slug=access.place().organization.slug),
         total=overview.total,
-        changes=[(entry, ACTIONS.get(entry.action, "changed it")) for entry in changes if entry.action in ACTIONS],
+        changes=[(entry, _done(entry)) for entry in changes if entry.action in ACTIONS],
         fresh_secret=None if hx.wants_fragment() else once.take(hook.id),
     )
 
@@ -116,6 +119,11 @@ def _standing(hook: Hook) -> dict[str, Any]:
         "rows": rows_of(work, latest),
         "seen": _digest(hook.is_active, health, waiting, state and state.last_success_at, *_marks(latest)),
     }
+
+
+def _done(entry: AuditEntry) -> str:
+    fields = ", ".join(label_of(name) for name in entry.changes) if entry.action == "hook.updated" else ""
+    return f"{ACTIONS[entry.action]}: {fields}" if fields else ACTIONS[entry.action]
 
 
 def _marks(latest: Sequence[Delivery]) -> list[tuple[object, ...]]:

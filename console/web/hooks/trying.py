@@ -22,9 +22,12 @@ from console.web.hooks.testing import result_of
 
 
 def try_out(form: HookForm, hook: Hook | None) -> Response:
-    """Send a test of what stands in the form, which is not saved; its result appears over the buttons."""
+    """Send a test of what stands in the form, which is not saved; its result appears over the buttons.
+
+    A refusal is the whole form, with each error at its field; the test after it takes them away again.
+    """
     if not form.validate():
-        return form_page(Draft(form, hook), status=WRONG, block="trial")
+        return hx.whole_main(form_page(Draft(form, hook), status=WRONG))
     someone, number = access.person(), access.place().organization.number
     try:
         delivery = trials.send(
@@ -37,8 +40,8 @@ def try_out(form: HookForm, hook: Hook | None) -> Response:
         )
     except Invalid as error:
         form.complain(error)
-        return form_page(Draft(form, hook), status=WRONG, block="trial")
-    return form_page(Draft(form, hook, trial=result_of(delivery)), block="trial")
+        return hx.whole_main(form_page(Draft(form, hook), status=WRONG))
+    return form_page(Draft(form, hook, trial=result_of(delivery)), block=None if hx.is_for("main") else "trial")
 
 
 @pages.get("/trials/<uuid:delivery_id>")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Response, request, url_for
 from werkzeug.routing import BuildError
@@ -17,7 +16,7 @@ from console.services import audit as cases
 from console.services.audit import AuditFilter
 from console.services.people import members
 from console.web import access, downloads, hx, lists, periods
-from console.web.filters import shorten
+from console.web.changes import changes_of
 from console.web.lists import Chip, Page
 from console.web.periods import Period
 from console.web.settings.shared import number, pages, tabs
@@ -47,7 +46,6 @@ VERBS = {
 }
 MOST_PEOPLE = 200
 CSV_ROWS = 10_000
-LONGEST_VALUE = 120
 PLACES = {
     "hook": ("hooks.show", "hook_id"),
     "delivery": ("deliveries.show", "delivery_id"),
@@ -93,7 +91,7 @@ def audit() -> Response:
         csv_most=CSV_ROWS,
         words=action_words,
         url_of=_url_of,
-        changes_of=_changes_of,
+        changes_of=changes_of,
     )
     return lists.push_clean_url(response) if hx.wants_fragment() else response
 
@@ -172,23 +170,6 @@ def _url_of(entry: AuditEntry) -> str:
         return url_for(endpoint, **{argument: name})  # type: ignore[arg-type]  # a text, as the converter takes
     except (BuildError, ValueError):
         return ""
-
-
-def _changes_of(entry: AuditEntry) -> list[tuple[str, str, str]]:
-    """Give the fields that changed with their values before and after, as short texts; empty for no value."""
-    pairs = [(name, value) for name, value in entry.changes.items() if isinstance(value, list) and len(value) == 2]  # noqa: PLR2004 before and after
-    found = [(name.replace("_", " "), _text(before), _text(after)) for name, (before, after) in pairs]
-    return [(name, before, after) for name, before, after in found if before or after]
-
-
-def _text(value: Any) -> str:
-    if value is None or value in ("", []):
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return shorten(", ".join(value), LONGEST_VALUE)
-    return shorten(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), LONGEST_VALUE)
 
 
 def _chips(wanted: AuditFilter, period: Period, people: dict[str, str]) -> list[Chip]:
