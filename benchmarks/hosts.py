@@ -30,6 +30,7 @@ from sqlalchemy.exc import OperationalError
 from benchmarks.history import Report, compare, read_rows, wait_for_the_end
 from benchmarks.ledger import Ledger
 from benchmarks.network import Network
+from benchmarks.percentiles import p95
 from benchmarks.spread import DATABASE, PATIENCE_S, WEB, WORKERS, Spread, remove, spread
 from console.database import read_only
 from console.models import Attempt, Delivery
@@ -237,7 +238,7 @@ def start_delays(engine: Engine, periods: Sequence[tuple[str, datetime]]) -> dic
         period: {
             "deliveries": len(delays),
             "p50": round(statistics.median(delays), 3),
-            "p95": round(statistics.quantiles(delays, n=20)[-1], 3),
+            "p95": round(p95(delays), 3),
             "max": round(max(delays), 1),
         }
         for period, delays in found.items()

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 
 import psutil
@@ -26,9 +26,10 @@ from sqlalchemy import Engine, event, text
 from benchmarks.addresses import Address, addresses, forgotten
 from benchmarks.archive import DAYS
 from benchmarks.installation import Place, installation
+from benchmarks.percentiles import p95
 from benchmarks.product import PASSWORD
 from benchmarks.stage import EMAIL, set_up
-from console import garbage
+from console import garbage, warming
 from console.app import create_app
 from console.extensions import db
 
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
         scene = set_up(place, count=options.deliveries)
         app, browser = opened(place)
         garbage.collect_seldom()  # as the web server does
-        garbage.spare_what_is_there()
+        warming.warm(app)
         known = addresses(app, scene)
         if missing := forgotten(app, known):
             raise SystemExit(
@@ -144,7 +145,7 @@ def measure(app: Flask, browser: FlaskClient, address: Address, *, requests: int
         kb=round(len(answer.data) / 1000, 1),
         queries=len(statements),
         p50_ms=round(median(taken), 1),
-        p95_ms=round(quantiles(taken, n=20, method="inclusive")[-1], 1),
+        p95_ms=round(p95(taken), 1),
         max_ms=round(max(taken), 1),
         cpu_ms=round(cpu_ms / requests, 1),
         backend_ms=round((backends.time_ms() - backends_before) / requests, 1),

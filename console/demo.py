@@ -28,7 +28,7 @@ from console.services.bins import bins
 from console.services.events import publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hooks
-from console.services.hooks.hooks import HookDraft
+from console.services.hooks.hook_fields import HookDraft
 from console.services.keys import KeyRing
 from console.services.organizations import organizations, sources
 from console.services.work import Actor, Work

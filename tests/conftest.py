@@ -38,6 +38,7 @@ from tests.apps import app_of
 from tests.callers import Caller
 from tests.databases import Databases, Line, PostgresDatabases, SqliteDatabases, postgres_server
 from tests.fuzz import register_profiles
+from tests.receiver import Receiver
 
 gc.disable()  # until all tests are collected: nothing of them is garbage
 register_profiles()
@@ -131,6 +132,13 @@ def clock() -> FakeClock:
 @pytest.fixture
 def ring() -> RecordingRing:
     return RecordingRing()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver on a socket that keeps what it gets."""
+    with Receiver() as receiver:
+        yield receiver
 
 
 # --- databases ------------------------------------------------------------------------------------------------------

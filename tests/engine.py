@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from console.core.outcomes import Outcome
 from console.models import Attempt, Delivery, Hook, HookState, Leader, Worker
@@ -110,6 +110,17 @@ def make_due(work: Work) -> None:
     """Let everything that waits for its next attempt be due at once."""
     work.session.execute(update(Delivery).where(Delivery.state == "pending").values(next_attempt_at=work.now()))
     work.session.commit()
+
+
+def counts(work: Work) -> dict[str, int]:
+    """Count the deliveries by state."""
+    query = select(Delivery.state, func.count()).group_by(Delivery.state)
+    found = {row.state: row.count for row in work.session.execute(query)}
+    work.session.commit()
+    return found
+
+
+# --- what is not sent any more --------------------------------------------------------------------------------------
 
 
 def scalars(work: Work, query: Any) -> list[Any]:

@@ -5,8 +5,6 @@ One thread claims (the caller), many send, one records. No transaction is open w
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
 from threading import Event, Lock
 from time import monotonic
 
@@ -18,9 +16,8 @@ from console.database import is_busy
 from console.failpoints import CLAIMED
 from console.ring import SLICE_S
 from console.services.engine import claims, due, recipients, unsent
-from console.services.engine.claims import Claimed, Grant
+from console.services.engine.claims import Grant
 from console.services.engine.recipients import Recipient
-from console.services.engine.turns import Key
 from console.services.engine.unsent import Fate
 from console.services.work import DELIVERIES
 from workers.beat import Beat
@@ -28,6 +25,7 @@ from workers.board import Board, Waiting
 from workers.calling import Caller
 from workers.equipment import Equipment
 from workers.recording import Recorder
+from workers.returns import Returns
 from workers.sender import Sender
 from workers.sending import Senders
 
@@ -63,8 +61,7 @@ class Drain:
         self._recipients: dict[int, Recipient] = {}
         self._withdrawn: set[int] = set()
         self._paused: dict[int, float] = {}
-        self._idle: set[Key] = set()  # turns to let go, and rows to give back: kept until the database took them
-        self._returning: list[Claimed] = []
+        self._returns = Returns(equipment)
         self._claimed_at = self._suspected_at = float("-inf")
         self._is_suspecting = False
         self.board = Board(threads=threads, wake=self._wake.set)
@@ -174,18 +171,18 @@ class Drain:
         if self._beat.is_fenced() or self._has_suspect():
             return 0
         self._claimed_at = monotonic()
-        self._idle.update(self.board.leave_idle())
+        self._returns.turns.update(self.board.leave_idle())
         with self._equipment.work() as work:
             grants = claims.claim(
                 work,
                 worker=self._beat.worker,
                 lane=self._lane,
                 held=self.board.seats(),
-                idle=self._idle,
+                idle=self._returns.turns,
                 without=self._still_paused(),
                 crowding=self.board.crowding,
             )
-        self._idle.clear()
+        self._returns.turns.clear()
         return self._seat(grants)
 
     def _has_suspect(self) -> bool:
@@ -226,8 +223,8 @@ class Drain:
         try:
             self._refresh(versions)
         except SQLAlchemyError:  # nobody else would know of these rows
-            self._returning.extend(row for grant in grants for row in grant.rows)
-            self._idle.update((grant.hook_number, grant.slot) for grant in grants)
+            self._returns.rows.extend(row for grant in grants for row in grant.rows)
+            self._returns.turns.update((grant.hook_number, grant.slot) for grant in grants)
             raise
         # An organization that was deleted this very moment has taken its hooks and deliveries along.
         self.board.add([grant for grant in grants if grant.hook_number in self._recipients], self._recipients)
@@ -270,7 +267,7 @@ class Drain:
         def is_unwanted(one: Waiting) -> bool:
             return everything or one.claimed_at < oldest or one.row.hook_number in gone or one.row.worker != worker
 
-        self._give_back(self.board.withdraw(is_unwanted))
+        self._returns.give_back(self.board.withdraw(is_unwanted))
         if rows := self.board.to_look_at():
             self._look(rows)
 
@@ -285,25 +282,13 @@ class Drain:
         self.board.checked(wanted)
         unwanted = {one.row.number for one in rows} - {one.row.number for one in wanted}
         if unwanted:
-            self._give_back(self.board.withdraw(lambda one: one.row.number in unwanted))
-
-    def _give_back(self, rows: Iterable[Claimed]) -> None:
-        self._returning.extend(rows)
-        by_worker: dict[int, list[Claimed]] = defaultdict(list)
-        for row in self._returning:
-            by_worker[row.worker].append(row)
-        for worker, mine in by_worker.items():
-            with self._equipment.work() as work:
-                unsent.give_back(work, worker=worker, rows=mine)
-        self._returning.clear()
+            self._returns.give_back(self.board.withdraw(lambda one: one.row.number in unwanted))
 
     def _leave(self) -> None:
         """Give everything back; what the database does not take now is for the next run, or for the sweeper."""
         try:
-            self._give_back(self.board.withdraw(lambda _one: True))
-            self._idle.update(self.board.leave_idle())
-            with self._equipment.work() as work:
-                unsent.give_back(work, worker=self._beat.worker, rows=(), turns=self._idle)
-            self._idle.clear()
+            self._returns.give_back(self.board.withdraw(lambda _one: True))
+            self._returns.turns.update(self.board.leave_idle())
+            self._returns.let_go(worker=self._beat.worker)
         except (Busy, SQLAlchemyError) as error:
             _log.warning("turns could not be let go", error=type(error).__name__)

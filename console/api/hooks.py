@@ -35,7 +35,8 @@ from console.services.deliveries import backlogs
 from console.services.figures import stats
 from console.services.hooks import hook_health, hook_secrets, hook_tests
 from console.services.hooks import hooks as cases
-from console.services.hooks.hooks import HookDraft, HookFilter
+from console.services.hooks.hook_fields import HookDraft
+from console.services.hooks.hooks import HookFilter
 from console.services.work import Work
 
 hooks = resource("hooks", about="Who hears which events, and how.")

@@ -100,14 +100,14 @@ class WebServer(BaseApplication):  # type: ignore[misc]  # as above
     def load(self) -> Callable[..., Any]:
         """Import the application in the forked process: the parent stays small, and engines do not survive a fork."""
         garbage.collect_seldom()
-        from console import logs  # noqa: PLC0415  see above
+        from console import logs, warming  # noqa: PLC0415  see above
         from console.app import create_app  # noqa: PLC0415  see above
         from console.settings import load_settings  # noqa: PLC0415  see above
 
         settings = load_settings()
         logs.configure(settings.log_level)
         app = create_app(settings)
-        garbage.spare_what_is_there()
+        warming.warm_meanwhile(app)
         return app
 
 

@@ -14,6 +14,7 @@ BUCKETS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 350, 500, 750, 1000, 1500, 2000, 30
 """Upper bounds, inclusive, in milliseconds; bucket ``len(BUCKETS_MS)`` holds what took longer."""
 
 NO_STATUS = "none"
+SUCCESS = "2xx"
 _HIGHEST_CLASS = 5
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from flask import request, url_for
 
-from console.services.figures.stats import SUCCESS, Overview, Period
+from console.core.rollups import SUCCESS
+from console.services.figures.stats import Overview, Period
 from console.web.charts import Band, Bars, Series, latency_band, stacked_bars
 from console.web.lists import Preset
 

@@ -11,11 +11,11 @@ from flask import Flask
 from sqlalchemy.orm import Session
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from console.services.work import Clock, Ring
+from console.services.work import Clock, Ring, Work
 from console.settings import Settings
 from tests.apps import app_of
 from tests.callers import Caller
-from tests.dialects import web_v1_stage
+from tests.dialects import pretix_stage, web_v1_stage
 
 RECEIVER = "https://receiver.example.com/hook"
 
@@ -63,3 +63,9 @@ def web_v1(app: Flask, session: Session, token_of: Callable[..., str]) -> Callab
 def ada_v1(web_v1: Callable[..., web_v1_stage.Caller], ada: object) -> web_v1_stage.Caller:
     """Ada as a caller of web/v1, with all permissions."""
     return web_v1(ada)
+
+
+@pytest.fixture
+def two_events(work: Work, ada: Any) -> None:
+    """What pretix calls events of an organizer: the sources ``democon`` and ``otherconf`` of acme."""
+    pretix_stage.add_sources(work, ada, "democon", "otherconf")

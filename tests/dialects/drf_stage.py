@@ -8,7 +8,7 @@ from typing import Any
 from console.api.dialects.drf import Field, fields
 from console.models import Hook
 from console.services.hooks import hooks
-from console.services.hooks.hooks import HookDraft
+from console.services.hooks.hook_fields import HookDraft
 from console.services.work import Work
 
 URL = "https://receiver.example.com/hook"

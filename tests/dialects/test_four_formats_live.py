@@ -38,12 +38,6 @@ def product(tmp_path_factory: pytest.TempPathFactory, wait_until_session: Callab
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def hooks(product: Product, receiver: Receiver) -> Iterator[dict[str, Any]]:
     """A hook made in each dialect, all of one event type; the secrets of those that sign by Standard Webhooks.
 

@@ -9,7 +9,7 @@ import pytest
 from console.core.catalogue import PRETIX, packaged_names
 from console.services.event_types import catalogue
 from console.services.hooks import hooks
-from console.services.hooks.hooks import HookDraft
+from console.services.hooks.hook_fields import HookDraft
 from console.services.work import Work
 from tests.dialects.drf_stage import URL, row_of
 from tests.dialects.pretix_stage import (
@@ -25,11 +25,7 @@ from tests.dialects.pretix_stage import (
     path_of,
 )
 
-
-@pytest.fixture(autouse=True)
-def _events(work: Work, ada: Any) -> None:
-    add_sources(work, ada, "democon", "otherconf")
-
+pytestmark = pytest.mark.usefixtures("two_events")
 
 # --- creating and reading -------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -21,7 +20,7 @@ from console.services.events import publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
 from tests.dialects.drf_stage import row_of
-from tests.dialects.pretix_stage import W, add_sources, make, path_of
+from tests.dialects.pretix_stage import W, make, path_of
 from tests.engine import attempts, claim, delivery, hire, put, record, rows_of
 from tests.receiver import Receiver
 from workers.beat import Beat
@@ -29,13 +28,10 @@ from workers.drain import Drain
 from workers.equipment import Equipment, open_engine
 from workers.sender import Sender
 
+pytestmark = pytest.mark.usefixtures("two_events")
+
 PAID = "pretix.event.order.paid"
 DELAYS = [5, 30, 60, 300, 1200, 3600, 14_400, 21_600, 43_200, 43_200, 86_400]
-
-
-@pytest.fixture(autouse=True)
-def _events(work: Work, ada: Any) -> None:
-    add_sources(work, ada, "democon", "otherconf")
 
 
 def publish(work: Work, person: Any, type: str = PAID, *, payload: Any = None, **fields: Any) -> list[Delivery]:  # noqa: A002
@@ -234,12 +230,6 @@ def test_a_receiver_has_thirty_seconds(ada_api: Any, ada: Any, work: Work) -> No
     webhook = make(ada_api)
 
     assert recipients.load(work, numbers=[webhook["id"]])[webhook["id"]].timeout_s == 30.0
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
 
 
 def deliver(work: Work) -> None:

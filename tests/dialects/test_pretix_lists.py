@@ -12,16 +12,12 @@ from tests.dialects.pretix_stage import (
     LEAST,
     TYPE,
     W,
-    add_sources,
     make,
     make_native,
     path_of,
 )
 
-
-@pytest.fixture(autouse=True)
-def _events(work: Work, ada: Any) -> None:
-    add_sources(work, ada, "democon", "otherconf")
+pytestmark = pytest.mark.usefixtures("two_events")
 
 
 def test_an_empty_list(ada_api: Any) -> None:

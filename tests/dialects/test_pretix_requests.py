@@ -16,16 +16,11 @@ from tests.dialects.pretix_stage import (
     NO_WEBHOOK,
     TYPE,
     W,
-    add_sources,
     make,
     path_of,
 )
 
-
-@pytest.fixture(autouse=True)
-def _events(work: Work, ada: Any) -> None:
-    add_sources(work, ada, "democon", "otherconf")
-
+pytestmark = pytest.mark.usefixtures("two_events")
 
 # --- who may ---------------------------------------------------------------------------------------------------------
 

@@ -30,12 +30,6 @@ def product(tmp_path_factory: pytest.TempPathFactory, wait_until_session: Callab
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def paste(product: Product, receiver: Receiver) -> Paste:
     """Paste the session of a page, with values of ours for its variables; give the lines that it prints."""
     values = {"HOOKYARD": product.url, "TOKEN": product.token, "CALLBACK": receiver.url, "ORGANIZER": "acme"}

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from console.core.catalogue import packaged_groups, packaged_names
 from console.models import Hook
 from console.services.hooks import hook_secrets, hooks
-from console.services.hooks.hooks import HookDraft
+from console.services.hooks.hook_fields import HookDraft
 from console.services.work import Work
 from tests.dialects.waldur_stage import CUSTOMER, KEYS, NO_HOOK, ROOT, SSH, URL, make, path_of, row_of, uuids
 

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from console.models import Hook, Token, User
 from console.services.hooks import hooks
-from console.services.hooks.hooks import HookDraft
+from console.services.hooks.hook_fields import HookDraft
 from console.services.work import Work
 from tests.dialects.waldur_stage import NO_HOOK, ROOT, SSH, URL, make, path_of, uuids
 

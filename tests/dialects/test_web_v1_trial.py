@@ -26,12 +26,6 @@ SECRET = "a secret of ours"
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
 def ada_api(settings: Settings, work: Work, token_of: Callable[..., str], ada) -> Iterator[Caller]:
     """Ada calls an app that has a worker beside it."""
     token = token_of(ada)

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from console.core.permissions import Permission
 from console.models import Hook
 from console.services.hooks import hook_secrets, hooks
-from console.services.hooks.hooks import HookDraft
+from console.services.hooks.hook_fields import HookDraft
 from console.services.keys import KeyRing
 from console.services.work import DELIVERIES, Work
 from console.settings import Settings

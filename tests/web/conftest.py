@@ -16,11 +16,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from console.models import Attempt, Delivery, Hook
+from console.models import Attempt, Delivery, Hook, Replay, Which
 from console.services.events import publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
+from console.services.replays import replays
+from console.services.replays.planning import ReplayDraft
 from console.services.work import Work
 from console.settings import Settings
 from console.web.hooks import resolving
@@ -240,3 +242,29 @@ def five(scene: Scene) -> list[Delivery]:
     scene.attempt(made[0])
     scene.attempt(made[2], status=None, outcome="timeout")
     return made
+
+
+@pytest.fixture
+def lose(scene: Scene, work: Work) -> Callable[..., list[Delivery]]:
+    """Let a delivery of each hook have failed: ``lose("order.paid")``."""
+
+    def lose(type_: str = "order.paid", count: int = 1) -> list[Delivery]:
+        found = []
+        for _ in range(count):
+            for delivery in scene.publish(type_):
+                scene.put(delivery, state="failed", next_attempt_at=None, finished_at=work.now())
+                found.append(delivery)
+        return found
+
+    return lose
+
+
+@pytest.fixture
+def begin(ada: Any, as_person: Callable[..., Work]) -> Callable[..., Replay]:
+    """Start a replay."""
+
+    def begin(which: Which = Which.FAILED, **fields: Any) -> Replay:
+        draft = ReplayDraft(which=which, **fields)
+        return replays.start(as_person(ada), organization_number=ada.organization.number, draft=draft)
+
+    return begin

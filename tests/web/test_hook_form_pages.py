@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select
@@ -14,7 +12,6 @@ from console.services.hooks import hook_secrets, hooks
 from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import sources
 
-HTMX = {"HX-Request": "true"}
 FORM = {"name": "Shop", "url": "https://shop.example.com/hook", "payload_format": "standard", "content_type": "json"}
 
 
@@ -37,6 +34,53 @@ def saved(work) -> Hook:
     work.session.commit()
     work.session.expire_all()
     return work.session.scalars(select(Hook).order_by(Hook.number.desc())).first()
+
+
+WRONG = [
+    ({"url": ""}, "url", "Give the URL"),
+    ({"url": "ftp://example.com"}, "url", ""),
+    ({"url": "http://10.0.0.1/x"}, "url", "HOOKYARD_ALLOW_NETS"),
+    ({"patterns": "not!a!type"}, "patterns", "event type"),
+    ({"event_groups": ["no such group"]}, "event_types", "no event group"),
+    ({"sources": ["nowhere"], "which_sources": "some"}, "which_sources", "no source"),
+    ({"header_name": ["Host"], "header_value": ["x"]}, "headers", "Host"),
+    ({"header_name": ["X-A", "X-A"], "header_value": ["1", "2"]}, "headers", "twice"),
+    ({"header_name": [""], "header_value": ["1"]}, "headers", "no name"),
+    ({"timeout": "99"}, "timeout", "1 to 30"),
+    ({"timeout": "soon"}, "timeout", "whole number"),
+    ({"max_in_flight": "0"}, "max_in_flight", ""),
+    ({"rate_count": "0", "rate_seconds": "60"}, "rate_count", "Give a whole number from 1 to 100000."),
+    ({"rate_count": "100"}, "rate_seconds", "Give a whole number from 1 to 86400."),
+    ({"rate_seconds": "60"}, "rate_count", "Give a whole number from 1 to 100000."),
+    ({"retry_kind": "fixed", "retry_seconds": "soon"}, "retry_seconds", "Give a number"),
+    ({"retry_kind": "fixed"}, "retry_seconds", "Give a number."),
+    ({"retry_kind": "fixed", "retry_seconds": "-1"}, "retry_seconds", "Give a number from 0 to 2592000."),
+    ({"retry_kind": "list"}, "retry_delays", "Give a list of 1 to 50 numbers of seconds."),
+    ({"retry_kind": "list", "retry_delays": "1, -1"}, "retry_delays", "A delay is a number from 0"),
+    (
+        {"retry_kind": "fixed", "retry_seconds": "5", "retry_attempts": "99"},
+        "retry_attempts",
+        "Give a whole number from 1 to 50.",
+    ),
+    ({"retry_kind": "fixed", "retry_seconds": "nan"}, "retry_seconds", "Give a number"),
+    ({"name": "x" * 201}, "name", "200"),
+]
+
+
+def fields_of(page: BeautifulSoup) -> dict[str, list[str]]:
+    """Collect what a browser would send for the form of a page."""
+    form: dict[str, list[str]] = {}
+    for control in page.select("form.form input[name], form.form textarea[name]"):
+        if control.find_parent("template") or control["name"] == "csrf_token":
+            continue
+        if control.get("type") in {"checkbox", "radio"} and not control.has_attr("checked"):
+            continue
+        value = control.get_text() if control.name == "textarea" else control.get("value", "")
+        form.setdefault(control["name"], []).append(value)
+    for control in page.select("form.form select[name]"):
+        chosen = control.select_one("option[selected]") or control.select_one("option")
+        form.setdefault(control["name"], []).append(chosen["value"])
+    return form
 
 
 def test_the_empty_form_is_sound(browser) -> None:
@@ -98,37 +142,6 @@ def test_sources_are_all_some_or_none(browser, work, choice, stored) -> None:
     browser.submit("/o/acme/hooks/new", {**FORM, "which_sources": choice})
 
     assert saved(work).sources == stored
-
-
-WRONG = [
-    ({"url": ""}, "url", "Give the URL"),
-    ({"url": "ftp://example.com"}, "url", ""),
-    ({"url": "http://10.0.0.1/x"}, "url", "HOOKYARD_ALLOW_NETS"),
-    ({"patterns": "not!a!type"}, "patterns", "event type"),
-    ({"event_groups": ["no such group"]}, "event_types", "no event group"),
-    ({"sources": ["nowhere"], "which_sources": "some"}, "which_sources", "no source"),
-    ({"header_name": ["Host"], "header_value": ["x"]}, "headers", "Host"),
-    ({"header_name": ["X-A", "X-A"], "header_value": ["1", "2"]}, "headers", "twice"),
-    ({"header_name": [""], "header_value": ["1"]}, "headers", "no name"),
-    ({"timeout": "99"}, "timeout", "1 to 30"),
-    ({"timeout": "soon"}, "timeout", "whole number"),
-    ({"max_in_flight": "0"}, "max_in_flight", ""),
-    ({"rate_count": "0", "rate_seconds": "60"}, "rate_count", "Give a whole number from 1 to 100000."),
-    ({"rate_count": "100"}, "rate_seconds", "Give a whole number from 1 to 86400."),
-    ({"rate_seconds": "60"}, "rate_count", "Give a whole number from 1 to 100000."),
-    ({"retry_kind": "fixed", "retry_seconds": "soon"}, "retry_seconds", "Give a number"),
-    ({"retry_kind": "fixed"}, "retry_seconds", "Give a number."),
-    ({"retry_kind": "fixed", "retry_seconds": "-1"}, "retry_seconds", "Give a number from 0 to 2592000."),
-    ({"retry_kind": "list"}, "retry_delays", "Give a list of 1 to 50 numbers of seconds."),
-    ({"retry_kind": "list", "retry_delays": "1, -1"}, "retry_delays", "A delay is a number from 0"),
-    (
-        {"retry_kind": "fixed", "retry_seconds": "5", "retry_attempts": "99"},
-        "retry_attempts",
-        "Give a whole number from 1 to 50.",
-    ),
-    ({"retry_kind": "fixed", "retry_seconds": "nan"}, "retry_seconds", "Give a number"),
-    ({"name": "x" * 201}, "name", "200"),
-]
 
 
 @pytest.mark.parametrize(("changes", "field", "words"), WRONG)
@@ -232,22 +245,6 @@ def test_saving_without_a_change_changes_no_retry_policy(browser, hook, work, re
     assert saved(work).version == 3
 
 
-def fields_of(page: BeautifulSoup) -> dict[str, list[str]]:
-    """Collect what a browser would send for the form of a page."""
-    form: dict[str, list[str]] = {}
-    for control in page.select("form.form input[name], form.form textarea[name]"):
-        if control.find_parent("template") or control["name"] == "csrf_token":
-            continue
-        if control.get("type") in {"checkbox", "radio"} and not control.has_attr("checked"):
-            continue
-        value = control.get_text() if control.name == "textarea" else control.get("value", "")
-        form.setdefault(control["name"], []).append(value)
-    for control in page.select("form.form select[name]"):
-        chosen = control.select_one("option[selected]") or control.select_one("option")
-        form.setdefault(control["name"], []).append(chosen["value"])
-    return form
-
-
 def test_saving_without_a_change_changes_nothing_at_all(browser, work, ed) -> None:
     sources.create(work, organization_number=ed.organization.number, slug="berlin")
     draft = HookDraft(
@@ -277,106 +274,6 @@ def test_saving_without_a_change_changes_nothing_at_all(browser, work, ed) -> No
     assert changed - {"event_types"} == {"version", "sealed_headers"}
     assert sorted(after.event_types) == sorted(before["event_types"])
     assert hook_secrets.headers_of(work, after) == headers
-
-
-# --- while somebody types -------------------------------------------------------------------------------------------
-
-
-def part(browser, name: str, **form) -> BeautifulSoup:
-    """Ask for one part of the form as htmx does."""
-    data = {**FORM, **form, "csrf_token": browser.token()}
-    answer = browser.post(f"/o/acme/hooks/parts/{name}", data=data, headers=HTMX)
-    assert answer.status_code == 200
-    assert "<html" not in answer.text
-    return BeautifulSoup(answer.text, "html.parser")
-
-
-@pytest.mark.parametrize(
-    ("url", "words"),
-    [
-        ("https://example.com/x", "Requests go to example.com."),
-        ("http://example.com/x", "plain http"),
-        ("https://xn--bcher-kva.example/", "bücher.example"),
-        ("https://10.0.0.1/", "HOOKYARD_ALLOW_NETS"),
-        ("nonsense", ""),
-        ("", ""),
-    ],
-)
-def test_the_url_is_judged_in_words(browser, url, words) -> None:
-    said = part(browser, "url_words", url=url).get_text(" ", strip=True)
-
-    assert words in said
-    assert bool(said) == bool(url)
-
-
-@pytest.mark.parametrize(
-    ("form", "words"),
-    [
-        ({"patterns": "replay.*"}, "Matches 1 type today: replay.finished"),
-        ({"event_groups": ["hookyard"]}, "Matches 9 types today"),
-        ({"all_events": "y"}, "Hears every event"),
-        ({"patterns": "nobody.knows"}, "no type of today"),
-        ({"patterns": "what?"}, "what?:"),
-        ({}, "would receive nothing"),
-    ],
-)
-def test_what_a_choice_matches_is_said_at_once(browser, form, words) -> None:
-    assert words in " ".join(part(browser, "matching", **form).get_text(" ", strip=True).split())
-
-
-def test_the_waits_of_a_policy_are_listed(browser) -> None:
-    said = part(browser, "times", retry_kind="list", retry_delays="10,60").get_text(" ", strip=True)
-
-    assert (
-        "3 attempts: the first at once, then after 10 s, 1 min . Gives up after 1 min 10 s" in said
-        or "10 s, 1 min" in said
-    )
-
-
-def test_a_policy_that_is_none_says_why(browser) -> None:
-    said = part(browser, "times", retry_kind="fixed", retry_seconds="x")
-    assert said.get_text(strip=True) == "Seconds between attempts: Give a number."
-    assert said.select_one(".field-error")
-
-
-def test_a_kind_that_was_only_just_chosen_is_not_called_wrong(browser) -> None:
-    said = part(browser, "times", retry_kind="exponential")
-
-    assert said.get_text(strip=True) == "The waits stand here when “Times longer” is filled in."
-    assert not said.select_one(".field-error")
-
-
-def test_each_kind_of_policy_shows_its_own_fields(browser) -> None:
-    names = {one["name"] for one in part(browser, "retry", retry_kind="random").select("input")}
-
-    assert names == {"retry_min", "retry_max", "retry_attempts", "retry_jitter", "retry_expires_after"}
-    assert not part(browser, "retry", retry_kind="").select("input")
-
-
-def test_the_preview_holds_the_very_bytes(browser) -> None:
-    said = part(
-        browser, "preview", event_types=["webhook.test"], header_name=["Authorization"], header_value=["Bearer canary"]
-    )
-
-    body = json.loads(said.select_one("pre.raw code").get_text())
-    assert body["type"] == "webhook.test"
-    assert body["data"] == {"message": "Test of a hook"}
-    assert "webhook-signature" in said.get_text()
-
-
-def test_a_part_without_htmx_is_the_whole_form(browser) -> None:
-    answer = browser.submit("/o/acme/hooks/parts/matching", {**FORM, "patterns": "replay.*"})
-
-    assert answer.status_code == 200
-    assert "<h1>" in answer.text
-
-
-def test_without_javascript_a_button_shows_the_previews_and_saves_nothing(browser, work) -> None:
-    answer = browser.submit("/o/acme/hooks/new", {**FORM, "patterns": "replay.*", "look": "1"})
-
-    assert answer.status_code == 200
-    assert "Matches 1 type today" in answer.text
-    assert work.session.scalar(select(Hook)) is None
 
 
 # --- bins -----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,18 @@ from console.services.organizations.defaults import Choice
 from console.services.people import reveals
 from tests.web.hooks_stage import HOSTILE, finish, state_of
 
+CHANGES = (
+    "/switch",
+    "/test",
+    "/delete",
+    "/duplicate",
+    "/edit",
+    "/secret/reveal",
+    "/secret/rotate",
+    "/secret/end-overlap",
+)
+"""What is posted to change a hook, below its page."""
+
 # --- one hook -------------------------------------------------------------------------------------------------------
 
 
@@ -79,16 +91,7 @@ def test_a_foreign_hook_is_not_there(signed_in, make_hook, mallory) -> None:
     for path in ("", "/edit", "/secret", "/verify", "/delete", "/switch-on", "/sample"):
         assert browser.get(f"/o/elsewhere/hooks/{hook.id}{path}").status_code == 404
         assert browser.get(f"/o/acme/hooks/{hook.id}{path}").status_code == 404
-    for path in (
-        "/switch",
-        "/test",
-        "/delete",
-        "/duplicate",
-        "/edit",
-        "/secret/reveal",
-        "/secret/rotate",
-        "/secret/end-overlap",
-    ):
+    for path in CHANGES:
         assert browser.submit(f"/o/elsewhere/hooks/{hook.id}{path}").status_code == 404
 
 
@@ -103,16 +106,7 @@ def test_a_viewer_reads_and_changes_nothing(signed_in, vi, make_hook) -> None:
 
     for path in ("/edit", "/secret", "/delete", "/switch-on"):
         assert browser.get(f"/o/acme/hooks/{hook.id}{path}").status_code == 403
-    for path in (
-        "/switch",
-        "/test",
-        "/delete",
-        "/duplicate",
-        "/edit",
-        "/secret/reveal",
-        "/secret/rotate",
-        "/secret/end-overlap",
-    ):
+    for path in CHANGES:
         assert browser.submit(f"/o/acme/hooks/{hook.id}{path}").status_code == 403
     assert browser.get("/o/acme/hooks/new").status_code == 403
 

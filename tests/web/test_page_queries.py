@@ -1,4 +1,4 @@
-"""What keeps pages quick over a log of millions: few queries, and none that walks the log from end to end."""
+"""What keeps pages quick over a log of millions: few queries, none that walks the log or a roll-up, and few bytes."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from console.settings import Settings
 MOST_QUERIES = 25
 OF_A_PERIOD = 25
 """So many more look for the rows where a period begins and where it ends, each."""
+MOST_KB = 260
+"""What a page may weigh, with 200 hooks and 300 types: bytes take time to write, to compress and to lay out."""
 LOG = ("deliveries", "attempts", "events")
 RARE = (
     "hook, empty",
@@ -39,6 +41,8 @@ RARE = (
     "API: deliveries q=1500",
 )
 """What few deliveries or none match: the organization's index would lead past all the others."""
+BY_INDEX_ALONE = ("log of the busy hook", "log page of the busy hook", "log of a replay", "log, 5xx of a rare type")
+"""What is looked for and counted in an index, and not in the rows: those that match can be thousands."""
 
 
 @dataclass(frozen=True)
@@ -110,3 +114,54 @@ def walks(engine: Engine, statement: Statement) -> Iterator[str]:
     for line in plan(engine, statement):
         if re.match(rf"SCAN ({'|'.join(LOG)})\b", line) and not of_few.search(line):
             yield line
+
+
+def test_every_page_is_small(house: House) -> None:
+    sizes = {page.name: len(house.browser.get(page.path, headers=dict(page.headers)).data) for page in house.pages}
+
+    assert {name: size for name, size in sizes.items() if size > 1000 * MOST_KB} == {}
+
+
+def test_numbers_of_deliveries_come_from_an_index_alone(house: House) -> None:
+    log = re.compile(r"SEARCH deliveries USING (?!INTEGER PRIMARY KEY|INDEX ix_deliveries_unfinished)")
+    found = [
+        (page.name, line)
+        for page in house.pages
+        if page.name in BY_INDEX_ALONE
+        for _, line in plans(house, page)
+        if log.match(line)
+    ]
+
+    assert {name for name, _ in found} == set(BY_INDEX_ALONE)
+    assert [one for one in found if "USING COVERING INDEX" not in one[1]] == []
+
+
+def test_no_page_sums_up_a_whole_roll_up(house: House) -> None:
+    """They are kept for years: a chart reads its period, and of each type only the latest hour is looked up."""
+    whole = re.compile(r"SCAN \w+_hours|SEARCH \w+_hours USING [\w ]+ \(\w+=\?\)")
+    found = [
+        (page.name, line)
+        for page in house.pages
+        for sql, line in plans(house, page)
+        if "sum(" in sql and "_hours" in line
+    ]
+
+    assert found
+    assert [one for one in found if whole.fullmatch(one[1])] == []
+
+
+def test_a_roll_up_is_read_once_for_all_hooks_of_a_list(house: House) -> None:
+    [page] = [page for page in house.pages if page.name == "hooks"]
+    with noted(house.app) as statements:
+        house.browser.get(page.path)
+
+    assert sum("FROM hook_hours" in one.sql for one in statements) == 1
+
+
+def plans(house: House, page: Address) -> list[tuple[str, str]]:
+    """Give the queries of a page with the lines of their plans."""
+    with house.app.app_context():
+        engine = db.engine
+    with noted(house.app) as statements:
+        house.browser.get(page.path, headers=dict(page.headers))
+    return [(one.sql, line) for one in statements for line in plan(engine, one)]

@@ -21,7 +21,6 @@ from console.services.hooks.hook_fields import HookDraft
 from console.services.upkeep import beating, leading, pruning, sweeping
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Ring, SystemClock, Work
 from tests.engine import claim, delivery, hire, make_hook, publish, put, scalars, set_state
-from tests.receiver import Receiver
 from workers import dispatcher
 from workers.beat import Beat
 from workers.dispatcher import Dispatcher
@@ -33,12 +32,6 @@ from workers.sender import Sender
 @pytest.fixture
 def work(work: Work) -> Work:
     return replace(work, clock=SystemClock())
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from console.models import Hook
 from console.services.dialects import dialect_hooks, dialect_words
 from console.services.dialects.dialect_hooks import HooksWanted
 from console.services.hooks import hooks
-from console.services.hooks.hooks import HookDraft
+from console.services.hooks.hook_fields import HookDraft
 from console.services.work import Work
 
 ROOT = "/api/hooks-web"

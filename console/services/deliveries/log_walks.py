@@ -23,6 +23,8 @@ DISORDER = timedelta(minutes=1)
 """Rows get their numbers in the order of their times, but for this much: transactions overlap, clocks differ."""
 FEW = 2000
 """So many rows are looked at one by one within milliseconds."""
+MOST_MOMENTS = 16
+"""So many moments a session remembers the numbers of; workers' sessions live for long."""
 MOST_FOUND = 1000
 """So many rows are named by a search; what is found more often is soon met by walking."""
 NEAREST = 500
@@ -67,6 +69,17 @@ def last_until(session: Session, model: type[Delivery | Event], moment: datetime
 
 
 def _lowest_since(session: Session, model: type[Delivery | Event], moment: datetime, *, last: int) -> int:
+    """Look it up once a session, which is as long as a page: its list and its count ask for the same moment."""
+    known: dict[tuple[object, ...], int] = session.info.setdefault("lowest_since", {})
+    asked = (model, moment, last)
+    if asked not in known:
+        if len(known) >= MOST_MOMENTS:
+            known.clear()
+        known[asked] = _bisected(session, model, moment, last=last)
+    return known[asked]
+
+
+def _bisected(session: Session, model: type[Delivery | Event], moment: datetime, *, last: int) -> int:
     """Look by bisection: there is no index on the time of a delivery, and its number grows with it, mostly."""
     low, high = 0, last + 1
     while low < high:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from sqlalchemy import case, func, select
 
-from console.core.rollups import hour_of, percentile_ms
+from console.core.rollups import SUCCESS, hour_of, percentile_ms
 from console.models import Event, Hook, HookHour, Worker
 from console.services.figures import organization_hours
 from console.services.figures.organization_hours import Counts
@@ -18,7 +18,6 @@ from console.services.queries import among, place_of
 from console.services.upkeep.beating import DEAD_AFTER
 from console.services.work import LANES, Work
 
-SUCCESS = "2xx"
 HOUR = timedelta(hours=1)
 _DELIVERED = func.sum(case((HookHour.status_class == SUCCESS, HookHour.count), else_=0))
 RECENT_EVENTS = 500
@@ -39,7 +38,10 @@ _COLUMNS = {Period.DAY: (24, 1), Period.WEEK: (28, 6), Period.MONTH: (30, 24)}
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Attempts of some time: counts by class of status (``2xx`` … ``none``) and by bucket of duration."""
+    """Attempts of some time: counts by class of status (``2xx`` … ``none``) and by bucket of duration.
+
+    Of an organization's only ``2xx`` is told from all others.
+    """
 
     classes: Mapping[str, int] = field(default_factory=dict)
     buckets: Mapping[int, int] = field(default_factory=dict)

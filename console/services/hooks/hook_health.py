@@ -58,11 +58,11 @@ def conditions(
     if recent is None:
         recent = stats.recent(work, hook_numbers=numbers)
     silent = destinations.of(work, keys={(hook.organization_number, hook.destination) for hook in hooks})
-    found = {}
+    found, now = {}, work.now()
     for hook in hooks:
         state, place = states.get(hook.number), silent.get((hook.organization_number, hook.destination))
         figures = _figures(work, hook, state, place, attempts=recent.get(hook.number, (0, 0)))
-        found[hook.number] = Condition(health(figures, now=work.now()), state, place)
+        found[hook.number] = Condition(health(figures, now=now), state, place)
     return found
 
 

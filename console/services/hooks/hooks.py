@@ -24,8 +24,6 @@ from console.services.hooks.reports import Report, Subject
 from console.services.queries import contains
 from console.services.work import DELIVERIES, Work
 
-__all__ = ["UNSET", "HookDraft", "HookFilter", "create", "delete", "disable", "enable", "find", "get"]
-
 _COLUMNS = tuple(Hook.__mapper__.columns.keys())
 
 

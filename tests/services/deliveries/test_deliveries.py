@@ -15,7 +15,7 @@ from console.services.deliveries.delivery_filters import DeliveryFilter
 from console.services.events import publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hooks
-from console.services.hooks.hooks import HookDraft
+from console.services.hooks.hook_fields import HookDraft
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases

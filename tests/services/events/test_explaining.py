@@ -19,7 +19,7 @@ from console.services.events import event_rows, explaining, fan_outs, judging, p
 from console.services.events.event_drafts import EventDraft
 from console.services.events.explaining import Since
 from console.services.hooks import hooks
-from console.services.hooks.hooks import HookDraft
+from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import sources
 from console.services.work import Work
 

@@ -16,7 +16,7 @@ from console.models import Delivery, Event, Hook
 from console.services.events import event_rows, fan_outs, matching, outbox, publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hooks
-from console.services.hooks.hooks import HookDraft
+from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import sources
 from console.services.work import Work
 

@@ -15,7 +15,8 @@ from console.services.deliveries import deliveries
 from console.services.events import publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hook_health, hook_secrets, hook_tests, hooks
-from console.services.hooks.hooks import HookDraft, HookFilter
+from console.services.hooks.hook_fields import HookDraft
+from console.services.hooks.hooks import HookFilter
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases

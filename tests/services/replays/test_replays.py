@@ -22,6 +22,7 @@ from console.services.deliveries.delivery_filters import DeliveryFilter
 from console.services.events import publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hook_tests, hooks
+from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import sources
 from console.services.replays import missed, pace, replays
 from console.services.replays.selection import Skip
@@ -241,7 +242,7 @@ def test_a_plan_estimates_how_long_it_takes(work, ada) -> None:
     deliver(work, duration_ms=100)
     assert planned(work, ada).seconds == pytest.approx(0.15, abs=0.05)
 
-    hooks.change(work, hook=hook, draft=hooks.HookDraft(rate_limit={"count": 1, "seconds": 10}))
+    hooks.change(work, hook=hook, draft=HookDraft(rate_limit={"count": 1, "seconds": 10}))
     assert planned(work, ada).seconds == 40
 
 

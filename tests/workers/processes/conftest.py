@@ -14,7 +14,6 @@ from console.cli import commands
 from console.ring import RedisRing
 from console.services.work import DELIVERIES, SystemClock, Work
 from tests.forked import Forked
-from tests.receiver import Receiver
 from tests.workers.processes.stage import registered
 
 Start = Callable[..., Forked]
@@ -23,12 +22,6 @@ Start = Callable[..., Forked]
 @pytest.fixture
 def work(work: Work, valkey: str) -> Work:
     return replace(work, clock=SystemClock(), ring=RedisRing(valkey))
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
 
 
 @pytest.fixture

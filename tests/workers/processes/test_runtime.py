@@ -22,7 +22,8 @@ from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from console.settings import Settings
 from tests.engine import attempts, delivery, make_due, make_hook, publish, set_state
 from tests.workers.processes.stage import registered
-from workers.runtime import remove_unreadable, sender_threads
+from workers.lane_worker import remove_unreadable
+from workers.runtime import sender_threads
 
 
 def states(work: Work) -> dict[str, int]:

@@ -24,7 +24,7 @@ from console.extensions import current_work
 from console.models import Hook
 from console.services.dialects import dialect_hooks, oms_hooks
 from console.services.hooks import hooks
-from console.services.hooks.hooks import UNSET, HookDraft
+from console.services.hooks.hook_fields import UNSET, HookDraft
 from console.services.work import Work
 
 

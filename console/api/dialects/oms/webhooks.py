@@ -21,7 +21,7 @@ from console.services.dialects import oms_hooks
 from console.services.dialects.oms_hooks import OmsFields
 from console.services.engine import callbacks
 from console.services.hooks import hook_secrets
-from console.services.hooks.hooks import UNSET, HookDraft
+from console.services.hooks.hook_fields import UNSET, HookDraft
 from console.services.work import Work
 
 LONGEST_URL = 255

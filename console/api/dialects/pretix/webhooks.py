@@ -15,7 +15,7 @@ from console.core.catalogue import PRETIX
 from console.models import Hook
 from console.services.dialects import dialect_hooks, dialect_words
 from console.services.dialects.dialect_hooks import CanSay
-from console.services.hooks.hooks import HookDraft
+from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import sources
 from console.services.work import Work
 

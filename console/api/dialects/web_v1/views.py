@@ -22,7 +22,8 @@ from console.extensions import current_work
 from console.models import Hook
 from console.services.dialects import dialect_words, unique_urls
 from console.services.hooks import hook_secrets, hooks
-from console.services.hooks.hooks import HookDraft, HookFilter
+from console.services.hooks.hook_fields import HookDraft
+from console.services.hooks.hooks import HookFilter
 from console.services.organizations import defaults
 from console.services.work import Work
 

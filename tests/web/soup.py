@@ -1,0 +1,16 @@
+"""Pages as they are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bs4 import BeautifulSoup
+
+
+def soup_of(answer: Any) -> BeautifulSoup:
+    return BeautifulSoup(answer.text, "html.parser")
+
+
+def words_of(part: Any) -> str:
+    """Give the words of a part of a page, one space between two."""
+    return " ".join(part.get_text(" ", strip=True).split())
