@@ -95,15 +95,6 @@ def test_where_nothing_matches_each_condition_says_how_many_there_would_be_witho
     assert "2 deliveries will be sent" in words_of(signed_in(ada).see(freed), "#preview")
 
 
-def test_where_nothing_matches_and_no_condition_is_the_only_reason_that_is_said(signed_in, ada, scene) -> None:
-    scene.hook()
-
-    page = signed_in(ada).see(f"{NEW}?event_type=no.such")
-
-    assert "Nothing matches, whichever one of the conditions is left out." in words_of(page, "#preview")
-    assert not page.select("#preview .chip")
-
-
 def test_where_everything_is_left_out_the_reason_is_said(signed_in, ada, scene) -> None:
     scene.hook()
     scene.publish()
