@@ -137,13 +137,13 @@ def test_select_all_that_match_leads_here_with_the_filter(signed_in, ada, scene,
     lose(count=51)
     browser = signed_in(ada)
 
-    [link] = browser.see("/o/acme/deliveries?state=failed&event_type=order.*").select(f'a[href^="{NEW}"]')
+    [link] = browser.see("/o/acme/deliveries?state=failed&event_type=order.*").select(f'.bulk a[href^="{NEW}"]')
 
-    assert link.get_text() == "Select all that match"  # nothing tells cheaply how many: the preview counts
+    assert link.get_text() == "Replay all that match…"  # nothing tells cheaply how many: the preview counts
     assert "51 deliveries will be sent" in words_of(browser.see(link["href"]), "#preview")
-    [link] = browser.see("/o/acme/deliveries?state=failed").select(f'a[href^="{NEW}"]')
-    assert link.get_text() == "Select all 51 that match"
-    [link] = browser.see("/o/acme/deliveries").select(f'a[href^="{NEW}"]')
+    [link] = browser.see("/o/acme/deliveries?state=failed").select(f'.bulk a[href^="{NEW}"]')
+    assert link.get_text() == "Replay all 51 that match…"
+    [link] = browser.see("/o/acme/deliveries").select(f'.bulk a[href^="{NEW}"]')
     assert "which=all" in link["href"]
 
 
