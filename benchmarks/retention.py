@@ -35,9 +35,11 @@ ANSWER = b"x" * 1000
 LOOK_EVERY_S = 0.02
 BATCH = 1000
 """Events that were published together, at one moment."""
+# Not those of autovacuum, which goes on for seconds and holds nobody up.
 _OLDEST = """
 SELECT extract(epoch FROM clock_timestamp() - xact_start), left(trim(query), 80) FROM pg_stat_activity
-WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND backend_type = 'client backend' AND backend_xid IS NOT NULL
+  AND pid <> pg_backend_pid()
 ORDER BY xact_start LIMIT 1"""
 
 

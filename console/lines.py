@@ -19,13 +19,20 @@ def line(event: str, *, level: str, logger: str, **fields: object) -> str:
 
 
 def words(named: Mapping[str, object]) -> str:
-    """Lay out an event for a terminal: time, level, what happened, who says so, fields; a traceback below."""
+    """Lay out an event for a terminal: time, level, what happened, who says so, fields; a traceback below.
+
+    What could pass for another line, or move the cursor, is written as in Python's source.
+    """
     fixed = {"timestamp", "level", "event", "logger", "exception"}
-    details = [f"{name}={value}" for name, value in named.items() if name not in fixed]
-    said = " ".join(
-        (f"{named['timestamp']} [{named['level']:<9}] {named['event']}", f"[{named.get('logger', 'root')}]", *details)
-    )
+    details = [f"{name}={_plain(value)}" for name, value in named.items() if name not in fixed]
+    event = f"{named['timestamp']} [{named['level']:<9}] {_plain(named['event'])}"
+    said = " ".join((event, f"[{named.get('logger', 'root')}]", *details))
     return f"{said}\n{named['exception']}" if "exception" in named else said
+
+
+def _plain(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() else repr(text)
 
 
 def write(text: str) -> None:

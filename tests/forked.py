@@ -33,9 +33,7 @@ class Forked:
     ) -> None:
         """Run *command*, as ``console.cli.commands`` gives it, leading a session of its own."""
         self.args = command
-        *_, interpreter_option, module = command[: command.index("-m") + 2]
-        assert interpreter_option == "-m"
-        arguments = list(command[command.index("-m") + 2 :])
+        module, *arguments = command[command.index("-m") + 1 :]
         descriptors = {number: DupFd(number) for number in pass_fds}
         errors = DupFd(stderr.fileno()) if stderr else None
         self._process = _CONTEXT.Process(target=_run, args=(module, arguments, dict(env), descriptors, errors))

@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from console import logs
-from console.lines import LineFormatter, write
+from console.lines import LineFormatter, words, write
 
 
 @pytest.fixture
@@ -129,3 +129,11 @@ def test_a_terminal_shows_a_traceback_under_its_line(stream: io.StringIO) -> Non
     first, second, *_ = stream.getvalue().splitlines()
     assert first.endswith("[error    ] it failed [a]")
     assert second == "Traceback (most recent call last):"
+
+
+def test_what_a_stranger_chose_makes_no_second_line_on_a_terminal() -> None:
+    said = words({"timestamp": "now", "level": "info", "event": "a\nb", "logger": "x", "name": "eve\n[info] \x1b[2J"})
+
+    assert len(said.splitlines()) == 1
+    assert "\x1b" not in said
+    assert r"name='eve\n[info] \x1b[2J'" in said

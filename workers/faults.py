@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, reduce
 from itertools import count
 from typing import Any
 
@@ -164,8 +165,12 @@ def _http_2(caller: Caller, _: Any) -> None:
 # Bodies.
 @cache
 def _bomb() -> bytes:
-    press = zlib.compressobj(level=9, wbits=31)  # 31: in gzip's wrapping
-    body = b"".join([*(press.compress(bytes(_MIB)) for _ in range(64)), press.flush()])
+    piece, times = bytes(8 * _MIB), 8
+    press = zlib.compressobj(level=9, wbits=-15)
+    packed = press.compress(piece) + press.flush(zlib.Z_FULL_FLUSH)  # refers to nothing before: it can be repeated
+    check = reduce(lambda check, _: zlib.crc32(piece, check), range(times), 0)
+    end = zlib.compressobj(wbits=-15).flush() + struct.pack("<II", check, len(piece) * times)
+    body = b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + packed * times + end  # RFC 1952
     return _GZIP_HEAD % len(body) + body
 
 

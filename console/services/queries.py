@@ -87,10 +87,13 @@ def insert_into(dialect: str, table: Table) -> SqliteInsert | PostgresInsert:
 def place_of(
     session: Session, column: InstrumentedAttribute[datetime], *, start: datetime, columns: int, hours: int
 ) -> ColumnElement[int]:
-    """Say in which column of a chart a full hour lies: the first begins at *start*, each has *hours*."""
+    """Say in which column of a chart a full hour lies: the first begins at *start*, each has *hours*.
+
+    What lies before has a place below 0, what lies after the last of *columns* one beyond it.
+    """
     if session.get_bind().dialect.name == "sqlite":
         since = func.round((func.julianday(column) - func.julianday(literal(start, column.type))) * 24)
         return cast(since, Integer) // hours
-    starts = [start + timedelta(hours=hours * place) for place in range(columns)]
+    starts = [start + timedelta(hours=hours * place) for place in range(columns + 1)]
     among = literal(starts, postgresql.ARRAY(postgresql.TIMESTAMP(timezone=True)))
     return func.width_bucket(column, among, type_=Integer) - 1  # half the time of arithmetic with intervals

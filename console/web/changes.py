@@ -14,8 +14,7 @@ from console.extensions import current_work
 from console.models import AuditEntry
 from console.web import periods
 from console.web.bins.changing import BREAKS
-from console.web.filters import absolute, duration, milliseconds, plural, shorten
-from console.web.hooks.form import FORMAT_NAMES
+from console.web.filters import FORMAT_NAMES, absolute, duration, milliseconds, plural, shorten
 from console.web.hooks.retries import KINDS, times_of
 
 LONGEST_VALUE = 120

@@ -26,6 +26,7 @@ from console.web.pretty import json_tokens
 
 THEMES = ("auto", "light", "dark")
 DENSITIES = ("comfortable", "compact")
+FORMAT_NAMES = {"standard": "Standard Webhooks", "waldur": "Waldur", "pretix": "pretix", "oms": "OMS"}
 COUNT_LIMIT = 10_000
 """Counts beyond this are not counted out, but shown as "10,000+"."""
 
@@ -272,10 +273,15 @@ def _zone() -> tzinfo:
     return g.get("zone") or UTC
 
 
+def format_name(payload_format: str) -> str:
+    """Name a payload format as its makers do; one that this version does not know stands for itself."""
+    return FORMAT_NAMES.get(payload_format, payload_format)
+
+
 def install(app: Flask) -> None:
     """Register everything in the Jinja environment of *app*, where imported macros see it too."""
     pure = (columns, dotted, duration, milliseconds, size, counted, figure, plural, percent, shorten, iso, initials)
-    app.jinja_env.filters.update({one.__name__: one for one in pure})
+    app.jinja_env.filters.update({one.__name__: one for one in (*pure, format_name)})
     app.jinja_env.filters.update(
         visible=lambda text: visible(str(text)),
         relative=lambda at: relative(at, now=_now()),

@@ -70,6 +70,7 @@ def furnish(page: Page) -> list[str]:
     found["hook_id"] = _id_in(page.url)
     page.get_by_role("button", name="Send test").click()
     expect(page.locator("#test-result").get_by_text("Delivered", exact=True)).to_be_visible(timeout=20_000)
+    _make_type(page)
     found["event_id"] = _publish(page)
 
     page.goto("/o/acme/deliveries?event_type=order.paid")
@@ -125,6 +126,17 @@ def _make_bin(page: Page) -> str:
     page.get_by_role("button", name="Save the answer").click()
     page.wait_for_url(re.compile(rf"/bins/{bin_id}$"))
     return bin_id
+
+
+def _make_type(page: Page) -> None:
+    """Put a type with hostile words and a schema into the catalogue."""
+    page.goto("/o/acme/events/new-type")
+    page.get_by_label("Name").fill("order.paid")
+    page.get_by_label("Description").fill(TRAP)
+    page.get_by_label("Sample payload").fill(json.dumps({"order": 17, TRAP: TRAP}))
+    page.get_by_label("JSON Schema").fill(json.dumps({"properties": {"order": {"type": "integer", "title": TRAP}}}))
+    page.get_by_role("button", name="Add event type").click()
+    page.wait_for_url("**/events/types/order.paid")
 
 
 def _publish(page: Page) -> str:

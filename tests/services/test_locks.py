@@ -1,4 +1,4 @@
-"""The order in which rows are locked on PostgreSQL: destinations, standings, deliveries."""
+"""The order in which rows are locked on PostgreSQL: destinations, standings, hooks, deliveries."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from console.services.events import outbox, publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.events.matching import listeners
 from console.services.hooks import hooks
+from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import defaults
 from console.services.work import DELIVERIES_SLOW, Work
 from tests.engine import claim, hire, make_hook, publish, rows_of
@@ -117,6 +118,28 @@ def test_two_batches_that_meet_the_same_destinations_first_do_not_wait_for_each_
         other.execute(insert, {"number": number, "name": names[1]})
         other.commit()
         storing.result(10)
+
+
+@pytest.mark.parametrize("switch", ["enable", "change"])
+def test_switching_a_hook_on_waits_for_its_standing_before_it_holds_the_hook(
+    work: Work, ada, engine: Engine, wait_until: Callable[..., None], switch: str
+) -> None:
+    """Whoever records results locks the standing, then disables the hook because of them."""
+    hook = make_hook(work, ada, is_active=False)
+    one = {"one": hook.number}
+    with engine.connect() as recorder, ThreadPoolExecutor(1) as pool:
+        recorder.execute(text("SELECT 1 FROM hook_states WHERE hook_number = :one FOR UPDATE"), one)
+        if switch == "enable":
+            switching = pool.submit(hooks.enable, work, hook=hook)
+        else:
+            switching = pool.submit(hooks.change, work, hook=hook, draft=HookDraft(is_active=True))
+        wait_until(lambda: is_anybody_waiting(engine))
+        nowait = text("SELECT 1 FROM hooks WHERE number = :one FOR NO KEY UPDATE NOWAIT")
+        held = recorder.execute(nowait, one).all()
+        recorder.rollback()
+
+        assert held
+        assert switching.result(10).is_active
 
 
 def store(work: Work, reaches: dict[destinations.Key, destinations.Reach]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from console.core import signing
@@ -13,6 +12,7 @@ from console.models import Bin
 from console.services.bins import bins, catching
 from console.services.deliveries import deliveries
 from console.services.hooks import hook_secrets
+from tests.web.soup import soup_of
 
 HTMX = {"HX-Request": "true"}
 BINS = "/o/acme/bins"
@@ -33,10 +33,6 @@ def catch(work, clock):
         clock.advance(seconds=1)
 
     return catch
-
-
-def soup_of(answer) -> BeautifulSoup:
-    return BeautifulSoup(answer.text, "html.parser")
 
 
 # --- the list -------------------------------------------------------------------------------------------------------

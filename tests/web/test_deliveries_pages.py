@@ -12,6 +12,7 @@ from sqlalchemy import update
 from console.models import BrowserSession
 from console.services.deliveries import deliveries
 from console.services.hooks import hook_tests, hooks
+from tests.web.soup import soup_of
 
 HTMX = {"HX-Request": "true"}
 LOG = "/o/acme/deliveries"
@@ -23,10 +24,6 @@ def rows_of(soup: BeautifulSoup) -> list[str]:
 
 def states_of(soup: BeautifulSoup) -> list[str]:
     return [badge.get_text(strip=True) for badge in soup.select("tbody .badge")]
-
-
-def soup_of(answer) -> BeautifulSoup:
-    return BeautifulSoup(answer.text, "html.parser")
 
 
 # --- the log --------------------------------------------------------------------------------------------------------

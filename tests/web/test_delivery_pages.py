@@ -14,13 +14,10 @@ from console.services.deliveries import deliveries
 from console.services.hooks import hook_secrets
 from console.services.organizations import defaults
 from console.services.organizations.defaults import Choice
+from tests.web.soup import soup_of
 
 HTMX = {"HX-Request": "true"}
 LOG = "/o/acme/deliveries"
-
-
-def soup_of(answer) -> BeautifulSoup:
-    return BeautifulSoup(answer.text, "html.parser")
 
 
 # --- one delivery ---------------------------------------------------------------------------------------------------

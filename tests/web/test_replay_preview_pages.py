@@ -11,6 +11,7 @@ from sqlalchemy import select
 from console.core.outcomes import Outcome
 from console.models import Replay
 from console.services.hooks import hooks
+from console.services.hooks.hook_fields import HookDraft
 from tests.engine import claim, hire, record, rows_of
 from tests.web.soup import soup_of
 
@@ -331,3 +332,32 @@ def test_viewers_may_look_but_start_and_stop_nothing(signed_in, vi, begin) -> No
     assert browser.get(NEW).status_code == 403
     for path in (REPLAYS, f"{REPLAYS}/{row.id}/stop", f"{REPLAYS}/{row.id}/resume"):
         assert browser.submit(path, {"which": "all"}).status_code == 403
+
+
+def test_where_nothing_matches_and_no_condition_is_the_only_reason_that_is_said(signed_in, ada, scene) -> None:
+    scene.hook()
+
+    page = signed_in(ada).see(f"{NEW}?event_type=no.such")
+
+    assert "Nothing matches, whichever one of the conditions is left out." in words_of(page, "#preview")
+    assert not page.select("#preview .chip")
+
+
+@pytest.mark.parametrize(
+    ("which", "words"),
+    [
+        ("failed", "Filters are not asked again: all of these were sent before."),
+        ("all", "Filters are asked only about events that a hook has missed; the rest was sent before."),
+    ],
+)
+def test_the_preview_speaks_of_filters_only_where_a_hook_has_one(
+    signed_in, ada, scene, lose, work, which, words
+) -> None:
+    hook = scene.hook()
+    lose()
+    browser = signed_in(ada)
+    without = words_of(browser.see(f"{NEW}?which={which}"), "#preview")
+    hooks.change(work, hook=hook, draft=HookDraft(filter="order"))
+
+    assert "ilter" not in without
+    assert words in words_of(browser.see(f"{NEW}?which={which}"), "#preview")

@@ -6,7 +6,6 @@ import csv
 import io
 
 import pytest
-from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from console.core.errors import Unauthenticated
@@ -15,13 +14,10 @@ from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import sources
 from console.services.people import members, token_use
+from tests.web.soup import soup_of
 
 SETTINGS = "/o/acme/settings"
 TOKEN = {"name": "Shop", "preset": "publish", "expires_in_days": "90"}
-
-
-def soup_of(answer) -> BeautifulSoup:
-    return BeautifulSoup(answer.text, "html.parser")
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ def test_a_sparkline_has_one_bar_for_each_hour_with_attempts() -> None:
 
 
 def test_what_failed_stands_on_what_was_delivered() -> None:
-    drawn = spark([3], bad=[1], title="", height=24)
+    drawn = spark([3], bad=[1], words="", height=24)
 
     [(_, foot, height, _)] = bars(drawn.good)
     assert (foot, height) == (24, 18)
@@ -48,7 +48,7 @@ def test_one_failure_among_thousands_is_seen() -> None:
 def test_every_bar_stays_inside_its_frame(columns: list[tuple[int, int]]) -> None:
     good, bad = (list(part) for part in zip(*columns, strict=True))
 
-    drawn = spark(good, bad=bad, title="")
+    drawn = spark(good, bad=bad, words="")
 
     for path, figures in ((drawn.good, good), (drawn.bad, bad)):
         found = bars(path)
@@ -62,14 +62,23 @@ def test_every_bar_stays_inside_its_frame(columns: list[tuple[int, int]]) -> Non
 @pytest.mark.parametrize(
     ("delivered", "failed", "words"),
     [
-        ([4, 1204], [0, 0], "1,204 attempts in the busiest hour"),
-        ([4, 2], [1, 0], "5 attempts in the busiest hour, the last failed 1 h ago"),
-        ([4, 2], [1, 1], "5 attempts in the busiest hour, the last failed this hour"),
+        ([4, 1204], [0, 0], ["1,208 delivered, 1,204 in the busiest hour"]),
+        ([0, 0], [3, 0], ["3 failed, the last 1 h ago"]),
+        ([4, 2], [1, 0], ["6 delivered, 4 in the busiest hour", "1 failed, the last 1 h ago"]),
+        ([4, 2], [1, 1], ["6 delivered, 4 in the busiest hour", "2 failed, the last this hour"]),
+        ([0, 0], [0, 0], []),
     ],
 )
-def test_a_sparkline_says_what_it_shows(delivered: list[int], failed: list[int], words: str) -> None:
-    assert of_hours(delivered, failed=failed).title == words
+def test_each_part_of_a_sparkline_says_what_it_shows(delivered: list[int], failed: list[int], words: list[str]) -> None:
+    drawn = of_hours(delivered, failed=failed)
+
+    titles = ((drawn.good, drawn.good_title), (drawn.bad, drawn.bad_title))
+    assert [title for path, title in titles if path] == words
+    assert drawn.title == ", ".join(words)
 
 
-def test_events_are_counted_by_their_column() -> None:
-    assert of_events([0, 17], hours=6).title == "17 events in the busiest 6 hours"
+@pytest.mark.parametrize(
+    ("most", "words"), [(17, "17 events in the busiest 6 hours"), (1, "1 event in the busiest 6 hours")]
+)
+def test_events_are_counted_by_their_column(most: int, words: str) -> None:
+    assert of_events([0, most], hours=6).title == words

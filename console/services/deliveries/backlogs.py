@@ -48,7 +48,7 @@ def send_now(work: Work, *, hook: Hook) -> int:
     """
     now = work.now()
     with work.transaction():
-        destinations.end_pause(work, hook)
+        destinations.end_pause(work, organization_number=hook.organization_number, name=hook.destination)
         standing.end_pause(work, hook_number=hook.number)
         result = work.session.execute(
             update(Delivery)

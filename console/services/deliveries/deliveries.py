@@ -276,7 +276,7 @@ def send_now(work: Work, *, delivery: Delivery) -> Delivery:
     """
     hook = delivery.hook
     with work.transaction():
-        destinations.end_pause(work, hook)
+        destinations.end_pause(work, organization_number=hook.organization_number, name=hook.destination)
         standing.end_pause(work, hook_number=delivery.hook_number)
         _lock(work, delivery)
         if delivery.state != DeliveryState.PENDING:

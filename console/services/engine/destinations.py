@@ -135,8 +135,8 @@ def begin_probe(work: Work, *, organization_number: int, name: str) -> bool:
     return bool(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as an UPDATE gives
 
 
-def end_pause(work: Work, hook: Hook) -> None:
-    """Let the destination of *hook*, if it does not answer, be tried now, by whichever hook's turn it is.
+def end_pause(work: Work, *, organization_number: int, name: str) -> None:
+    """Let a destination, if it does not answer, be tried now, by whichever hook's turn it is.
 
     Inside the caller's transaction and before it locks anything else: everybody locks destinations first. A probe that
     is under way is waited for.
@@ -144,7 +144,7 @@ def end_pause(work: Work, hook: Hook) -> None:
     now = work.now()
     work.session.execute(
         update(_table)
-        .where(_of(hook.organization_number, hook.destination), _table.c.openings > 0, _table.c.open_until > now)
+        .where(_of(organization_number, name), _table.c.openings > 0, _table.c.open_until > now)
         .values(open_until=now)
     )
 

@@ -140,7 +140,7 @@ def overview(
     return Overview(
         period=period,
         columns=tuple(Column(moment, tallies.get(place, Tally())) for place, moment in enumerate(starts)),
-        total=_sum([tally for place, tally in tallies.items() if place >= 0]),
+        total=_sum([tally for place, tally in tallies.items() if 0 <= place < columns]),
         before=tallies.get(-1, Tally()),
     )
 
@@ -198,10 +198,11 @@ def sparks(work: Work, *, hooks: Sequence[Hook], hours: int = 24) -> dict[int, S
 
 def recent(work: Work, *, hook_numbers: Sequence[int], hours: int = 24) -> dict[int, tuple[int, int]]:
     """Count the attempts of each hook in the last hours, and those that were answered with a 2xx."""
-    since = hour_of(work.now()) - (hours - 1) * HOUR
+    present = hour_of(work.now())
+    within = HookHour.hour.between(present - (hours - 1) * HOUR, present)
     rows = work.session.execute(
         select(HookHour.hook_number, func.sum(HookHour.count), _DELIVERED)
-        .where(among(work.session, HookHour.hook_number, hook_numbers), HookHour.hour >= since)
+        .where(among(work.session, HookHour.hook_number, hook_numbers), within)
         .group_by(HookHour.hook_number)
     )
     return {number: (int(attempts), int(successes)) for number, attempts, successes in rows}

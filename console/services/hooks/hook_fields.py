@@ -88,6 +88,16 @@ def check(work: Work, *, organization_number: int, draft: HookDraft, hook: Hook 
     return values
 
 
+def destination_of(draft: HookDraft, hook: Hook) -> str:
+    """Give the host and port that a hook will have; those it has where ``check`` will refuse the draft's URL."""
+    if not isinstance(draft.url, str):
+        return hook.destination
+    try:
+        return read_url(draft.url, allow_http=True).destination
+    except Refused:
+        return hook.destination
+
+
 @dataclass(frozen=True, slots=True)
 class _Context:
     work: Work

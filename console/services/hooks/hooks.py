@@ -19,9 +19,9 @@ from console.services.engine import destinations
 from console.services.events import matching
 from console.services.events.outbox import KEPT_REASON
 from console.services.hooks import hook_health, reports
-from console.services.hooks.hook_fields import UNSET, HookDraft, check, slots
+from console.services.hooks.hook_fields import UNSET, HookDraft, check, destination_of, slots
 from console.services.hooks.reports import Report, Subject
-from console.services.queries import contains
+from console.services.queries import among, contains
 from console.services.work import DELIVERIES, Work
 
 _COLUMNS = tuple(Hook.__mapper__.columns.keys())
@@ -69,10 +69,10 @@ def find(
     if wanted.health is not None:
         choice = wanted.health if isinstance(wanted.health, frozenset) else frozenset({wanted.health})
         numbers = hook_health.numbers_with(work, organization_number=organization_number, wanted=choice)
-        query = query.where(Hook.number.in_(numbers))
+        query = query.where(among(work.session, Hook.number, numbers))
     if wanted.event_type:
         hears = matching.hooks_hearing(work, organization_number=organization_number, event_type=wanted.event_type)
-        query = query.where(Hook.number.in_(hears))
+        query = query.where(among(work.session, Hook.number, hears))
     return list(work.session.scalars(query.limit(limit)))
 
 
@@ -137,7 +137,7 @@ def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = No
     """Change what the draft sets; raise Invalid, or Conflict when *version* is no longer the hook's."""
     with work.transaction():
         if draft.is_active is True and not hook.is_active:
-            destinations.end_pause(work, hook)
+            _lock_to_switch_on(work, hook, destination=destination_of(draft, hook))
         lock(work, hook)
         if version is not None and version != hook.version:
             raise Conflict("Somebody else changed this hook meanwhile.", code="changed_meanwhile")
@@ -169,7 +169,7 @@ def enable(work: Work, *, hook: Hook, held: str = "release") -> Hook:
     pause of its destination ends.
     """
     with work.transaction():
-        destinations.end_pause(work, hook)
+        _lock_to_switch_on(work, hook, destination=hook.destination)
         lock(work, hook)
         if not hook.is_active:
             hook.is_active = True
@@ -203,6 +203,12 @@ def lock(work: Work, hook: Hook) -> None:
     work.session.expire(hook, ["secrets"])
     if hook.deleted_at is not None:
         raise NotFound("hook")
+
+
+def _lock_to_switch_on(work: Work, hook: Hook, *, destination: str) -> None:
+    """Lock what goes before the hook itself, in everybody's order: its destination, whose pause ends, its standing."""
+    destinations.end_pause(work, organization_number=hook.organization_number, name=destination)
+    work.session.execute(select(HookState.hook_number).where(HookState.hook_number == hook.number).with_for_update())
 
 
 def touch(work: Work, hook: Hook) -> None:

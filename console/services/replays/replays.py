@@ -1,4 +1,4 @@
-"""Replays: start, stop and resume a bulk resend, and say how far it is. Its parts are the rooms of ``replaying``."""
+"""Replays: start, stop and resume a bulk resend, and say how far it is. Its parts are the rooms beside this one."""
 
 from __future__ import annotations
 

@@ -21,19 +21,13 @@ from console.extensions import current_work
 from console.models import Hook
 from console.services.hooks import hook_secrets
 from console.services.hooks.hook_fields import LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, UNSET, HookDraft
-from console.web.filters import plural
+from console.web.filters import FORMAT_NAMES, plural
 from console.web.forms import WholeNumber, accept, options
 from console.web.hooks import oms
 from console.web.hooks.retries import KINDS, Times, parameters_of, planned, retry_of, said_at_field
 
 ANY, SOME, NONE = "any", "some", "none"
 DEFAULT_IN_FLIGHT = 16
-FORMAT_NAMES = {
-    "standard": "Standard Webhooks",
-    "waldur": "Waldur",
-    "pretix": "pretix",
-    "oms": "OMS",
-}
 SOURCES = {
     ANY: "Events of any source",
     SOME: "Only of these, and those without a source",

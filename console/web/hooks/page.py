@@ -25,7 +25,7 @@ from console.services.organizations import defaults
 from console.web import access, hx, once
 from console.web.changes import label_of
 from console.web.delivery_rows import rows_of
-from console.web.hooks.form import FORMAT_NAMES
+from console.web.filters import FORMAT_NAMES
 from console.web.hooks.retries import times_of
 from console.web.hooks.shared import health_of, hears, hook_of, name_of, pages
 from console.web.hooks.testing import TestForm, find_result, first_type_of

@@ -268,6 +268,22 @@ def test_a_destination_that_is_tried_already_is_not_tried_twice_at_once(work: Wo
     assert claim(work, hire(work), lane=DELIVERIES_SLOW) == []
 
 
+def test_switching_a_hook_on_where_it_moves_to_ends_the_pause_there_and_not_where_it_was(work: Work, ada, dead) -> None:
+    moving = make_hook(work, ada, url="https://elsewhere.example.com/", is_active=False)
+
+    hooks.change(work, hook=dead[0], draft=HookDraft(is_active=False))
+    hooks.change(work, hook=dead[0], draft=HookDraft(url="https://elsewhere.example.com/", is_active=True))
+    assert is_paused(work)
+
+    hooks.change(work, hook=moving, draft=HookDraft(url=URL.format(9), is_active=True))
+    assert not is_paused(work)
+
+
+def is_paused(work: Work) -> bool:
+    found = destination(work)
+    return found is not None and found.open_until is not None and found.open_until > work.now()
+
+
 def test_a_hook_that_moves_elsewhere_waits_no_longer(work: Work, ada, dead) -> None:
     all_due(work)
     hooks.change(work, hook=dead[0], draft=HookDraft(url="https://elsewhere.example.com/"))

@@ -116,3 +116,13 @@ def test_types_stay_known_after_their_events_are_gone(work: Work, ada, clock) ->
     seen = type_hours.last_seen(work, organization_number=ada.organization.number)
     assert list(seen) == ["once.seen"]
     assert work.now() - seen["once.seen"] == timedelta(days=40, minutes=1)
+
+
+def test_a_hundred_thousand_types_do_not_make_a_statement_too_long(work: Work, ada, monkeypatch) -> None:
+    monkeypatch.setattr(type_hours, "MOST_NAMED", 2)
+    publish(work, ada, "a.made", "b.made", "c.made", "d.made")
+
+    wanted = ["a.made", "b.made", "c.made"]
+    found = type_hours.volumes(work, organization_number=ada.organization.number, names=wanted)
+
+    assert {name: volume.total for name, volume in found.items()} == dict.fromkeys(wanted, 1)
