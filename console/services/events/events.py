@@ -113,7 +113,7 @@ def tested_hooks(work: Work, events: Sequence[Event]) -> dict[int, Hook]:
     if not tests:
         return {}
     query = select(Delivery.event_number, Hook).join(Hook, Hook.number == Delivery.hook_number)
-    return dict(work.session.execute(query.where(Delivery.event_number.in_(tests))).tuples().all())
+    return dict(work.session.execute(query.where(Delivery.event_number.in_(tests))).all())
 
 
 def deliveries_of(work: Work, event: Event) -> list[Delivery]:
