@@ -2,7 +2,7 @@
 
    data-copy="text"           copies it            data-dialog="id"   opens that dialog      data-close  closes the one around
    data-set="theme|density"   keeps the choice     data-poll          pauses while nobody looks (see macros/lists.html)
-   data-bulk (a form)         counts its ticked rows into [data-count]; data-select-all ticks them all
+   data-bulk (a form)         counts its ticked rows into [data-count]; [data-needs] shows if any of them data-waits; data-select-all ticks all
    data-filter="#list"        hides the children of .picker-children that do not contain the text
    data-add-row="#template"   puts a copy of the template before the button          data-remove=".pair"  removes the row
    data-ctrl-enter (a form)   is sent by Ctrl+Enter   .field.changed hides the errors of a field */
@@ -17,10 +17,8 @@
     const box = document.createElement("div");
     const text = document.createElement("p");
     const close = document.createElement("button");
-    box.className = `toast tone-${tone}`;
-    text.textContent = message;
-    close.type = "button";
-    close.textContent = "×";
+    box.className = `toast tone-${tone}`; text.textContent = message;
+    close.type = "button"; close.textContent = "×";
     close.setAttribute("aria-label", "Dismiss");
     close.addEventListener("click", () => box.remove());
     box.append(text, close);
@@ -37,8 +35,7 @@
   const lastPoll = new WeakMap();
   const news = () => { lastNews = Date.now(); };
   const resume = () => {
-    news();
-    delete root.dataset.paused;
+    news(); delete root.dataset.paused;
     all("[data-poll]").forEach((element) => htmx.trigger(element, "resume"));
   };
   const mayPoll = (element) => {
@@ -125,7 +122,9 @@
     const boxes = all("tbody [type=checkbox]", form);
     const ticked = boxes.filter((box) => box.checked).length;
     form.toggleAttribute("data-selected", ticked > 0);
-    all("[data-count]", form).forEach((place) => { place.textContent = ticked || "selected"; });
+    const waiting = boxes.filter((box) => box.checked && "waits" in box.dataset).length;
+    all("[data-count]", form).forEach((place) => { place.textContent = (place.dataset.count ? waiting : ticked) || "selected"; });
+    all("[data-needs]", form).forEach((button) => { button.hidden = !waiting; });
     all("[data-select-all]", form).forEach((box) => {
       box.checked = ticked > 0 && ticked === boxes.length;
       box.indeterminate = ticked > 0 && ticked < boxes.length;
@@ -137,6 +136,7 @@
     if (target.matches("[data-select-all]")) all("tbody [type=checkbox]", form).forEach((box) => { box.checked = target.checked; });
     countTicked(form);
   });
+  document.addEventListener("reset", ({ target }) => { if (target.matches("form[data-bulk]")) setTimeout(countTicked, 0, target); });
   addEventListener("pageshow", () => all("form[data-bulk]").forEach(countTicked)); // the Back button keeps ticks
   document.addEventListener("input", ({ target }) => {
     target.closest(".field")?.classList.add("changed"); // what was said of it is no longer about what stands there

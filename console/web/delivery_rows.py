@@ -17,12 +17,15 @@ from console.services.work import Work
 
 FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELED})
 
+ASKED = frozenset({Trigger.TEST, Trigger.RESEND})
+"""What somebody waits for is sent without regard to pauses."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One delivery for ``macros/deliveries.html``; *attempts* is ``2/11``, *mark* is test, resend, replay or empty.
 
-    *reason* says why it waits or ended.
+    *reason* says why it waits or ended; *is_paused*: it is due, and that keeps it back.
     """
 
     id: UUID
@@ -41,7 +44,9 @@ class Row:
     reason: str
     created_at: datetime
     mark: str
+    is_paused: bool
     can_resend: bool
+    can_cancel: bool
 
 
 def rows_of(work: Work, deliveries: Sequence[Delivery]) -> list[Row]:
@@ -75,8 +80,14 @@ def _row(work: Work, delivery: Delivery, *, reason: str) -> Row:
         reason=reason,
         created_at=delivery.created_at,
         mark=mark_of(delivery),
+        is_paused=bool(reason) and delivery.trigger not in ASKED and not _is_later(work, delivery),
         can_resend=not is_deleted and delivery.state != DeliveryState.SENDING,
+        can_cancel=delivery.state in {DeliveryState.PENDING, DeliveryState.HELD},
     )
+
+
+def _is_later(work: Work, delivery: Delivery) -> bool:
+    return delivery.next_attempt_at is None or delivery.next_attempt_at > work.now()
 
 
 def name_of(hook: Hook) -> str:

@@ -71,9 +71,15 @@ class Entry:
 @pages.get("")
 @access.requires(Permission.WEBHOOKS_VIEW)
 def show() -> Response:
-    """List where the words lead; the last line searches everything for them."""
+    """List where the words lead; the last line searches everything for them.
+
+    Who presses Enter before the list is there (``now``) goes where its first line leads.
+    """
     words = request.args.get("q", "").strip()[:LONGEST]
-    return hx.page("palette/show.html", block="results", words=words, entries=list(_entries(words)))
+    entries = list(_entries(words))
+    if words and "now" in request.args:
+        return hx.redirect_to(entries[0].url)
+    return hx.page("palette/show.html", block="results", words=words, entries=entries)
 
 
 def _entries(words: str) -> Iterator[Entry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.test_newcomer import make_hook_to_a_bin
 
@@ -37,8 +37,7 @@ def test_the_preview_follows_the_form_and_the_progress_the_workers(page: Page) -
 
     page.get_by_text("All", exact=True).click()
     expect(page.locator("#preview")).to_contain_text(SOME)
-    page.get_by_label("Event types and wildcards").fill("invoice.*")
-    page.get_by_label("Event types and wildcards").blur()
+    page.get_by_label("Event types and wildcards").press_sequentially("invoice.*")  # it is not left
     expect(page.get_by_text("Nothing to send")).to_be_visible()
     page.get_by_label("Remove the condition Event types").click()
     expect(page.locator("#preview")).to_contain_text(SOME)
@@ -50,6 +49,47 @@ def test_the_preview_follows_the_form_and_the_progress_the_workers(page: Page) -
     expect(page.locator("#progress")).not_to_have_attribute("hx-get", re.compile("."))
     page.get_by_role("link", name="Its deliveries").click()
     expect(page.locator("tbody .tag", has_text="replay").first).to_be_visible()
+
+
+def test_what_was_typed_a_moment_ago_is_counted_before_anything_is_sent(page: Page) -> None:
+    make_hook_to_a_bin(page, name="Counted")
+    publish(page, "order.paid")
+    page.goto("/o/acme/replays/new?which=all")
+    expect(page.locator("#preview")).to_contain_text(SOME)
+    page.get_by_label("Event types and wildcards").fill("order.refunded")
+    page.get_by_role("button", name=START).evaluate("button => button.click()")  # sooner than the preview follows
+
+    expect(page.locator("main")).to_contain_text("Nothing was sent")
+    expect(page.locator("#preview")).to_contain_text("Nothing to send")
+    expect(page.get_by_label("Event types and wildcards")).to_have_value("order.refunded")
+
+
+def test_the_last_choice_wins_over_answers_to_earlier_ones(page: Page) -> None:
+    make_hook_to_a_bin(page, name="Chosen")
+    publish(page, "order.paid")
+    page.goto("/o/acme/replays/new?which=all")
+    held: list[Route] = []
+
+    def answer(route: Route) -> None:
+        if "since=1h" in route.request.url:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/replays/new?*", answer)
+    with page.expect_request("**/replays/new?*event_type=order*"):
+        page.get_by_label("Event types and wildcards").press_sequentially("order.*")
+    page.get_by_label("Last hour").check(force=True)
+    for route in held:
+        route.continue_()
+
+    expect(page).to_have_url(re.compile(r"since=1h"))
+    expect(page.locator("#preview")).to_contain_text("made in the last hour")
+    expect(page.get_by_label("Last hour")).to_be_checked()
+    expect(page.get_by_label("Event types and wildcards")).to_have_value("order.*")
+    page.unroute("**/replays/new?*")
+    page.get_by_label("Hook", exact=True).select_option(label="Chosen")
+    expect(page.locator("#preview")).to_contain_text("All deliveries of Chosen, of order.*, made in the last hour.")
 
 
 def test_the_same_works_without_javascript(plain_page: Page) -> None:

@@ -18,6 +18,7 @@ from console.services.figures.stats import Period, Tally
 from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
 from console.web.dashboard import tiles_of
+from tests.web.soup import words_of
 
 HTMX = {"HX-Request": "true"}
 
@@ -205,6 +206,43 @@ def test_a_hook_that_was_disabled_by_itself_is_named(work, hook) -> None:
     found = attention.attention(work, organization_number=hook.organization_number)
 
     assert [one.hook.id for one in found.ailing] == [hook.id]
+
+
+def test_a_hook_whose_deliveries_failed_for_good_is_named_until_they_are_delivered(
+    signed_in, ada, scene, lose, elsewhere, work, clock
+) -> None:
+    hook = scene.hook()
+    lost = lose(count=3)
+    scene.put(lose()[0], is_test=True)
+    elsewhere.hook()
+    scene.put(elsewhere.publish()[0], state="failed")
+    browser = signed_in(ada)
+
+    live = browser.see("/o/acme/").select_one("#live")
+
+    assert "All is well" not in live.get_text()
+    assert "3 deliveries of the last 7 days failed for good" in words_of(live)
+    [seen] = live.select(f'a[href^="/o/acme/hooks/{hook.id}/deliveries?"]')
+    assert len(browser.see(seen["href"]).select("tbody [name=ids]")) == 4
+    [again] = live.select('a[href^="/o/acme/replays/new?"]')
+    assert "3 deliveries will be sent" in words_of(browser.see(again["href"]))
+
+    for delivery in lost:
+        scene.put(delivery, state="delivered")
+    assert "All is well" in browser.see("/o/acme/").get_text()
+    lose()
+    clock.advance(days=8)
+    assert "All is well" in signed_in(ada).see("/o/acme/").get_text()
+
+
+def test_very_many_failed_deliveries_are_not_all_counted(work, scene, lose, monkeypatch) -> None:
+    hook = scene.hook()
+    lose(count=3)
+    monkeypatch.setattr(unfinished, "MOST_FAILED", 2)
+
+    [one] = attention.attention(work, organization_number=hook.organization_number).lost
+
+    assert (one.count, one.is_more) == (2, True)
 
 
 def test_what_is_due_and_not_sent_is_late_unless_its_hook_rests(work, hook, clock) -> None:

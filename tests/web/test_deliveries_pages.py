@@ -320,7 +320,56 @@ def test_the_selected_ones_are_resent_in_one_form(signed_in, ada, five, work) ->
 
     assert answer.status_code == 303
     assert answer.location == LOG
-    assert "3 deliveries are sent again now." in browser.see(LOG).get_text()
+    assert "3 deliveries are sent now." in browser.see(LOG).get_text()
+
+
+def test_a_resend_says_when_the_hook_is_switched_off(signed_in, ada, scene, work) -> None:
+    hook = scene.hook(name="Shop")
+    hooks.disable(work, hook=hook)
+    held, other = scene.publish()[0], scene.publish()[0]
+    browser = signed_in(ada)
+    [button] = browser.see(f"{LOG}?state=held").select(f"#delivery-{held.number} [data-key=e]")
+    assert "although its hook is switched off" in button["title"]
+
+    in_list = browser.submit(f"{LOG}/{held.id}/resend", {"row": "selectable"}, htmx=True)
+    on_page = browser.submit(f"{LOG}/{other.id}/resend")
+
+    words = "Shop is switched off; this delivery is sent now, with the same webhook-id, all the same."
+    assert words in in_list.headers["HX-Trigger"]
+    assert words in browser.see(on_page.location).get_text()
+    assert "paused" not in soup_of(in_list).get_text()
+    assert held.state == "pending"
+    browser.submit(f"{LOG}/resend", {"ids": [str(held.id), str(other.id)]})
+    assert "2 of them go to a hook that is switched off, all the same." in browser.see(LOG).get_text()
+
+
+def test_cancel_is_offered_for_what_waits(signed_in, ada, five) -> None:
+    page = signed_in(ada).see(LOG)
+
+    waiting = [tick.find_parent("tr")["id"] for tick in page.select("[name=ids][data-waits]")]
+    assert sorted(waiting) == sorted(f"delivery-{five[place].number}" for place in (1, 3))
+    assert page.select_one(".bulk [data-needs]")["formaction"] == f"{LOG}/cancel"
+    assert page.select_one(".bulk [type=reset]").get_text() == "Clear selection"
+
+
+def test_what_failed_is_counted_and_leads_to_the_replay_of_it(signed_in, ada, scene, lose) -> None:
+    hook = scene.hook()
+    scene.hook(name="Second")
+    lose(count=2)
+    scene.publish()
+    browser = signed_in(ada)
+
+    for address, count in (
+        (f"{LOG}?state=failed", 4),
+        (f"/o/acme/hooks/{hook.id}/deliveries?state=failed&since=24h", 2),
+    ):
+        page = browser.see(address)
+        [link] = [link for link in page.select("#log a.button") if "Resend all" in link.get_text()]
+        assert f"{count} failed" in page.select_one("#log").get_text()
+        assert link.get_text() == f"Resend all {count}…"
+        assert f"{count} deliveries will be sent" in browser.see(link["href"]).get_text()
+    assert "Resend all…" in browser.see(f"{LOG}?state=failed&event_type=order.*").get_text()
+    assert "Resend all" not in browser.see(LOG).get_text()
 
 
 def test_resending_nothing_says_to_select_first(signed_in, ada, five) -> None:

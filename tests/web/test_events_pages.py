@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from console.services.hooks import hook_tests
 from console.services.organizations import sources
 from tests.web.events_stage import stored
 from tests.web.soup import soup_of, words_of
@@ -35,6 +36,16 @@ def test_the_list_says_how_the_deliveries_stand(signed_in, ada, scene) -> None:
     assert "1 of 1 hook, delivered" in second
     assert "order 17" in second
     assert "No hook wanted it" in first
+
+
+def test_a_test_says_which_hook_was_tested(signed_in, ada, scene, as_person) -> None:
+    hook = scene.hook(name="Shop")
+    scene.hook(name="Second")
+    delivery = hook_tests.send(as_person(ada), hook=hook)
+    browser = signed_in(ada)
+
+    assert "test of Shop: waiting" in browser.see(EVENTS).get_text()
+    assert "test of Shop: waiting" in browser.see(f"{EVENTS}/{delivery.event.id}").get_text()
 
 
 @pytest.mark.parametrize(

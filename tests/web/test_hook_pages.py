@@ -30,9 +30,20 @@ CHANGES = (
 # --- one hook -------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_of_a_hook_says_how_it_does_and_what_it_is(signed_in, ada, make_hook, publish, work) -> None:
+def test_what_fell_due_this_moment_asks_for_nothing(signed_in, ada, make_hook, publish, clock) -> None:
+    hook = make_hook()
+    publish("order.paid", times=3)
+    browser = signed_in(ada)
+
+    assert "Send 3 now" not in browser.see(f"/o/acme/hooks/{hook.id}").get_text()
+    clock.advance(seconds=11)
+    assert "Send 3 now" in browser.see(f"/o/acme/hooks/{hook.id}").get_text()
+
+
+def test_the_page_of_a_hook_says_how_it_does_and_what_it_is(signed_in, ada, make_hook, publish, work, clock) -> None:
     hook = make_hook(headers={"Authorization": "Bearer canary"}, retry={"kind": "fixed", "seconds": 60, "attempts": 3})
     publish("order.paid")
+    clock.advance(minutes=1)
     state_of(work, hook, consecutive_failures=4, failing_since=work.now() - timedelta(hours=2))
 
     page = signed_in(ada).see(f"/o/acme/hooks/{hook.id}")
@@ -241,7 +252,7 @@ def test_the_chart_of_a_hook_covers_a_day_a_week_or_a_month(signed_in, ada, scen
     day, month = browser.see(path), browser.see(f"{path}?period=30d")
     block = browser.get(f"{path}?period=7d", headers={"HX-Request": "true"}).text
 
-    assert "Nothing was sent in the last 24 hours" in day.get_text()
+    assert "No event was sent in the last 24 hours. Tests do not count here." in day.get_text()
     assert month.select_one("#answers-panel [aria-current=true]").get_text() == "30 days"
     assert block.lstrip().startswith("<section")
     assert "in the last 7 days" in block

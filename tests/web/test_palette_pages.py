@@ -77,3 +77,13 @@ def test_every_page_carries_the_sheet_of_shortcuts(signed_in, vi, path) -> None:
     sheet = page.select_one("dialog#shortcuts")
     assert [link["data-key"] for link in sheet.select("a[data-key]")] == ["g d", "g h", "g l", "g e", "g r", "g b"]
     assert len(page.select("#palette-q")) == 1
+
+
+def test_enter_before_the_list_came_goes_where_its_first_line_leads(signed_in, ada, scene) -> None:
+    browser = signed_in(ada)
+    form = browser.see("/o/acme/").select_one("#palette form")
+    assert form.select_one("[type=hidden][name=now]") is not None
+
+    assert browser.get(f"{form['action']}?now=1&q=audit").location == "/o/acme/settings/audit"
+    assert browser.get(f"{form['action']}?now=1&q=A-1012").location == "/o/acme/search?q=A-1012"
+    assert browser.get(f"{GO}?now=1&q=").status_code == 200

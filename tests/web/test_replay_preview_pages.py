@@ -90,7 +90,7 @@ def test_where_nothing_matches_each_condition_says_how_many_there_would_be_witho
     page = signed_in(ada).see(f"{NEW}?hook={hook.id}&event_type=order.*&since=1h")
 
     chips = [" ".join(chip.get_text(" ", strip=True).split()) for chip in page.select("#preview .chip")]
-    assert chips == ["Which Failed → 0", "Hook Shop → 0", "Event types order.* → 0", "Period Last hour → 2"]
+    assert chips == ["Which Failed → 0", "Hook Shop → 0", "Event types order.* → 0", "Made in the last hour → 2"]
     freed = page.select("#preview .chip a")[-1]["href"]
     assert "2 deliveries will be sent" in words_of(signed_in(ada).see(freed), "#preview")
 
@@ -126,8 +126,11 @@ def test_the_filter_of_the_log_is_taken_over(signed_in, ada, scene, lose) -> Non
 
 
 def hidden_of(page) -> dict[str, str]:
-    fields = page.select("#preview form input[type=hidden]")
-    return {field["name"]: field["value"] for field in fields if field["name"] != "csrf_token"}
+    """Give what the browser would send by the button that starts the replay."""
+    fields = page.select("#what-to-replay input, [form=what-to-replay][type=hidden]")
+    sent = [one for one in fields if one.get("type") != "radio" or one.has_attr("checked")]
+    chosen = {one["name"]: one.get("value", "") for one in sent if one["name"] != "csrf_token"}
+    return chosen | {"hook": (page.select_one("#replay-hook [selected]") or {"value": ""})["value"]}
 
 
 def test_select_all_that_match_leads_here_with_the_filter(signed_in, ada, scene, lose) -> None:
@@ -135,13 +138,13 @@ def test_select_all_that_match_leads_here_with_the_filter(signed_in, ada, scene,
     lose(count=51)
     browser = signed_in(ada)
 
-    [link] = browser.see("/o/acme/deliveries?state=failed&event_type=order.*").select(f'a[href^="{NEW}"]')
+    [link] = browser.see("/o/acme/deliveries?state=failed&event_type=order.*").select(f'.bulk a[href^="{NEW}"]')
 
-    assert link.get_text() == "Select all that match"  # nothing tells cheaply how many: the preview counts
+    assert link.get_text() == "Replay all that match…"  # nothing tells cheaply how many: the preview counts
     assert "51 deliveries will be sent" in words_of(browser.see(link["href"]), "#preview")
-    [link] = browser.see("/o/acme/deliveries?state=failed").select(f'a[href^="{NEW}"]')
-    assert link.get_text() == "Select all 51 that match"
-    [link] = browser.see("/o/acme/deliveries").select(f'a[href^="{NEW}"]')
+    [link] = browser.see("/o/acme/deliveries?state=failed").select(f'.bulk a[href^="{NEW}"]')
+    assert link.get_text() == "Replay all 51 that match…"
+    [link] = browser.see("/o/acme/deliveries").select(f'.bulk a[href^="{NEW}"]')
     assert "which=all" in link["href"]
 
 
@@ -214,12 +217,107 @@ def test_what_was_previewed_is_started(signed_in, ada, scene, lose, work) -> Non
     assert "The replay has started." in browser.see(answer.location).get_text()
 
 
-def test_too_many_at_a_time_are_refused_in_words(signed_in, ada, begin) -> None:
-    for _ in range(20):
-        begin()
+def test_a_form_that_changed_since_it_was_counted_shows_the_new_count_instead_of_sending(
+    signed_in, ada, scene, lose, work
+) -> None:
+    scene.hook()
+    lose(count=2)
+    lose("cart.left")
+    browser = signed_in(ada)
+    form = hidden_of(browser.see(NEW))
+
+    answer = browser.submit(REPLAYS, form | {"event_type": "cart.left"})
+
+    page = browser.see(answer.location)
+    assert work.session.scalars(select(Replay)).all() == []
+    assert "Nothing was sent" in page.get_text()
+    assert "1 delivery will be sent Failed deliveries of all hooks, of cart.left." in words_of(page, "#preview")
+
+
+@pytest.mark.parametrize(
+    "counted", ["", "x", "a b c d", "a 2026-11-22T09:00:00 1 1", "é 2026-11-22T09:00:00+00:00 ² 1"]
+)
+def test_what_was_never_counted_is_not_sent(signed_in, ada, scene, lose, work, counted) -> None:
+    scene.hook()
+    lose()
     browser = signed_in(ada)
 
-    answer = browser.submit(REPLAYS, {"which": "failed"})
+    answer = browser.submit(REPLAYS, {"which": "failed", "counted": counted})
+
+    assert answer.location.startswith(NEW)
+    assert work.session.scalars(select(Replay)).all() == []
+
+
+def test_an_old_count_is_made_anew(signed_in, ada, scene, lose, work, clock) -> None:
+    scene.hook()
+    lose()
+    browser = signed_in(ada)
+    form = hidden_of(browser.see(NEW))
+    clock.advance(hours=2)
+
+    browser.submit(REPLAYS, form)
+
+    assert work.session.scalars(select(Replay)).all() == []
+
+
+def test_what_came_after_the_count_is_not_sent(signed_in, ada, scene, lose, work) -> None:
+    scene.hook()
+    [counted] = lose()
+    browser = signed_in(ada)
+    form = hidden_of(browser.see(f"{NEW}?which=all"))
+    lose()
+
+    browser.submit(REPLAYS, form)
+
+    row = work.session.scalar(select(Replay))
+    assert (row.last_delivery, row.last_event) == (counted.number, counted.event_number)
+
+
+def test_the_preview_button_leads_to_the_page_for_the_form_without_scripts(signed_in, ada, scene, lose) -> None:
+    scene.hook()
+    lose("cart.left")
+    browser = signed_in(ada)
+
+    answer = browser.submit(REPLAYS, hidden_of(browser.see(NEW)) | {"event_type": "cart.*", "preview": "1"})
+
+    assert parse_qs(urlsplit(answer.location).query).keys() == {"which", "event_type"}
+    assert "Nothing was sent" not in browser.see(answer.location).get_text()
+
+
+def test_the_preview_alone_is_swapped_while_somebody_uses_the_form(signed_in, ada, scene, lose) -> None:
+    scene.hook()
+    lose()
+    browser = signed_in(ada)
+    headers = HTMX | {"HX-Target": "preview"}
+
+    typed = browser.get(f"{NEW}?which=all&event_type=order.*&hook=", headers=headers)
+    chosen = browser.get(f"{NEW}?which=all", headers=headers | {"HX-Trigger-Name": "hook"})
+    wrong = browser.get(f"{NEW}?event_type=a*.", headers=headers)
+
+    assert soup_of(typed).select("#what-to-replay, #made") == []
+    assert typed.headers["HX-Replace-Url"] == f"{NEW}?which=all&event_type=order.%2A"
+    assert [part["id"] for part in soup_of(chosen).select("#preview, #made[hx-swap-oob]")] == ["preview", "made"]
+    assert "data-error-summary" not in wrong.text  # it would take the focus away from who types
+
+
+def test_the_preview_names_all_that_narrows_it(signed_in, ada, scene, lose) -> None:
+    hook = scene.hook()
+    lose()
+
+    page = signed_in(ada).see(f"{NEW}?which=all&hook={hook.id}&event_type=order.*&since=8h&state=failed")
+
+    words = "All deliveries of Shop, of order.*, made in the last 8 h, state Failed."
+    assert words in words_of(page, "#preview")
+
+
+def test_too_many_at_a_time_are_refused_in_words(signed_in, ada, scene, lose, begin) -> None:
+    for _ in range(20):
+        begin()
+    scene.hook()
+    lose()
+    browser = signed_in(ada)
+
+    answer = browser.submit(REPLAYS, hidden_of(browser.see(f"{NEW}?which=failed&hook=")))
 
     assert "20 replays are not over yet" in browser.see(answer.location).get_text()
 

@@ -61,6 +61,7 @@ def test_nothing_found_says_where_was_looked(signed_in, ada, scene, words) -> No
 
     assert page.status_code == 200
     assert "Nothing found" in page.text
+    assert "the object that an event names" in page.text
     assert "<script>" not in page.text.replace('<script src="', "")
 
 

@@ -33,7 +33,8 @@ def test_the_link_makes_the_first_admin_and_signs_them_in(client, link, work) ->
     answer = client.post("/setup", data={**FORM, "token": link, "csrf_token": token})
 
     assert (answer.status_code, answer.location) == (303, "/o/acme/start")
-    client.see("/o/acme/start")
+    page = client.see("/o/acme/start")
+    assert page.select_one('a[href="/o/acme/hooks/new"]').get_text() == "Create a hook to it"
     user = work.session.scalar(select(User))
     assert (user.email, user.is_staff) == ("ada@example.com", True)
 

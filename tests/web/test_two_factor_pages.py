@@ -101,5 +101,8 @@ def test_a_wrong_first_code_turns_nothing_on(signed_in: Any, ed: Any, client: An
     browser = signed_in(ed)
     browser.submit(PAGE, {"password": PASSWORD})
 
-    assert browser.submit(f"{PAGE}/confirm", {"code": "12"}).status_code == 422
+    answer = browser.submit(f"{PAGE}/confirm", {"code": "12"})
+
+    assert answer.status_code == 422
+    assert "recovery code" not in answer.text  # there are none yet
     assert browser.see(PAGE).select("img[alt^='QR code']"), "the same app may try again"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import ColumnElement, func, literal_column, select, update
+from sqlalchemy import ColumnElement, func, literal_column, or_, select, update
 
 from console.models import Delivery, DeliveryState, Hook, Trigger
 from console.services import audit
@@ -22,8 +23,12 @@ class Waiting:
     held: int
 
 
-def waiting_of(work: Work, hook: Hook) -> Waiting:
-    """Count what waits for a hook."""
+UNDER_WAY = timedelta(seconds=10)
+"""What fell due no longer ago than this is about to be sent: nobody needs to do anything about it."""
+
+
+def waiting_of(work: Work, hook: Hook, *, with_due: bool = True) -> Waiting:
+    """Count what waits for a hook; without *with_due* no pending deliveries that have just fallen due."""
 
     def counted(state: DeliveryState) -> int:
         return count_capped(
@@ -36,7 +41,18 @@ def waiting_of(work: Work, hook: Hook) -> Waiting:
             ),
         )
 
-    return Waiting(pending=counted(DeliveryState.PENDING), held=counted(DeliveryState.HELD))
+    pending = counted(DeliveryState.PENDING) if with_due else _not_under_way(work, hook)
+    return Waiting(pending=pending, held=counted(DeliveryState.HELD))
+
+
+def _not_under_way(work: Work, hook: Hook) -> int:
+    now = work.now()
+    of_hook = select(Delivery.number).where(
+        Delivery.hook_number == hook.number,
+        Delivery.state == literal_column("'pending'"),  # as the partial index over what is due says it
+        or_(Delivery.next_attempt_at > now, Delivery.next_attempt_at < now - UNDER_WAY),
+    )
+    return count_capped(work.session, of_hook)
 
 
 def send_now(work: Work, *, hook: Hook) -> int:

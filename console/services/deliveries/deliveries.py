@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql.base import ExecutableOption
@@ -105,6 +105,17 @@ def count(work: Work, *, organization_number: int, wanted: DeliveryFilter) -> in
     numbers = select(Delivery.number)
     query = delivery_walks.walk(work.session, numbers, organization_number=organization_number, wanted=wanted)
     return count_capped(work.session, query)
+
+
+def of_disabled_hooks(work: Work, *, organization_number: int, ids: Sequence[UUID]) -> int:
+    """Count those of the deliveries with these ids whose hooks are disabled and not deleted."""
+    query = (
+        select(func.count(Delivery.number))
+        .join(Hook, Hook.number == Delivery.hook_number)
+        .where(Delivery.organization_number == organization_number, Delivery.id.in_(ids))
+        .where(Hook.is_active.is_(False), Hook.deleted_at.is_(None))
+    )
+    return work.session.scalar(query) or 0
 
 
 def body_of(delivery: Delivery) -> Body:

@@ -17,6 +17,10 @@ MOST_LOOKED_AT = 500
 """So many of the oldest pending deliveries are looked at for one that is due."""
 
 
+MOST_FAILED = 1000
+"""So many of the latest failed deliveries are looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """What waits in an organization; *oldest_at* is when the oldest pending delivery was made."""
@@ -103,3 +107,24 @@ def held_by_hook(work: Work, *, organization_number: int, numbers: Sequence[int]
     counted = query.with_only_columns(Delivery.hook_number, func.count()).group_by(Delivery.hook_number)
     counts = {number: int(count) for number, count in work.session.execute(counted)}
     return {number: counts.get(number, 0) for number in numbers}
+
+
+def failed_by_hook(work: Work, *, organization_number: int, since: datetime) -> tuple[dict[int, int], bool]:
+    """Count what failed for good of what was made since then, by hook, tests left out.
+
+    Only the latest failed ones are looked at; say too whether there may be more.
+    """
+    latest = (
+        _unfinished(organization_number, DeliveryState.FAILED)
+        .with_only_columns(Delivery.hook_number, Delivery.created_at, Delivery.is_test)
+        .order_by(Delivery.number.desc())
+        .limit(MOST_FAILED)
+        .subquery()
+    )
+    rows = work.session.execute(
+        select(latest.c.hook_number, func.count())
+        .where(latest.c.created_at >= since, latest.c.is_test.is_(False))
+        .group_by(latest.c.hook_number)
+    )
+    counts = {number: int(count) for number, count in rows}
+    return counts, sum(counts.values()) >= MOST_FAILED

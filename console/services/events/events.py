@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.orm import defer, joinedload
 
 from console.core.errors import NotFound
-from console.models import Delivery, DeliveryState, Event
+from console.models import Delivery, DeliveryState, Event, Hook
 from console.services.deliveries.delivery_filters import id_span
 from console.services.deliveries.log_walks import MOST_FOUND, some, unindexed, within
 from console.services.work import Work
@@ -105,6 +105,15 @@ def fan_outs(work: Work, events: Sequence[Event]) -> dict[int, FanOut]:
     )
     counts = {row[0]: FanOut(*map(int, row[1:])) for row in rows}
     return {event.number: counts.get(event.number, FanOut(0, 0, 0, 0)) for event in events}
+
+
+def tested_hooks(work: Work, events: Sequence[Event]) -> dict[int, Hook]:
+    """Give the hook that was tested with each event that is a test, by the event's number."""
+    tests = [event.number for event in events if event.is_test]
+    if not tests:
+        return {}
+    query = select(Delivery.event_number, Hook).join(Hook, Hook.number == Delivery.hook_number)
+    return dict(work.session.execute(query.where(Delivery.event_number.in_(tests))).all())
 
 
 def deliveries_of(work: Work, event: Event) -> list[Delivery]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +16,18 @@ from console.services.work import Work
 _ORDER = (Health.FAILING, Health.CIRCUIT_OPEN, Health.DISABLED)
 LATE_AFTER = timedelta(minutes=1)
 """What is due for longer than this is late: no worker takes it."""
+
+LOST_WITHIN = timedelta(days=7)
+"""What failed for good is named for so long after it was published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A hook with deliveries that failed for good, and how many; *is_more*: at least."""
+
+    hook: Brief
+    count: int
+    is_more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +47,18 @@ class Attention:
     """Everything that needs a look; *late* is when the oldest delivery that nobody takes fell due."""
 
     ailing: tuple[Ailing, ...]
+    lost: tuple[Lost, ...]
     unheard: tuple[str, ...]
     late_since: datetime | None
 
     @property
     def is_empty(self) -> bool:
         """Whether all is well."""
-        return not (self.ailing or self.unheard or self.late_since)
+        return not (self.ailing or self.lost or self.unheard or self.late_since)
 
 
 def attention(work: Work, *, organization_number: int) -> Attention:
-    """Look for what needs a person: failing and disabled hooks, late deliveries, events that no hook hears."""
+    """Look for what needs a person: failing and disabled hooks, late and lost deliveries, events that no hook hears."""
     hooks = hook_health.living(work, organization_number=organization_number)
     found = hook_health.conditions(work, hooks)
     unwell = [hook for hook in hooks if found[hook.number].health.health in _ORDER]
@@ -58,6 +72,7 @@ def attention(work: Work, *, organization_number: int) -> Attention:
     ]
     return Attention(
         ailing=tuple(sorted(ailing, key=_pressing)),
+        lost=tuple(_lost(work, organization_number, hooks)),
         unheard=tuple(stats.unheard_types(work, organization_number=organization_number)),
         late_since=_late_since(work, organization_number),
     )
@@ -68,6 +83,15 @@ def _ailing(work: Work, hook: Brief, condition: Condition, *, held: int) -> Aili
     since = state.failing_since if state is not None and hook.is_active else None
     percent = None if since is None else min(int((work.now() - since) / DISABLE_AFTER * 100), 100)
     return Ailing(hook, condition.health, held, since, condition.health.until, percent)
+
+
+def _lost(work: Work, organization_number: int, hooks: Sequence[Brief]) -> list[Lost]:
+    """Name the hooks with deliveries that failed for good and were not delivered since, the most of them first."""
+    counts, is_more = unfinished.failed_by_hook(
+        work, organization_number=organization_number, since=work.now() - LOST_WITHIN
+    )
+    found = [Lost(hook, counts[hook.number], is_more) for hook in hooks if hook.number in counts]
+    return sorted(found, key=lambda one: -one.count)
 
 
 def _pressing(one: Ailing) -> tuple[int, int]:

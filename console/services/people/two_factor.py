@@ -73,7 +73,7 @@ def confirm(work: Work, *, user: User, code: str) -> list[str]:
             raise Conflict("Begin again: there is no app that waits for its first code.", code="two_factor_not_begun")
         step = _step_of(work, user, _plain(code))
         if step is None:
-            raise _wrong_code()
+            raise _wrong_code("Give the one that the app shows now; if it stays wrong, look at the clock of the phone.")
         user.two_factor_since, user.totp_step = work.now(), step
         codes = _renew_codes(work, user)
         sign_in.audit_for(work, user, "user.two_factor_on")
@@ -87,7 +87,7 @@ def check(work: Work, *, user: User, code: str) -> None:
         # Told apart by length, so that recovery codes work even while the key of the app's secret is missing.
         use = _use_step if len(plain) == DIGITS else _use_recovery_code
         if not use(work, user, plain):
-            raise _wrong_code()
+            raise _wrong_code("Give the one that the app shows now, or a recovery code.")
 
 
 def renew_recovery_codes(work: Work, *, user: User, password: str) -> list[str]:
@@ -184,6 +184,5 @@ def _digest(code: str) -> bytes:
     return hashlib.sha256(code.encode("utf-8", "surrogatepass")).digest()
 
 
-def _wrong_code() -> Invalid:
-    words = "That code is wrong or was used. Give the one that the app shows now, or a recovery code."
-    return Invalid.field("code", words, code="wrong_code")
+def _wrong_code(way_out: str) -> Invalid:
+    return Invalid.field("code", f"That code is wrong or was used. {way_out}", code="wrong_code")

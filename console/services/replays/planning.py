@@ -17,6 +17,7 @@ from console.services.replays import pace
 from console.services.replays.missed import missed, targets
 from console.services.replays.selection import (
     NOTHING_MORE,
+    Reach,
     Scope,
     Skip,
     in_a_replay,
@@ -42,7 +43,10 @@ LOOKED_AT = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayDraft:
-    """A replay to plan or start; *event_types* are names and wildcards, *narrowed* the log's own further filters."""
+    """A replay to plan or start; *event_types* are names and wildcards, *narrowed* the log's own further filters.
+
+    *up_to* are the newest delivery and the newest event (numbers) that were there when it was counted, None for all.
+    """
 
     which: Which
     hook: Hook | None = None
@@ -50,6 +54,7 @@ class ReplayDraft:
     since: datetime | None = None
     until: datetime | None = None
     narrowed: DeliveryFilter = NOTHING_MORE
+    up_to: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +70,16 @@ class PlannedRow:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a replay would do. *is_capped*: there is more than was counted. *seconds* None: nothing to estimate from."""
+    """What a replay would do. *is_capped*: there is more than was counted. *seconds* None: nothing to estimate from.
+
+    *reach* is where it was looked for.
+    """
 
     shares: tuple[Share, ...]
     is_capped: bool
     rows: tuple[PlannedRow, ...]
     seconds: float | None
+    reach: Reach
 
     @property
     def to_send(self) -> int:
@@ -88,7 +97,7 @@ def plan(work: Work, *, organization_number: int, draft: ReplayDraft) -> Plan:
     """Say what a replay would do, changing nothing; raise Invalid."""
     scope = scope_of(work, organization_number, draft)
     shares, is_capped = shares_of(work, scope, cap=COUNT_CAP)
-    return Plan(tuple(shares), is_capped, tuple(_first_rows(work, scope)), pace.seconds_of(work, shares))
+    return Plan(tuple(shares), is_capped, tuple(_first_rows(work, scope)), pace.seconds_of(work, shares), scope.reach)
 
 
 def count(work: Work, *, organization_number: int, draft: ReplayDraft) -> int:
@@ -114,7 +123,7 @@ def scope_of(work: Work, organization_number: int, draft: ReplayDraft) -> Scope:
         reaches_disabled=draft.hook is not None and not draft.hook.is_active,
     )
     in_scope(select(Delivery.number), scope)  # raises Invalid for what cannot match
-    return replace(scope, reach=reach_of(work, scope))
+    return replace(scope, reach=reach_of(work, scope).until(draft.up_to))
 
 
 def _first_rows(work: Work, scope: Scope) -> list[PlannedRow]:

@@ -55,6 +55,13 @@ class Reach:
     first_event: int = 0
     last_event: int = 0
 
+    def until(self, up_to: tuple[int, int] | None) -> Reach:
+        """Leave out what is newer than that delivery and that event."""
+        if up_to is None:
+            return self
+        delivery, event = up_to
+        return replace(self, last_delivery=min(self.last_delivery, delivery), last_event=min(self.last_event, event))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:

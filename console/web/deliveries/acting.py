@@ -17,7 +17,7 @@ from console.models import Delivery
 from console.services.deliveries import deliveries
 from console.web import access, hx
 from console.web.deliveries.shared import delivery_of, pages
-from console.web.delivery_rows import row_of
+from console.web.delivery_rows import name_of, row_of
 from console.web.filters import plural
 from console.web.sessions import safe_next
 
@@ -36,9 +36,8 @@ ROWS: dict[str, dict[str, Any]] = {
 def resend(delivery_id: UUID) -> Response:
     """Begin a new chain of attempts; a row of a list is swapped for its new self."""
     delivery = delivery_of(delivery_id)
-    words = "It was delivered before and" if delivery.state == "delivered" else "It"
+    message = _resent_words(delivery)
     deliveries.resend(current_work(), delivery=delivery)
-    message = f"{words} is sent again now, with the same webhook-id."
     look = ROWS.get(request.form.get("row", ""))
     if look is None or not hx.wants_fragment():
         return _back_to(delivery, message)
@@ -52,11 +51,28 @@ def resend(delivery_id: UUID) -> Response:
     )
 
 
+def _resent_words(delivery: Delivery) -> str:
+    """Say what a resend does to a delivery as it stands before: the switch of its hook does not hold it."""
+    again = "sent again" if delivery.attempt_count else "sent"
+    now = f"{again} now, with the same webhook-id"
+    if not delivery.hook.is_active:
+        return f"{name_of(delivery.hook)} is switched off; this delivery is {now}, all the same."
+    return f"It was delivered before and is {now}." if delivery.state == "delivered" else f"It is {now}."
+
+
 @pages.post("/deliveries/resend")
 @access.requires(Permission.DELIVERIES_RESEND)
 def resend_many() -> Response:
-    """Resend the selected ones."""
-    return _with_many(deliveries.resend_many, done="sent again now", why_not="being sent, or without a hook")
+    """Resend the selected ones, those of switched off hooks too."""
+    number, ids = access.place().organization.number, _ids()
+    off = deliveries.of_disabled_hooks(current_work(), organization_number=number, ids=ids[: deliveries.MOST_RESENDS])
+    nonetheless = f" {plural(off, 'of them goes', 'of them go')} to a hook that is switched off, all the same."
+    return _with_many(
+        deliveries.resend_many,
+        done="sent now",
+        why_not="being sent, or without a hook",
+        note=nonetheless if off else "",
+    )
 
 
 @pages.post("/deliveries/cancel")
@@ -94,7 +110,7 @@ def cancel(delivery_id: UUID) -> Response:
     )
 
 
-def _with_many(act: Callable[..., int], *, done: str, why_not: str) -> Response:
+def _with_many(act: Callable[..., int], *, done: str, why_not: str, note: str = "") -> Response:
     """Do something with the selected ones, and say with how many of them."""
     ids, back = _ids(), safe_next(request.form.get("back")) or url_for("deliveries.index")
     if not ids:
@@ -103,7 +119,7 @@ def _with_many(act: Callable[..., int], *, done: str, why_not: str) -> Response:
         count = act(current_work(), organization_number=access.place().organization.number, ids=ids)
     except Invalid as error:
         return hx.redirect_to(back, message=error.message, tone="bad")
-    message = f"{plural(count, 'delivery is', 'deliveries are')} {done}."
+    message = f"{plural(count, 'delivery is', 'deliveries are')} {done}.{note}"
     if len(ids) > count:
         message += f" {plural(len(ids) - count, 'other was', 'others were')} left alone: {why_not}."
     return hx.redirect_to(back, message=message, tone="good" if count else "warn")

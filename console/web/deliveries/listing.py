@@ -86,6 +86,8 @@ def _log(*, hook: Hook | None) -> Response:
         query=query_of(filter_values(hook=hook)),
         replay_url=_replay_url(hook) if page.older else "",
         matching=_matching(asked) if page.older else None,
+        failed=_failed(asked) if page.rows else None,
+        failed_url=_replay_url(hook),
         back=lists.here(before=request.args.get("before"), after=request.args.get("after")),
         name_of=name_of,
     )
@@ -133,5 +135,13 @@ def _matching(asked: Asked) -> int | None:
         return None
     narrowing = (wanted.hook_number is not None, bool(wanted.event_type), bool(wanted.states))
     if sum(narrowing) > 1 or is_pattern(wanted.event_type or ""):  # no index tells of two things at once
+        return None
+    return deliveries.count(current_work(), organization_number=_number(), wanted=wanted)
+
+
+def _failed(asked: Asked) -> int | None:
+    """Count what failed for good, where that is what is looked at and the index over it tells; else None."""
+    wanted = asked.wanted
+    if asked.state != "failed" or wanted.status_class or wanted.outcome or wanted.q or wanted.event_type:
         return None
     return deliveries.count(current_work(), organization_number=_number(), wanted=wanted)

@@ -48,6 +48,7 @@ def index() -> Response:
         wanted=wanted,
         period=period,
         fan_outs=events.fan_outs(work, page.rows),
+        tested=events.tested_hooks(work, page.rows),
         fan_out_words=fan_out_words,
         hook_count=stats.hook_count(work, organization_number=number()),
         retention_days=defaults.retention_for(work, access.place().organization),

@@ -114,7 +114,11 @@ def _answer(event: Event, *, block: str | None = None) -> Response:
         rows=rows_of(work, found[:MOST_SHOWN]),
         count=len(found),
         fate=_fate(event, found),
-        words=fan_out_words(events.fan_outs(work, [event])[event.number], hook_count),
+        words=fan_out_words(
+            events.fan_outs(work, [event])[event.number],
+            hook_count,
+            tested=found[0].hook if event.is_test and found else None,
+        ),
         seen=_digest(found),
         is_final=all(one.state in FINAL or one.state == "held" for one in found) and not event.fanout_pending,
         may_resend=grants(access.place().permissions, Permission.DELIVERIES_RESEND),

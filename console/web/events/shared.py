@@ -7,9 +7,12 @@ from typing import Any
 
 from flask import Blueprint
 
+from console.core.redact import visible
+from console.models import Hook
 from console.services.events.events import FanOut
 from console.web import access
-from console.web.filters import plural
+from console.web.delivery_rows import name_of
+from console.web.filters import plural, shorten
 
 pages = Blueprint("events", __name__, url_prefix="/o/<organization>/events")
 
@@ -21,12 +24,17 @@ def number() -> int:
     return access.place().organization.number
 
 
-def fan_out_words(fan_out: FanOut, hooks: int) -> str:
-    """Say how the deliveries of an event stand: ``3 of 7 hooks: 2 delivered, 1 waiting``; *hooks* there are now."""
+def fan_out_words(fan_out: FanOut, hooks: int, *, tested: Hook | None = None) -> str:
+    """Say how the deliveries of an event stand: ``3 of 7 hooks: 2 delivered, 1 waiting``; *hooks* there are now.
+
+    A test goes to one hook, *tested*.
+    """
     if not fan_out.deliveries:
         return "No hook wanted it"
     counts = {"delivered": fan_out.delivered, "waiting": fan_out.waiting, "failed": fan_out.failed}
     parts = [f"{count} {word}" for word, count in counts.items() if count]
+    if tested is not None and fan_out.deliveries == 1:
+        return f"test of {shorten(visible(name_of(tested)), 60)}: {parts[0].removeprefix('1 ')}"
     of_all = f"{fan_out.deliveries} of {plural(max(hooks, fan_out.deliveries), 'hook')}"
     if fan_out.delivered == fan_out.deliveries:
         return f"{of_all}, {'all ' if fan_out.deliveries > 1 else ''}delivered"

@@ -107,7 +107,7 @@ def _standing(hook: Hook) -> dict[str, Any]:
     """Collect what changes by itself; *seen* changes with it."""
     work = current_work()
     health, state = health_of(hook)
-    waiting = backlogs.waiting_of(work, hook)
+    waiting = backlogs.waiting_of(work, hook, with_due=False)
     wanted = DeliveryFilter(hook_number=hook.number)
     latest = deliveries.find(work, organization_number=hook.organization_number, wanted=wanted, limit=RECENT)
     return {

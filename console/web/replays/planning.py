@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from types import MappingProxyType
+from datetime import datetime
 
 from flask import Response, request, url_for
 
@@ -18,52 +16,25 @@ from console.services.deliveries.delivery_filters import DeliveryFilter
 from console.services.event_types import catalogue
 from console.services.hooks import hooks
 from console.services.hooks.hooks import HookFilter
-from console.services.replays import pace, planning, replays
-from console.services.replays.planning import Plan, ReplayDraft
+from console.services.replays import planning, replays
+from console.services.replays.planning import Plan
 from console.services.replays.selection import SKIP_WORDS
 from console.web import access, hx, lists, periods
 from console.web.deliveries.asking import (
     CLASS_LABELS,
     OUTCOME_LABELS,
     STATES,
-    hook_with_id,
-    replay_with_id,
-    states_named,
 )
 from console.web.delivery_rows import name_of
 from console.web.filters import with_query
 from console.web.lists import Chip
-from console.web.periods import Period
+from console.web.replays import counted
+from console.web.replays.asking import ASKING, EXACT, FAILING, LABELS, NARROWING, PRESETS, Asked, asked_of
 from console.web.replays.shared import WHICH_WORDS, WRONG, pages, title_of
 
-PRESETS: Mapping[str, timedelta] = MappingProxyType(
-    {
-        "1h": timedelta(hours=1),
-        "8h": timedelta(hours=8),
-        "24h": timedelta(hours=24),
-        "3d": timedelta(days=3),
-        "7d": timedelta(days=7),
-    }
-)
-LABELS = {"": "Any time", "1h": "Last hour", "8h": "8 h", "24h": "24 h", "3d": "3 days", "7d": "7 days"}
-FAILING, EXACT = "failing", "exact"
 MOST_CHOICES = 200
 MOST_SHARES = 20
-NARROWING = ("state", "status_class", "outcome", "replay", "q")
-"""Filters of the log that are taken over; the form keeps them as they are."""
-
-
-EVER = Period()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What was asked for; *failing_since* is known for a chosen hook, *problem* says what cannot be read."""
-
-    draft: ReplayDraft
-    period: Period = EVER
-    failing_since: datetime | None = None
-    problem: str = ""
+CHANGED = "Nothing was sent: this is not what was counted before. Look at it, then start it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,81 +56,39 @@ class Condition:
 @pages.get("/new")
 @access.requires(Permission.DELIVERIES_RESEND)
 def new() -> Response:
-    """Show the form with the preview of what it asks for."""
-    asked = asked_of(request.args)
-    response = _page(asked)
-    return lists.push_clean_url(response) if hx.wants_fragment() else response
+    """Show the form with the preview of what it asks for; htmx gets the preview alone, the form stays as it is used."""
+    response = _page(asked_of(request.args, now=current_work().now()))
+    if hx.is_for("preview"):
+        response.headers["HX-Replace-Url"] = lists.here()
+    elif hx.wants_fragment():
+        lists.push_clean_url(response)
+    return response
 
 
 @pages.post("")
 @access.requires(Permission.DELIVERIES_RESEND)
 def create() -> Response:
-    """Start what was previewed: the form holds the very moments that the preview was made for."""
-    asked = asked_of(request.form)
-    if asked.problem:
-        return _page(asked)
+    """Start what the form says, if that is what was counted; else show what it would be."""
+    work = current_work()
+    seen = counted.read(request.form.get("counted", ""), now=work.now())
+    asked = asked_of(request.form, now=seen.at if seen else work.now())
+    if asked.problem or seen is None or counted.mark_of(asked.draft) != seen.mark:
+        is_start = "preview" not in request.form
+        return hx.redirect_to(_address(), message=CHANGED if is_start else None, tone="warn")
     number = access.place().organization.number
     try:
-        row = replays.start(current_work(), organization_number=number, draft=asked.draft)
-    except Invalid as error:
-        return _page(replace(asked, problem=error.message))
+        row = replays.start(work, organization_number=number, draft=replace(asked.draft, up_to=seen.up_to))
+    except Invalid:  # the page says what is wrong
+        return hx.redirect_to(_address())
     except Conflict as error:
         return hx.redirect_to(url_for("replays.index"), message=error.message, tone="bad")
     return hx.redirect_to(url_for("replays.show", replay_id=row.id), message="The replay has started.")
 
 
-# --- what is asked for ----------------------------------------------------------------------------------------------
-
-
-def asked_of(given: Mapping[str, str]) -> Asked:
-    """Read the form, or the filter of the log where a link took it over."""
-    values = {name: value.strip() for name, value in given.items()}
-    which = _which(values)
-    try:
-        hook = hook_with_id(values.get("hook", ""))
-        failing = pace.failing_since(current_work(), hook) if hook else None
-        period = _period(values, failing=failing)
-        narrowed = _narrowed(values, which)
-    except Invalid as error:
-        return Asked(draft=ReplayDraft(which=which), problem=error.message)
-    draft = ReplayDraft(
-        which=which,
-        hook=hook,
-        event_types=tuple(dict.fromkeys(values.get("event_type", "").replace(",", " ").split())),
-        since=period.since,
-        until=period.until,
-        narrowed=narrowed,
-    )
-    return Asked(draft=draft, period=period, failing_since=failing)
-
-
-def _which(values: Mapping[str, str]) -> Which:
-    text = values.get("which", "")
-    return Which(text) if text in set(Which) else Which.FAILED
-
-
-def _period(values: Mapping[str, str], *, failing: datetime | None) -> Period:
-    """Read the period: a preset, or the exact times, which a filter of the log may also give without saying so."""
-    since, until = values.get("since", ""), values.get("until", "")
-    if since == FAILING:
-        return Period(failing, preset=FAILING if failing else "")
-    if since in PRESETS and not until:
-        return Period(current_work().now() - PRESETS[since], preset=since)
-    known = {"since": values.get("from", "") if since == EXACT else values.get("from") or since, "until": until}
-    period = periods.read(known, now=current_work().now(), zone=periods.zone(), presets=PRESETS)
-    is_open = period.since is None and period.until is None
-    return replace(period, preset="" if is_open and since != EXACT else EXACT)
-
-
-def _narrowed(values: Mapping[str, str], which: Which) -> DeliveryFilter:
-    state, replay = values.get("state", ""), replay_with_id(values.get("replay", ""))
-    return DeliveryFilter(
-        states=() if (which, state) == (Which.FAILED, "failed") else states_named(state),
-        status_class=values.get("status_class") or None,
-        outcome=values.get("outcome") or None,
-        replay_number=replay.number if replay else None,
-        q=values.get("q") or None,
-    )
+def _address() -> str:
+    """Give the address of the page for what the form says."""
+    given = {name: [value] for name in ASKING if (value := request.form.get(name, "").strip())}
+    return with_query(url_for("replays.new"), given)
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
@@ -176,12 +105,15 @@ def _page(asked: Asked) -> Response:
     draft = asked.draft
     return hx.page(
         "replays/new.html",
-        block="replay",
+        block="preview" if hx.is_for("preview") else "replay",
         status=WRONG if asked.problem else 200,
         asked=asked,
         draft=draft,
         plan=plan,
-        title=title_of(draft.which, draft.hook),
+        summary=_summary(asked),
+        counted=counted.of(draft, plan, at=asked.at) if plan else "",
+        has_new_hook=hx.is_for("preview") and request.headers.get("HX-Trigger-Name") == "hook",
+        is_while_typing=hx.is_for("preview"),
         which_words=WHICH_WORDS,
         labels=_labels(asked),
         hooks=_hooks(draft.hook),
@@ -196,6 +128,18 @@ def _page(asked: Asked) -> Response:
         exact=EXACT,
         name_of=name_of,
     )
+
+
+def _summary(asked: Asked) -> str:
+    """Name all that narrows the replay, in a sentence."""
+    draft = asked.draft
+    parts = [title_of(draft.which, draft.hook)]
+    if draft.event_types:
+        parts.append(f"of {', '.join(draft.event_types)}")
+    if period := _period_words(asked):
+        parts.append(f"made {period}")
+    parts += [f"{chip.label.lower()} {chip.value}" for chip in _chips(asked)]
+    return ", ".join(parts)
 
 
 def _retrying(asked: Asked) -> Retrying | None:
@@ -264,7 +208,7 @@ def _conditions(asked: Asked) -> list[Condition]:
         {
             "hook": ("Hook", name_of(draft.hook) if draft.hook else ""),
             "event_type": ("Event types", ", ".join(draft.event_types)),
-            "since from until": ("Period", _period_words(asked)),
+            "since from until": ("Made", _period_words(asked)),
         }
     )
     if draft.which is not Which.ALL:
@@ -273,7 +217,7 @@ def _conditions(asked: Asked) -> list[Condition]:
         "Which": replace(draft, which=Which.ALL),
         "Hook": replace(draft, hook=None),
         "Event types": replace(draft, event_types=()),
-        "Period": replace(draft, since=None, until=None),
+        "Made": replace(draft, since=None, until=None),
     }
     number = access.place().organization.number
     found = [
@@ -289,7 +233,7 @@ def _conditions(asked: Asked) -> list[Condition]:
 
 def _period_words(asked: Asked) -> str:
     if asked.period.preset in PRESETS:
-        return LABELS[asked.period.preset]
+        return f"in the {LABELS[asked.period.preset].lower()}"
     bounds = (("since", asked.draft.since), ("until", asked.draft.until))
     return " ".join(f"{word} {periods.words(at, zone=periods.zone())}" for word, at in bounds if at)
 

@@ -21,9 +21,12 @@ pages = Blueprint("replays", __name__, url_prefix="/o/<organization>/replays")
 
 WRONG = 422
 WHICH_WORDS = {
-    Which.FAILED: ("Failed", "The latest chain of attempts failed."),
-    Which.MISSING: ("Missing", "The hook wants the event and never got an attempt of it."),
-    Which.ALL: ("All", "Both of them, and what was delivered."),
+    Which.FAILED: ("Failed", "every attempt failed, and no more are made"),
+    Which.MISSING: (
+        "Missing",
+        "never sent, although the hook wants it: the hook is newer, or was off",
+    ),
+    Which.ALL: ("All", "everything that does not wait; what was delivered arrives once more"),
 }
 STATES = {
     ReplayState.PENDING: ("busy", "clock", "Counting"),
