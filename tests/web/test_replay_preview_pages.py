@@ -122,7 +122,7 @@ def test_the_filter_of_the_log_is_taken_over(signed_in, ada, scene, lose) -> Non
         "Status 5xx",
     ]
     answer = browser.submit(REPLAYS, hidden_of(page))
-    assert "narrowed by filters of the log" in words_of(browser.see(answer.location), ".lede")
+    assert "state failed · answered with 5xx" in words_of(browser.see(answer.location), ".lede")
 
 
 def hidden_of(page) -> dict[str, str]:

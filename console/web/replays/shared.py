@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
@@ -14,6 +15,7 @@ from console.models import Hook, Replay, ReplayState, Which
 from console.services.replays import replays, steps
 from console.services.replays.replays import Progress
 from console.web import access, periods
+from console.web.deliveries.asking import CLASS_LABELS, OUTCOME_LABELS
 from console.web.delivery_rows import name_of
 from console.web.filters import duration
 
@@ -112,7 +114,7 @@ def details_of(
     *,
     since: datetime | None,
     until: datetime | None,
-    narrowed: dict[str, object],
+    narrowed: Mapping[str, Any],
 ) -> tuple[str, ...]:
     """Say what narrows a replay, one thing at a time."""
     zone = periods.zone()
@@ -121,6 +123,17 @@ def details_of(
         found.append(f"since {periods.words(since, zone=zone)}")
     if until is not None:
         found.append(f"until {periods.words(until, zone=zone)}")
-    if narrowed:
-        found.append("narrowed by filters of the log")
-    return tuple(found)
+    return (*found, *_narrowed_words(narrowed))
+
+
+def _narrowed_words(narrowed: Mapping[str, Any]) -> list[str]:
+    """Name the filters of the log that a replay was narrowed by."""
+    status_class, outcome = narrowed.get("status_class", ""), narrowed.get("outcome", "")
+    parts = {
+        "state": ", ".join(narrowed.get("states", ())),
+        "answered with": CLASS_LABELS.get(status_class, status_class),
+        "outcome": OUTCOME_LABELS.get(outcome, outcome),
+        "of replay": str(narrowed.get("replay_number", "")),
+        "search": narrowed.get("q", ""),
+    }
+    return [f"{name} {value}" for name, value in parts.items() if value]
