@@ -23,12 +23,12 @@ pages = Blueprint("replays", __name__, url_prefix="/o/<organization>/replays")
 
 WRONG = 422
 WHICH_WORDS = {
-    Which.FAILED: ("Failed", "every attempt failed, and no more are made"),
+    Which.FAILED: ("Failed", "Every attempt failed, and no more are made."),
     Which.MISSING: (
         "Missing",
-        "never sent, although the hook wants it: the hook is newer, or was off",
+        "Never sent, although the hook wants it: the hook is newer, or was off.",
     ),
-    Which.ALL: ("All", "everything that does not wait; what was delivered arrives once more"),
+    Which.ALL: ("All", "Everything that does not wait; what was delivered arrives once more."),
 }
 STATES = {
     ReplayState.PENDING: ("busy", "clock", "Counting"),
