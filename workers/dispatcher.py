@@ -57,6 +57,7 @@ class Dispatcher:
             Duty(1.0, steps.wake),
             Duty(2.0, fan_outs.finish),
             Duty(5.0, stepped_clocks.clamp),
+            Duty(5.0, stepped_clocks.note),
             Duty(15.0, sweeping.expire),
             Duty(15.0, repairing.settle),
             Duty(15.0, type_hours.roll_up),

@@ -20,7 +20,7 @@ from console.models.base import Base
 from console.models.bins import Bin, BinRequest
 from console.models.catalogue import EventType, Source
 from console.models.deliveries import Attempt, Delivery, DeliveryState, Trigger
-from console.models.engine import Destination, HookHour, HookState, Leader, OrganizationHour, Turn, Worker
+from console.models.engine import ClockStep, Destination, HookHour, HookState, Leader, OrganizationHour, Turn, Worker
 from console.models.events import Event
 from console.models.hooks import Hook, HookSecret
 from console.models.idempotency import KeptAnswer
@@ -35,6 +35,7 @@ __all__ = [
     "Bin",
     "BinRequest",
     "BrowserSession",
+    "ClockStep",
     "Delivery",
     "DeliveryState",
     "Destination",

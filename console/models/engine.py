@@ -1,4 +1,4 @@
-"""What the delivery engine keeps for itself: workers that beat, turns of hooks, hook state, roll-ups."""
+"""What the engine keeps for itself: workers that beat, turns of hooks, hook state, steps of clocks, roll-ups."""
 
 from __future__ import annotations
 
@@ -94,6 +94,18 @@ class Leader(Base):
     worker_number: Mapped[int | None]
     beat_at: Mapped[datetime]
     freed: Mapped[int] = mapped_column(default=0)  # deliveries that dead workers held, ever
+
+
+class ClockStep(Base):
+    """Where the log steps back in time: the clock that dated it had been ahead, and was set back after these rows."""
+
+    __tablename__ = "clock_steps"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    number: Mapped[number_key]
+    event_number: Mapped[int]  # of the last event that was dated ahead; retention may have passed it
+    delivery_number: Mapped[int]  # likewise, of the last delivery
+    noted_at: Mapped[datetime]
 
 
 class HookHour(Base):

@@ -7,28 +7,26 @@ and the others are written such that no index serves them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, String, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from console.core.ids import uuid7
-from console.models import Delivery, Event
+from console.models import ClockStep, Delivery, Event
 from console.services.queries import count_capped
 
 DISORDER = timedelta(minutes=1)
-"""Rows get their numbers in the order of their times, but for this much: transactions overlap, clocks differ."""
+"""Between two steps of the clock, rows get their numbers in the order of their times but for this much.
+
+Transactions overlap, clocks differ, and a clock that is set back by less than half of it has made no step.
+"""
 FEW = 2000
 """So many rows are looked at one by one within milliseconds."""
-MOST_MOMENTS = 16
-"""So many moments a session remembers the numbers of; workers' sessions live for long."""
 MOST_FOUND = 1000
 """So many rows are named by a search; what is found more often is soon met by walking."""
-NEAREST = 500
-"""So many rows next to the end of a period, in the order of their times, are looked at for numbers out of order."""
+_KNOWN = "log_walks"
 
 
 def unindexed(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
@@ -49,53 +47,96 @@ def some(session: Session, query: Select[Any], order: InstrumentedAttribute[Any]
 def first_since(session: Session, model: type[Delivery | Event], moment: datetime, *, last: int | None = None) -> int:
     """Give a number below which no row was made at *moment* or later; one beyond *last* (default: the newest) if none.
 
-    Of rows that a clock dated which was ahead and was set back since, those nearest after *moment* count.
+    It is that of the first row made within ``DISORDER`` before *moment* or later, whatever steps of clocks were noted.
     """
-    after = select(model.number).where(model.id >= _id_of(moment - DISORDER)).order_by(model.id).limit(NEAREST)
-    first = _lowest_since(session, model, moment - DISORDER, last=newest(session, model) if last is None else last)
-    found = session.scalar(select(func.min(after.subquery().c.number)))
-    return first if found is None else min(first, found)
+    last = newest(session, model) if last is None else last
+    moment = _shifted(moment, -DISORDER)
+    for first, end in _stretches(session, model, last=last):
+        _, since = _around(session, model, moment, first=first, last=end)
+        if since <= end:
+            return since
+    return last + 1
 
 
 def last_until(session: Session, model: type[Delivery | Event], moment: datetime, *, last: int | None = None) -> int:
-    """Give a number above which no row up to *last* (default: the newest) was made before *moment*.
+    """Give a number above which no row up to *last* (default: the newest) was made before *moment*; 0 if none was.
 
-    Of rows that a clock dated which had been ahead before and was set back, those nearest before *moment* count.
+    It is that of the last row made earlier than ``DISORDER`` after *moment*, whatever steps of clocks were noted.
     """
     last = newest(session, model) if last is None else last
-    before = select(model.number).where(model.id < _id_of(moment + DISORDER)).order_by(model.id.desc()).limit(NEAREST)
-    found = session.scalar(select(func.max(before.subquery().c.number))) or 0
-    return min(last, max(_lowest_since(session, model, moment + DISORDER, last=last) - 1, found))
+    moment = _shifted(moment, DISORDER)
+    for first, end in reversed(_stretches(session, model, last=last)):
+        before, _ = _around(session, model, moment, first=first, last=end)
+        if before >= first:
+            return before
+    return 0
 
 
-def _lowest_since(session: Session, model: type[Delivery | Event], moment: datetime, *, last: int) -> int:
-    """Look it up once a session, which is as long as a page: its list and its count ask for the same moment."""
-    known: dict[tuple[object, ...], int] = session.info.setdefault("lowest_since", {})
-    asked = (model, moment, last)
-    if asked not in known:
-        if len(known) >= MOST_MOMENTS:
-            known.clear()
-        known[asked] = _bisected(session, model, moment, last=last)
-    return known[asked]
+def turn(
+    session: Session,
+    model: type[Delivery | Event],
+    is_beyond: Callable[[datetime], bool],
+    *,
+    first: int,
+    last: int,
+) -> tuple[int, int]:
+    """Give the numbers of the last row that is not beyond and of the first that is, from *first* to *last*.
 
-
-def _bisected(session: Session, model: type[Delivery | Event], moment: datetime, *, last: int) -> int:
-    """Look by bisection: there is no index on the time of a delivery, and its number grows with it, mostly."""
-    low, high = 0, last + 1
+    ``first - 1`` and ``last + 1`` when there is none. By bisection, as the time of a delivery has no index: all rows
+    that are beyond follow those that are not.
+    """
+    low, high, beyond = first, last + 1, last + 1
     while low < high:
         middle = (low + high) // 2
         query = select(model.number, model.created_at).where(model.number >= middle).order_by(model.number).limit(1)
         row = session.execute(query).first()
-        if row is None or row.created_at >= moment:
+        if row is None or row.number > last:
             high = middle
+        elif is_beyond(row.created_at):
+            high, beyond = middle, row.number
         else:
             low = row.number + 1
-    return low
+    return low - 1, beyond
 
 
-def _id_of(moment: datetime) -> UUID:
-    """Give the smallest id of a row made at *moment*: the order of ids is that of their times (UUIDv7)."""
-    return uuid7(moment, bytes(10))
+def _around(
+    session: Session, model: type[Delivery | Event], moment: datetime, *, first: int, last: int
+) -> tuple[int, int]:
+    """Give the last number of *first* to *last* before *moment* and the first since then, looked up once a page."""
+    known: dict[object, tuple[int, int]] = _known(session)
+    asked = (model, moment, first, last)
+    if asked not in known:
+        known[asked] = turn(session, model, lambda made_at: made_at >= moment, first=first, last=last)
+    return known[asked]
+
+
+def _stretches(session: Session, model: type[Delivery | Event], *, last: int) -> list[tuple[int, int]]:
+    """Give the first and last numbers of the stretches up to *last* in which times grow with numbers."""
+    known = _known(session)
+    if model not in known:
+        column = ClockStep.event_number if model is Event else ClockStep.delivery_number
+        known[model] = sorted(set(session.scalars(select(column))))
+    ends = [number for number in known[model] if number < last]
+    return list(zip([0, *(number + 1 for number in ends)], [*ends, last], strict=True))
+
+
+def _known(session: Session) -> dict[object, Any]:
+    """Give what this transaction has looked up: a page's list and its count ask for the same, the next may see more."""
+    session.connection()  # begins one if there is none
+    transaction = session.get_transaction()
+    kept = session.info.get(_KNOWN)
+    if kept is None or kept[0] is not transaction:
+        kept = session.info[_KNOWN] = (transaction, {})
+    known: dict[object, Any] = kept[1]
+    return known
+
+
+def _shifted(moment: datetime, by: timedelta) -> datetime:
+    """Move a moment, but for one at the end of all time: no row lies beyond it."""
+    try:
+        return moment + by
+    except OverflowError:
+        return moment
 
 
 def newest(session: Session, model: type[Delivery | Event]) -> int:

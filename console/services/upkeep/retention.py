@@ -72,6 +72,8 @@ _OTHERS = (
     ),
     (_deletion("DELETE FROM replays WHERE finished_at < :until"), ROLLUPS_KEPT),
 )
+# What lies before a step has gone with all its rows. Deliveries go with their events.
+_STEPS = text("DELETE FROM clock_steps WHERE event_number < (SELECT min(number) FROM events)")
 
 
 def prune(work: Work, *, days: int | None = None) -> Pruned:
@@ -101,6 +103,9 @@ def prune_events(work: Work, *, days: int | None = None, most_s: float = inf, pl
         if at is None or monotonic() - begun > most_s:
             break
         sleep(PAUSE_S)
+    if at is None:
+        with work.transaction():
+            work.session.execute(_STEPS)
     return Pruned(events, place=at)
 
 

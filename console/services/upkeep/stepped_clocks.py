@@ -1,16 +1,20 @@
-"""A clock that was ahead and is set back: what it put too far into the future is moved back."""
+"""A clock that was ahead and is set back: what it put too far into the future is moved back, and the step is noted."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy.orm import Session
 
 from console.core.retry import RetryPolicy
 from console.core.verdicts import LONGEST_RETRY_AFTER_S
-from console.models import Delivery, DeliveryState, Hook, HookState, Worker
+from console.database import read_only
+from console.models import ClockStep, Delivery, DeliveryState, Event, Hook, HookState, Worker
 from console.models.base import Moment
+from console.services.deliveries import log_walks
+from console.services.deliveries.log_walks import DISORDER, unindexed
 from console.services.engine import destinations, due, limits
 from console.services.organizations.defaults import policy_of
 from console.services.upkeep.beating import DEAD_AFTER
@@ -70,6 +74,47 @@ def clamp(work: Work) -> int:
     if moved:
         _log.warning("attempts were planned too far ahead and are moved back", deliveries=moved)
     return moved
+
+
+def note(work: Work) -> int:
+    """Note where the log steps back in time, for those who look for a period in it; give how many steps were noted.
+
+    It is seen by events that lie beyond now: not when none was published meanwhile, or nobody leads until then.
+    Walks over what was dated ahead and noted, while it lies ahead; usually there is nothing.
+    """
+    ahead = work.now() + DISORDER / 2
+    with read_only():
+        step = _unnoted(work.session, ahead=ahead)
+        work.session.rollback()
+    if step is None:
+        return 0
+    with work.transaction():
+        work.session.add(ClockStep(event_number=step[0], delivery_number=step[1], noted_at=work.now()))
+    _log.warning("the clock was set back", last_event=step[0], last_delivery=step[1])
+    return 1
+
+
+def _unnoted(session: Session, *, ahead: datetime) -> tuple[int, int] | None:
+    """Give the numbers of the last event and delivery dated later than *ahead* if no step is noted there yet."""
+    noted = session.scalar(select(func.max(ClockStep.event_number))) or 0
+    latest = session.scalar(
+        select(Event.number)
+        .where(Event.created_at > ahead, unindexed(Event.number) > noted)
+        .order_by(Event.created_at.desc(), Event.number.desc())
+        .limit(1)
+    )
+    if latest is None:
+        return None
+    # Its first delivery was made with it. Later ones were not, nor were those that replays made of older events.
+    served = select(func.max(Delivery.event_number)).where(Delivery.event_number <= latest).scalar_subquery()
+    first = session.scalar(select(func.min(unindexed(Delivery.number))).where(Delivery.event_number == served)) or 1
+    return _last_ahead(session, Event, ahead, first=latest), _last_ahead(session, Delivery, ahead, first=first)
+
+
+def _last_ahead(session: Session, model: type[Delivery | Event], ahead: datetime, *, first: int) -> int:
+    """Give the number of the last row from *first* on that is dated later than *ahead*, as *first* is."""
+    newest = log_walks.newest(session, model)
+    return log_walks.turn(session, model, lambda made_at: made_at <= ahead, first=first, last=newest)[0]
 
 
 def _clamp_pauses(work: Work, *, now: datetime) -> None:
