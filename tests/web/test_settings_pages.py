@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 
 import pytest
 from sqlalchemy import select
@@ -46,6 +48,18 @@ def test_a_token_is_shown_once_with_a_ready_command(signed_in, ada, work, fields
     assert again.select(".once") == []
     assert "cannot be shown again" in again.get_text()
     assert token.permissions == held
+
+
+def test_the_ready_command_publishes_an_event_that_the_search_finds(signed_in, client, ada) -> None:
+    browser = signed_in(ada)
+    page = browser.see(browser.submit(f"{SETTINGS}/tokens", TOKEN).location)
+    [body] = re.findall(r"-d '(.*)'", page.select_one("pre.code").get_text())
+
+    headers = {"Authorization": f"Bearer {page.select_one('.once code').get_text()}"}
+    answer = client.post("/api/v1/events", json=json.loads(body), headers=headers)
+
+    assert answer.status_code == 202, answer.text
+    assert browser.get("/o/acme/search?q=A-1012").location == f"/o/acme/events/{answer.json['id']}"
 
 
 @pytest.mark.parametrize(
