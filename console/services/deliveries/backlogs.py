@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, func, literal_column, select, update
 
 from console.models import Delivery, DeliveryState, Hook, Trigger
 from console.services import audit
@@ -41,18 +41,20 @@ def waiting_of(work: Work, hook: Hook, *, with_due: bool = True) -> Waiting:
             ),
         )
 
-    pending = counted(DeliveryState.PENDING) if with_due else _not_under_way(work, hook)
+    pending = counted(DeliveryState.PENDING)
+    if pending and not with_due:
+        pending = max(pending - _under_way(work, hook), 0)
     return Waiting(pending=pending, held=counted(DeliveryState.HELD))
 
 
-def _not_under_way(work: Work, hook: Hook) -> int:
+def _under_way(work: Work, hook: Hook) -> int:
     now = work.now()
-    of_hook = select(Delivery.number).where(
+    just_due = select(Delivery.number).where(
         Delivery.hook_number == hook.number,
         Delivery.state == literal_column("'pending'"),  # as the partial index over what is due says it
-        or_(Delivery.next_attempt_at > now, Delivery.next_attempt_at < now - UNDER_WAY),
+        Delivery.next_attempt_at.between(now - UNDER_WAY, now),
     )
-    return count_capped(work.session, of_hook)
+    return count_capped(work.session, just_due)
 
 
 def send_now(work: Work, *, hook: Hook) -> int:

@@ -21,7 +21,7 @@ from console.services.deliveries import bodies, delivery_walks
 from console.services.deliveries.delivery_filters import DeliveryFilter
 from console.services.engine import destinations, standing
 from console.services.organizations import defaults
-from console.services.queries import count_capped
+from console.services.queries import COUNT_CAP, count_capped
 from console.services.work import DELIVERIES, Work
 
 FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELED})
@@ -100,11 +100,11 @@ def _of_rows() -> tuple[ExecutableOption, ...]:
     )
 
 
-def count(work: Work, *, organization_number: int, wanted: DeliveryFilter) -> int:
-    """Count the deliveries that a filter lets through, but no further than ``queries.COUNT_CAP``."""
+def count(work: Work, *, organization_number: int, wanted: DeliveryFilter, cap: int = COUNT_CAP) -> int:
+    """Count the deliveries that a filter lets through, but no further than *cap*."""
     numbers = select(Delivery.number)
     query = delivery_walks.walk(work.session, numbers, organization_number=organization_number, wanted=wanted)
-    return count_capped(work.session, query)
+    return count_capped(work.session, query, cap=cap)
 
 
 def of_disabled_hooks(work: Work, *, organization_number: int, ids: Sequence[UUID]) -> int:

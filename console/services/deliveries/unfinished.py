@@ -17,7 +17,7 @@ MOST_LOOKED_AT = 500
 """So many of the oldest pending deliveries are looked at for one that is due."""
 
 
-MOST_FAILED = 1000
+MOST_FAILED = 300
 """So many of the latest failed deliveries are looked at."""
 
 

@@ -35,6 +35,8 @@ from console.web.lists import Page, Preset
 
 PRESETS = ("delivered", "waiting", "failed", "held")
 MOST_CHOICES = 200
+MOST_FAILED = 1000
+"""So many failed deliveries are counted: a reader wants to know whether it is one, some or all of them."""
 
 
 @pages.get("/deliveries")
@@ -87,6 +89,7 @@ def _log(*, hook: Hook | None) -> Response:
         replay_url=_replay_url(hook) if page.older else "",
         matching=_matching(asked) if page.older else None,
         failed=_failed(asked) if page.rows else None,
+        most_failed=MOST_FAILED,
         failed_url=_replay_url(hook),
         back=lists.here(before=request.args.get("before"), after=request.args.get("after")),
         name_of=name_of,
@@ -144,4 +147,4 @@ def _failed(asked: Asked) -> int | None:
     wanted = asked.wanted
     if asked.state != "failed" or wanted.status_class or wanted.outcome or wanted.q or wanted.event_type:
         return None
-    return deliveries.count(current_work(), organization_number=_number(), wanted=wanted)
+    return deliveries.count(current_work(), organization_number=_number(), wanted=wanted, cap=MOST_FAILED + 1)
