@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from console.core.envelopes import FORMATS, Envelope, Message, build, json_text, rfc3339
 from console.core.errors import Refused
+from tests.core.formats_stage import payloads
 
 MESSAGE = Message(
     id="0197a1c2-0000-7000-8000-000000000001",
@@ -24,17 +25,6 @@ MESSAGE = Message(
     organization="acme",
     number=7,
     delivery_id=UUID(int=1),
-)
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-)
-payloads = st.builds(
-    lambda value, indent, ascii_, around: (around + json.dumps(value, indent=indent, ensure_ascii=ascii_)).encode(),
-    values,
-    st.none() | st.integers(0, 2),
-    st.booleans(),
-    st.sampled_from(["", " ", "\r\n\t"]),
 )
 
 

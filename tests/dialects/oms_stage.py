@@ -15,6 +15,7 @@ from console.services.work import DELIVERIES, DELIVERIES_SLOW, SystemClock, Work
 from tests.dialects import drf_stage
 from tests.dialects.drf_stage import PAGE_KEYS, URL, are_sentences, is_of_the_framework
 from tests.engine import claim, hire, put, record, rows_of
+from tests.receiver import Receipt, Receiver
 from workers.beat import Beat
 from workers.drain import Drain
 from workers.equipment import Equipment, open_engine
@@ -170,3 +171,10 @@ def published_natively(work: Work, person: Any, payload: bytes = b"{}", **fields
     """Publish an event through the core, not the dialect."""
     draft = EventDraft(**{"type": "package.created", "payload": payload, **fields})
     publishing.publish(work, organization_number=person.organization.number, draft=draft)
+
+
+def sent(api: Any, work: Work, receiver: Receiver, **fields: Any) -> Receipt:
+    """Subscribe with these fields and publish an event; give the request that comes of it."""
+    publish(api, make(api, target_url=receiver.url, **fields))
+    deliver(work)
+    return receiver.receipts[-1]

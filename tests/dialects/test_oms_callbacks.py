@@ -24,15 +24,9 @@ from tests.dialects.oms_stage import (
     make_native,
     path_of,
     publish,
+    sent,
 )
-from tests.receiver import Receipt, Receiver
-
-
-def sent(api: Any, work: Work, receiver: Receiver, **fields: Any) -> Receipt:
-    """Subscribe with these fields and publish an event; give the request that comes of it."""
-    publish(api, make(api, target_url=receiver.url, **fields))
-    deliver(work)
-    return receiver.receipts[-1]
+from tests.receiver import Receiver
 
 
 def responses(work: Work) -> list[Event]:

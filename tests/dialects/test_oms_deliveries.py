@@ -33,19 +33,13 @@ from tests.dialects.oms_stage import (
     make_native,
     path_of,
     publish,
+    sent,
 )
 from tests.engine import attempts, delivery
 from tests.receiver import Receipt, Receiver
 
 SECRET = "größe-and-a-key"
 BASIC = {"auth": {"auth_type": "basic", "username": "erp", "password": "hünter2"}}
-
-
-def sent(api: Any, work: Work, receiver: Receiver, **fields: Any) -> Receipt:
-    """Subscribe with these fields and publish an event; give the request that comes of it."""
-    publish(api, make(api, target_url=receiver.url, **fields))
-    deliver(work)
-    return receiver.receipts[-1]
 
 
 def signature_of(receipt: Receipt, secret: str) -> str:

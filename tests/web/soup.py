@@ -11,6 +11,7 @@ def soup_of(answer: Any) -> BeautifulSoup:
     return BeautifulSoup(answer.text, "html.parser")
 
 
-def words_of(part: Any) -> str:
-    """Give the words of a part of a page, one space between two."""
+def words_of(part: Any, selector: str = "") -> str:
+    """Give the words of a part of a page, or of what *selector* finds in it, one space between two."""
+    part = part.select_one(selector) if selector else part
     return " ".join(part.get_text(" ", strip=True).split())

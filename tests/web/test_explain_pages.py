@@ -13,13 +13,10 @@ from console.services.event_types import catalogue
 from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import sources
+from tests.web.soup import words_of
 
 HTMX = {"HX-Request": "true"}
 FORM = {"name": "Shop", "url": "https://shop.example.com/hook", "payload_format": "standard", "content_type": "json"}
-
-
-def words_of(part) -> str:
-    return " ".join(part.get_text(" ", strip=True).split())
 
 
 def newest(work, model):

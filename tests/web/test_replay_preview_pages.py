@@ -13,15 +13,11 @@ from console.models import Replay
 from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
 from tests.engine import claim, hire, record, rows_of
-from tests.web.soup import soup_of
+from tests.web.soup import soup_of, words_of
 
 HTMX = {"HX-Request": "true"}
 REPLAYS = "/o/acme/replays"
 NEW = f"{REPLAYS}/new"
-
-
-def words_of(soup, selector) -> str:
-    return " ".join(soup.select_one(selector).get_text(" ", strip=True).split())
 
 
 def test_the_preview_shows_what_would_be_sent_before_anything_is(signed_in, ada, scene, lose, work) -> None:
@@ -341,6 +337,25 @@ def test_where_nothing_matches_and_no_condition_is_the_only_reason_that_is_said(
 
     assert "Nothing matches, whichever one of the conditions is left out." in words_of(page, "#preview")
     assert not page.select("#preview .chip")
+
+
+def test_what_is_still_retried_is_no_failure_and_its_place_is_named(signed_in, ada, scene, lose) -> None:
+    hook = scene.hook()
+    browser = signed_in(ada)
+    scene.publish()
+
+    nothing = browser.see(f"{NEW}?which=failed&hook={hook.id}")
+    lose()
+    some = browser.see(f"{NEW}?which=failed&hook={hook.id}")
+    missing = browser.see(f"{NEW}?which=missing&hook={hook.id}")
+
+    for page in (nothing, some):
+        link = page.select_one("#preview a[href*='state=waiting']")
+        assert link.get_text() == "1 delivery waits for the next attempt"
+        assert "1 delivery" in str(browser.see(link["href"])) or browser.see(link["href"]).select("tbody .title-link")
+    assert "Nothing to send" in nothing.get_text()
+    assert "1 delivery will be sent" in some.get_text()
+    assert missing.select("#preview a[href*='state=waiting']") == []
 
 
 @pytest.mark.parametrize(

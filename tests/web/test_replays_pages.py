@@ -7,18 +7,13 @@ from sqlalchemy import select
 
 from console.models import AuditEntry
 from console.services.hooks import hooks
-from console.services.hooks.hook_fields import HookDraft
 from tests.engine import claim, hire, record, rows_of
 from tests.web.replays_stage import tend
-from tests.web.soup import soup_of
+from tests.web.soup import soup_of, words_of
 
 HTMX = {"HX-Request": "true"}
 REPLAYS = "/o/acme/replays"
 NEW = f"{REPLAYS}/new"
-
-
-def words_of(soup, selector) -> str:
-    return " ".join(soup.select_one(selector).get_text(" ", strip=True).split())
 
 
 # --- the list -------------------------------------------------------------------------------------------------------
@@ -190,42 +185,3 @@ def test_names_and_filters_are_hostile_text(signed_in, ada, scene, lose, begin) 
         assert "<script>alert" not in answer.text
         assert '<script>"' not in answer.text
         assert "\u202e" not in answer.text
-
-
-def test_what_is_still_retried_is_no_failure_and_its_place_is_named(signed_in, ada, scene, lose) -> None:
-    hook = scene.hook()
-    browser = signed_in(ada)
-    scene.publish()
-
-    nothing = browser.see(f"{NEW}?which=failed&hook={hook.id}")
-    lose()
-    some = browser.see(f"{NEW}?which=failed&hook={hook.id}")
-    missing = browser.see(f"{NEW}?which=missing&hook={hook.id}")
-
-    for page in (nothing, some):
-        link = page.select_one("#preview a[href*='state=waiting']")
-        assert link.get_text() == "1 delivery waits for the next attempt"
-        assert "1 delivery" in str(browser.see(link["href"])) or browser.see(link["href"]).select("tbody .title-link")
-    assert "Nothing to send" in nothing.get_text()
-    assert "1 delivery will be sent" in some.get_text()
-    assert missing.select("#preview a[href*='state=waiting']") == []
-
-
-@pytest.mark.parametrize(
-    ("which", "words"),
-    [
-        ("failed", "Filters are not asked again: all of these were sent before."),
-        ("all", "Filters are asked only about events that a hook has missed; the rest was sent before."),
-    ],
-)
-def test_the_preview_speaks_of_filters_only_where_a_hook_has_one(
-    signed_in, ada, scene, lose, work, which, words
-) -> None:
-    hook = scene.hook()
-    lose()
-    browser = signed_in(ada)
-    without = words_of(browser.see(f"{NEW}?which={which}"), "#preview")
-    hooks.change(work, hook=hook, draft=HookDraft(filter="order"))
-
-    assert "ilter" not in without
-    assert words in words_of(browser.see(f"{NEW}?which={which}"), "#preview")
