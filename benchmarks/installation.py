@@ -28,6 +28,7 @@ from console.services.work import DELIVERIES, SilentRing, Work
 from console.settings import Settings
 
 PATIENCE_S = 600.0
+LOOK_EVERY_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +149,4 @@ def wait_until(is_over: Callable[[], bool]) -> None:
     while not is_over():
         if time.monotonic() > deadline:
             raise SystemExit("The measurement did not end in time.")
-        time.sleep(0.05)
+        time.sleep(LOOK_EVERY_S)
