@@ -22,8 +22,8 @@ from console.extensions import db
 from console.settings import Settings
 
 MOST_QUERIES = 25
-OF_A_PERIOD = 25
-"""So many more look for the rows where a period begins and where it ends, each."""
+OF_A_PERIOD = 3
+"""So many more look for the row where a period begins, and for that where it ends."""
 MOST_KB = 260
 """What a page may weigh, with 200 hooks and 300 types: bytes take time to write, to compress and to lay out."""
 LOG = ("deliveries", "attempts", "events")
