@@ -53,6 +53,14 @@ def test_a_first_visit_starts_nothing_that_it_did_not_count_to_the_end(
     assert work.session.scalars(select(Replay)).all() == []
 
 
+def test_where_nothing_ever_failed_a_first_visit_says_so(signed_in, ada, scene) -> None:
+    scene.hook()
+
+    preview = words_of(signed_in(ada).see(NEW), "#preview")
+
+    assert preview == "Nothing to send No delivery has failed, in the last 24 h or before."
+
+
 def test_a_first_visit_says_what_failed_before_the_last_day(signed_in, ada, scene, lose, clock) -> None:
     scene.hook()
     lose(count=2)

@@ -26,7 +26,7 @@ from console.web.deliveries.asking import (
     STATES,
 )
 from console.web.delivery_rows import name_of
-from console.web.filters import with_query
+from console.web.filters import COUNT_LIMIT, with_query
 from console.web.lists import Chip
 from console.web.replays import counted
 from console.web.replays.asking import ASKING, EXACT, FAILING, LABELS, NARROWING, PRESETS, Asked, asked_of
@@ -34,7 +34,7 @@ from console.web.replays.shared import WHICH_WORDS, WRONG, pages, title_of
 
 MOST_CHOICES = 200
 MOST_SHARES = 20
-MOST_RETRYING = 1000
+MOST_RETRYING = MOST_BEFORE = 1000
 CHANGED = "Nothing was sent: this is not what was counted before. Look at it, then start it."
 
 
@@ -128,6 +128,7 @@ def _page(asked: Asked) -> Response:
         skips=[(SKIP_WORDS[skip], count) for skip, count in plan.skips.items()] if plan else [],
         most_shares=MOST_SHARES,
         most_retrying=MOST_RETRYING,
+        most_without=MOST_BEFORE if asked.is_proposed else COUNT_LIMIT,
         glance=planning.GLANCE,
         local=_local,
         exact=EXACT,
@@ -228,7 +229,7 @@ def _conditions(asked: Asked) -> list[Condition]:
     }
     count = partial(planning.count, current_work(), organization_number=access.place().organization.number)
     if asked.is_proposed:
-        count = partial(count, cap=planning.GLANCE)
+        count = partial(count, cap=MOST_BEFORE + 1)
     found = [Condition(chip, count(draft=without[chip.label])) for chip in chips]
     if asked.draft.narrowed != DeliveryFilter():
         chip = Chip("Filters of the log", ", ".join(one.value for one in _chips(asked)), _without_narrowing(draft))
