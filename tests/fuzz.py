@@ -13,7 +13,7 @@ def register_profiles() -> None:
 
     What Hypothesis chooses by itself in CI, the same examples each time, stays.
     """
-    usual = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    usual = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.register_profile("usual", usual)
     settings.register_profile("thorough", usual, max_examples=2000)
     settings.load_profile("usual")

@@ -132,7 +132,8 @@ def _by_rate(figures: Figures) -> HookHealth:
         return HookHealth(Health.DEGRADED, words)
     attempts, successes = figures.recent_attempts, figures.recent_successes
     if attempts >= RECENT_ENOUGH and successes < DEGRADED_BELOW * attempts:
-        return HookHealth(Health.DEGRADED, f"{attempts - successes:,} of {attempts:,} attempts in 24 hours failed.")
+        words = f"{attempts - successes:,} of {attempts:,} attempts in 24 hours failed; the last one succeeded."
+        return HookHealth(Health.DEGRADED, words)
     return HookHealth(Health.HEALTHY, "Deliveries arrive." if attempts else "Nothing was sent recently.")
 
 

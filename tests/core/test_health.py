@@ -38,7 +38,11 @@ HOUR = timedelta(hours=1)
         (Figures(), Health.HEALTHY, "Nothing was sent recently."),
         (Figures(recent_attempts=5, recent_successes=3), Health.HEALTHY, "Deliveries arrive."),
         (Figures(recent_attempts=100, recent_successes=95), Health.HEALTHY, "Deliveries arrive."),
-        (Figures(recent_attempts=100, recent_successes=94), Health.DEGRADED, "6 of 100 attempts in 24 hours failed."),
+        (
+            Figures(recent_attempts=100, recent_successes=94),
+            Health.DEGRADED,
+            "6 of 100 attempts in 24 hours failed; the last one succeeded.",
+        ),
         (Figures(consecutive_failures=1), Health.DEGRADED, "The last attempt failed."),
         (Figures(consecutive_failures=2), Health.DEGRADED, "The last 2 attempts failed."),
         (Figures(open_until=LATER), Health.DEGRADED, "The receiver asked to wait; deliveries go on afterwards."),

@@ -12,15 +12,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.dialects.oms_stage import is_of_oms
 from tests.dialects.pretix_stage import is_of_pretix
+from tests.fuzz import through_the_app
 
-FUZZ = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
 ID = "0193a1c2-7b1e-7c55-9d0a-5b8f0f6f2a11"
 NUMBER_OR_ID = st.sampled_from(["1", "0", "-1", "9" * 30, ID, ID.replace("-", ""), "null", "%00", "é", "a b"])
 """What stands in a path for an object; quoted by the one who sends it, but for what is quoted already."""
@@ -137,7 +135,7 @@ SHAPES: dict[str, Callable[[Any], bool]] = {
 
 
 @pytest.mark.parametrize("dialect", PATHS)
-@FUZZ
+@settings(through_the_app())
 @given(data=st.data())
 def test_any_request_is_answered(ada_api: Any, dialect: str, data: st.DataObject) -> None:
     place = data.draw(NUMBER_OR_ID)
@@ -161,7 +159,7 @@ WALDUR_FIELDS = ("is_active", "event_types", "event_groups", "destination_url", 
 FORM_VALUES = st.text(max_size=20) | st.sampled_from(["https://example.com/", "ssh", "json", "on", "\x00", "INVALID"])
 
 
-@FUZZ
+@settings(through_the_app())
 @given(
     fields=st.dictionaries(st.sampled_from(WALDUR_FIELDS), st.lists(FORM_VALUES, max_size=3)),
     method=st.sampled_from(["POST", "PUT", "PATCH"]),

@@ -46,12 +46,26 @@ BY_INDEX_ALONE = ("log of the busy hook", "log page of the busy hook", "log of a
 
 
 @dataclass(frozen=True)
+class Visit:
+    """What a page asked of the database, and what it answered. *size* is in bytes."""
+
+    page: Address
+    status: int
+    size: int
+    statements: list[Statement]
+
+
+@dataclass(frozen=True)
 class House:
-    """An installation that is used, with its app and an admin signed in."""
+    """An installation that is used, where an admin has been on every page once."""
 
     app: Flask
-    browser: FlaskClient
-    pages: list[Address]
+    engine: Engine
+    visits: list[Visit]
+
+    def plans(self, visit: Visit) -> list[tuple[str, str]]:
+        """Give the queries of a page with the lines of their plans."""
+        return [(one.sql, line) for one in visit.statements for line in plan(self.engine, one)]
 
 
 @pytest.fixture(scope="module")
@@ -63,72 +77,64 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     place = Place(settings, engine)
     scene = stage.set_up(place, count=2000)
     app, browser = opened(place)
-    yield House(app, browser, addresses(app, scene))
+    with app.app_context():
+        engine_of_app = db.engine
+    yield House(app, engine_of_app, [visit(app, browser, page) for page in addresses(app, scene)])
     engine.dispose()
 
 
+def visit(app: Flask, browser: FlaskClient, page: Address) -> Visit:
+    with noted(app) as statements:
+        answer = browser.get(page.path, headers=dict(page.headers))
+    return Visit(page, answer.status_code, len(answer.data), list(statements))
+
+
 def test_no_page_is_forgotten(house: House) -> None:
-    assert forgotten(house.app, house.pages) == set()
+    assert forgotten(house.app, [one.page for one in house.visits]) == set()
 
 
-def test_every_page_asks_few_questions_and_none_walks_the_log(house: House) -> None:
-    with house.app.app_context():
-        engine = db.engine
-    wrong = [words for page in house.pages for words in problems(house, page, engine)]
-
-    assert wrong == []
+def test_every_page_is_answered_after_few_questions_of_which_none_walks_the_log(house: House) -> None:
+    assert [words for one in house.visits for words in problems(house, one)] == []
 
 
-def problems(house: House, page: Address, engine: Engine) -> Iterator[str]:
-    house.browser.get(page.path, headers=dict(page.headers))
-    with noted(house.app) as statements:
-        answer = house.browser.get(page.path, headers=dict(page.headers))
-    if answer.status_code not in {200, 204, 303}:
-        yield f"{page.name} is answered {answer.status_code}"
+def problems(house: House, visit: Visit) -> Iterator[str]:
+    page = visit.page
+    if visit.status not in {200, 204, 303}:
+        yield f"{page.name} is answered {visit.status}"
     most = MOST_QUERIES + OF_A_PERIOD * len(re.findall("since=|from=|until=", page.path))
-    if page.aim_ms is not None and len(statements) > most:
-        yield f"{page.name} asks {len(statements)} questions"
-    yield from (f"{page.name} walks: {line}: {one.sql}" for one in statements for line in walks(engine, one))
+    if page.aim_ms is not None and len(visit.statements) > most:
+        yield f"{page.name} asks {len(visit.statements)} questions"
+    yield from (f"{page.name} walks: {line}: {sql}" for sql, line in house.plans(visit) if walks(line))
+
+
+def walks(line: str) -> bool:
+    """Say whether a line of SQLite's plan reads a whole table of the log; what waits has small indexes of its own."""
+    of_few = re.compile(r"ix_deliveries_(due|asked|suspect|claimed|failed|unfinished)")
+    return bool(re.match(rf"SCAN ({'|'.join(LOG)})\b", line)) and not of_few.search(line)
 
 
 def test_what_is_rare_is_not_looked_for_among_all_deliveries(house: House) -> None:
-    with house.app.app_context():
-        engine = db.engine
-    pages = [page for page in house.pages if page.name in RARE]
-    lines = []
-    for page in pages:
-        with noted(house.app) as statements:
-            house.browser.get(page.path, headers=dict(page.headers))
-        # Counting is capped, and asked of the same filter; ranges of numbers end soon.
-        lines += [(page.name, line) for one in statements for line in plan(engine, one)]
+    visits = [one for one in house.visits if one.page.name in RARE]
+    # Counting is capped, and asked of the same filter; ranges of numbers end soon.
+    lines = [(one.page.name, line) for one in visits for _, line in house.plans(one)]
 
-    assert len(pages) == len(RARE)
+    assert len(visits) == len(RARE)
     assert [
         found for found in lines if found[1].endswith("USING INDEX ix_deliveries_organization (organization_number=?)")
     ] == []
 
 
-def walks(engine: Engine, statement: Statement) -> Iterator[str]:
-    """Give the lines of SQLite's plan that read a whole table of the log; what waits has small indexes of its own."""
-    of_few = re.compile(r"ix_deliveries_(due|asked|suspect|claimed|failed|unfinished)")
-    for line in plan(engine, statement):
-        if re.match(rf"SCAN ({'|'.join(LOG)})\b", line) and not of_few.search(line):
-            yield line
-
-
 def test_every_page_is_small(house: House) -> None:
-    sizes = {page.name: len(house.browser.get(page.path, headers=dict(page.headers)).data) for page in house.pages}
-
-    assert {name: size for name, size in sizes.items() if size > 1000 * MOST_KB} == {}
+    assert {one.page.name: one.size for one in house.visits if one.size > 1000 * MOST_KB} == {}
 
 
 def test_numbers_of_deliveries_come_from_an_index_alone(house: House) -> None:
     log = re.compile(r"SEARCH deliveries USING (?!INTEGER PRIMARY KEY|INDEX ix_deliveries_unfinished)")
     found = [
-        (page.name, line)
-        for page in house.pages
-        if page.name in BY_INDEX_ALONE
-        for _, line in plans(house, page)
+        (one.page.name, line)
+        for one in house.visits
+        if one.page.name in BY_INDEX_ALONE
+        for _, line in house.plans(one)
         if log.match(line)
     ]
 
@@ -140,9 +146,9 @@ def test_no_page_sums_up_a_whole_roll_up(house: House) -> None:
     """They are kept for years: a chart reads its period, and of each type only the latest hour is looked up."""
     whole = re.compile(r"SCAN \w+_hours|SEARCH \w+_hours USING [\w ]+ \(\w+=\?\)")
     found = [
-        (page.name, line)
-        for page in house.pages
-        for sql, line in plans(house, page)
+        (one.page.name, line)
+        for one in house.visits
+        for sql, line in house.plans(one)
         if "sum(" in sql and "_hours" in line
     ]
 
@@ -151,17 +157,6 @@ def test_no_page_sums_up_a_whole_roll_up(house: House) -> None:
 
 
 def test_a_roll_up_is_read_once_for_all_hooks_of_a_list(house: House) -> None:
-    [page] = [page for page in house.pages if page.name == "hooks"]
-    with noted(house.app) as statements:
-        house.browser.get(page.path)
+    [list_of_hooks] = [one for one in house.visits if one.page.name == "hooks"]
 
-    assert sum("FROM hook_hours" in one.sql for one in statements) == 1
-
-
-def plans(house: House, page: Address) -> list[tuple[str, str]]:
-    """Give the queries of a page with the lines of their plans."""
-    with house.app.app_context():
-        engine = db.engine
-    with noted(house.app) as statements:
-        house.browser.get(page.path, headers=dict(page.headers))
-    return [(one.sql, line) for one in statements for line in plan(engine, one)]
+    assert sum("FROM hook_hours" in one.sql for one in list_of_hooks.statements) == 1

@@ -177,6 +177,17 @@ def test_the_last_admin_stays(signed_in, ada) -> None:
     assert "The last admin of an organization cannot go" in browser.see(f"{SETTINGS}/members").get_text()
 
 
+def test_the_only_admin_is_offered_neither_another_role_nor_to_go(signed_in, ada, vi) -> None:
+    browser = signed_in(ada)
+
+    page = browser.see("/o/acme/settings/members")
+
+    assert [one["aria-label"] for one in page.select("#members a")] == ["Remove vi@example.com"]
+    assert [one.get_text() for one in page.select("#members form label")] == ["Role of vi@example.com"]
+    browser.submit(f"/o/acme/settings/members/{vi.user.id}/role", {"role": "admin"})
+    assert len(browser.see("/o/acme/settings/members").select("#members form")) == 2
+
+
 def test_members_of_others_are_not_there(signed_in, ada, mallory) -> None:
     assert signed_in(ada).submit(f"{SETTINGS}/members/{mallory.user.id}/remove").status_code == 404
 

@@ -96,16 +96,19 @@ def remove_member(work: Work, *, membership: Membership) -> None:
         work.session.delete(membership)
 
 
+def only_admin(work: Work, *, organization_number: int) -> int | None:
+    """Give the number of the membership that must stay as it is: the only active admin's; None when there are more."""
+    query = select(Membership.number).join(User).where(Membership.organization_number == organization_number)
+    query = query.where(Membership.role == Role.ADMIN, User.is_active).limit(2)
+    numbers = work.session.scalars(query).all()
+    return numbers[0] if len(numbers) == 1 else None
+
+
 def _keep_an_admin(work: Work, membership: Membership) -> None:
     """Raise Conflict when *membership* is the last admin's; locks the organization, so that two cannot go at once."""
     number = membership.organization_number
     work.session.scalar(select(Organization.number).where(Organization.number == number).with_for_update())
-    admins = work.session.scalars(
-        select(Membership.number)
-        .join(User)
-        .where(Membership.organization_number == number, Membership.role == Role.ADMIN, User.is_active)
-    ).all()
-    if set(admins) == {membership.number}:
+    if only_admin(work, organization_number=number) == membership.number:
         raise Conflict(
             "The last admin of an organization cannot go; make somebody else admin first.", code="last_admin"
         )

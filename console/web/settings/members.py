@@ -126,6 +126,7 @@ def _page(form: InvitationForm, *, status: int = 200) -> Response:
         tabs=tabs(),
         form=form,
         page=page,
+        only_admin=cases.only_admin(work, organization_number=number()),
         last_seen=cases.last_seen(work, user_numbers=[one.user_number for one in page.rows]),
         waiting=waiting,
         roles=ROLES,

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -22,6 +22,7 @@ from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import sources
 from console.services.work import Work
+from tests.fuzz import through_the_app
 
 
 def make_hook(work: Work, person, **fields: object) -> Hook:
@@ -319,7 +320,7 @@ HOOKS = st.fixed_dictionaries(
     source=st.none() | st.sampled_from(["shop", "fair"]),
     payload=PAYLOADS,
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(through_the_app())
 def test_the_explanation_says_what_publishing_does(work: Work, ada, wanted, name, source, payload) -> None:
     number = ada.organization.number
     if not sources.all_of(work, organization_number=number):

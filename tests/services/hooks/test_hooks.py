@@ -291,7 +291,10 @@ def test_the_health_of_a_hook_counts_what_happened_in_the_last_day(work: Work, a
 
     found = hook_health.condition(work, hook).health
 
-    assert (found.health, found.words) == (Health.DEGRADED, "20 of 100 attempts in 24 hours failed.")
+    assert (found.health, found.words) == (
+        Health.DEGRADED,
+        "20 of 100 attempts in 24 hours failed; the last one succeeded.",
+    )
     degraded = HookFilter(health=Health.DEGRADED)
     assert hooks.find(work, organization_number=ada.organization.number, wanted=degraded) == [hook]
     clock.advance(days=2)
