@@ -80,8 +80,7 @@ def furnish(page: Page) -> list[str]:
     page.wait_for_url(re.compile(r"/replays/[0-9a-f-]{36}"))
     found["replay_id"] = _id_in(page.url)
     found["token_id"] = _make_token(page)
-    page.goto("/o/acme/settings/members")
-    found["user_id"] = _id_in(str(page.locator("a[href*='/remove']").first.get_attribute("href")))
+    found["user_id"] = _invite(page)
     paths = [_address(rule, found) for rule in pages_of_the_console()]
     hook = f"/o/acme/hooks/{found['hook_id']}"
     return [
@@ -90,6 +89,25 @@ def furnish(page: Page) -> list[str]:
         f"{hook}/explain?event={found['event_id']}",
         f"/o/acme/bins/{found['bin_id']}?confirm=clear",
     ]
+
+
+def _invite(page: Page) -> str:
+    """Let a colleague join, who may be given another role or removed, which the only admin may not."""
+    page.goto("/o/acme/settings/members")
+    page.get_by_label("E-mail").fill("grace@example.com")
+    page.get_by_role("button", name="Make a link").click()
+    link = page.locator(".once code").inner_text()
+    assert page.context.browser is not None
+    context = page.context.browser.new_context()
+    guest = context.new_page()
+    guest.goto(link)
+    guest.get_by_label("Your name").fill(TRAP)
+    guest.get_by_label("Password").fill("look but do not touch")
+    guest.get_by_role("button", name="Make an account and join").click()
+    guest.wait_for_url("**/o/acme/")
+    context.close()
+    page.goto("/o/acme/settings/members")
+    return _id_in(str(page.locator("a[href*='/remove']").first.get_attribute("href")))
 
 
 def pages_of_the_console() -> list[Rule]:

@@ -5,127 +5,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import NARROW, WIDE, Watch
+from tests.browser.conftest import OpenWindow, Watch
 from tests.browser.furniture import furnish
+from tests.browser.visits import WATCH_LAYOUT, Visit, visit_all
 from tests.up.stage import Up
 
-OpenContext = Callable[..., BrowserContext]
 FIRST_VISIT = 100 * 1024
 REQUESTS = 8
 SHIFT = 0.05
 """Budgets of a first visit: bytes on the wire without payloads, requests, cumulative layout shift."""
 
-WATCH_LAYOUT = """
-window.shift = 0;
-new PerformanceObserver(list => { for (const one of list.getEntries()) window.shift += one.value; })
-  .observe({type: "layout-shift", buffered: true});
-"""
-SET_TRAP = "window.trapped = () => { window.sprung = true; };"
-SPACED = "* {line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important;}"
-"""WCAG 2.2, success criterion 1.4.12: what people who need wider text set."""
 
+@dataclass(frozen=True)
+class Round:
+    """All pages, each visited once, and what a :class:`Watch` over them heard."""
 
-@dataclass
-class Loads:
-    """What a page loads, in bytes on the wire: not what it polls for later, nor the browser's own pictures."""
-
-    others: set[str] = field(default_factory=set)
-    sizes: list[float] = field(default_factory=list)
-
-    def begin(self, event: dict[str, Any]) -> None:
-        if event["type"] in {"XHR", "Fetch"} or event["request"]["url"].startswith("data:"):
-            self.others.add(event["requestId"])
-
-    def end(self, event: dict[str, Any]) -> None:
-        if event["requestId"] not in self.others:
-            self.sizes.append(event["encodedDataLength"])
+    visits: list[Visit]
+    complaints: list[str]
 
 
 @pytest.fixture(scope="module")
-def furnished(browser: Browser, product: Up, signed_in_state: dict[str, object]) -> list[str]:
-    context = browser.new_context(viewport=WIDE, base_url=product.url, storage_state=signed_in_state)
-    paths = furnish(context.new_page())
-    context.close()
-    return paths
+def furnished(open_window: OpenWindow, product: Up) -> list[str]:
+    with open_window().page() as page:
+        return furnish(page)
+
+
+@pytest.fixture(scope="module")
+def a_round(furnished: list[str], open_window: OpenWindow, product: Up) -> Round:
+    watch = Watch(product.url)
+    with open_window().page() as page:
+        return Round(visit_all(watch.over(page), furnished), watch.complaints)
+
+
+def test_no_page_complains_or_asks_strangers(a_round: Round) -> None:
+    assert a_round.complaints == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing(furnished: list[str], open_context: OpenContext, watch: Watch, theme: str) -> None:
-    page = watch.over(open_context(color_scheme=theme).new_page())
-    # Colours alone differ between the themes.
-    rules = {"runOnly": ["color-contrast", "link-in-text-block"]} if theme == "dark" else {}
-    axe = Axe()
-    found = []
+def test_axe_finds_nothing(a_round: Round, theme: str) -> None:
+    found = [(one.path, one.in_dark if theme == "dark" else one.in_light) for one in a_round.visits]
 
-    for path in furnished:
-        page.goto(path)
-        violations = axe.run(page, options=rules).response["violations"]
-        found += [(path, one["id"], [node["html"][:120] for node in one["nodes"]]) for one in violations]
-
-    assert found == []
+    assert [(path, violations) for path, violations in found if violations] == []
 
 
-def test_nothing_scrolls_sideways(furnished: list[str], open_context: OpenContext, watch: Watch) -> None:
-    page = watch.over(open_context().new_page())
-    found = []
+def test_every_page_follows_the_theme_of_the_system(a_round: Round) -> None:
+    [(light, dark)] = {one.papers for one in a_round.visits}
 
-    for path in furnished:
-        page.goto(path)
-        for width in (320, NARROW["width"], 768, 1024, 1200, WIDE["width"]):
-            page.set_viewport_size({"width": width, "height": 900})
-            if sideways(page) > 0:
-                found.append((path, width, sideways(page)))
-
-    assert found == []
+    assert light != dark
 
 
-def test_four_times_larger_and_wider_text_still_fits(furnished: list[str], open_context: OpenContext) -> None:
-    # A window of 1280 by 1024, zoomed to 400 %. The styles of the reader pass by the policy of the page.
-    page = open_context(viewport={"width": 320, "height": 256}, bypass_csp=True).new_page()
-    found = []
+def test_nothing_scrolls_sideways(a_round: Round) -> None:
+    found = [(one.path, width, by) for one in a_round.visits for width, by in one.sideways.items()]
 
-    for path in furnished:
-        page.goto(path)
-        page.add_style_tag(content=SPACED)
-        if sideways(page) > 0:
-            found.append((path, sideways(page)))
-
-    assert found == []
+    assert [one for one in found if one[2] > 0] == []
 
 
-def test_a_first_visit_is_light_and_nothing_jumps(
-    furnished: list[str], open_context: OpenContext, watch: Watch
-) -> None:
-    page = watch.over(open_context().new_page())
-    page.add_init_script(WATCH_LAYOUT)
-    wire = page.context.new_cdp_session(page)
-    wire.send("Network.enable")
-    wire.send("Network.setCacheDisabled", {"cacheDisabled": True})
-    loads = Loads()
-    wire.on("Network.requestWillBeSent", loads.begin)
-    wire.on("Network.loadingFinished", loads.end)
-    found = []
-
-    for path in furnished:
-        loads.sizes.clear()
-        page.goto(path, wait_until="load")
-        shift = page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(() => done(window.shift))))")
-        if sum(loads.sizes) > FIRST_VISIT or len(loads.sizes) > REQUESTS or shift >= SHIFT:
-            found.append((path, sum(loads.sizes), len(loads.sizes), shift))
-
-    assert found == []
+def test_four_times_larger_and_wider_text_still_fits(a_round: Round) -> None:
+    assert [(one.path, one.sideways_when_wider) for one in a_round.visits if one.sideways_when_wider > 0] == []
 
 
-def test_swaps_move_nothing_that_stays(furnished: list[str], open_context: OpenContext, watch: Watch) -> None:
-    page = watch.over(open_context().new_page())
+def test_a_first_visit_is_light_and_nothing_jumps(a_round: Round) -> None:
+    found = [(one.path, sum(one.sizes), len(one.sizes), one.shift) for one in a_round.visits]
+
+    assert all(one.sizes for one in a_round.visits), "what pages load was not seen"
+    assert [one for one in found if one[1] > FIRST_VISIT or one[2] > REQUESTS or one[3] >= SHIFT] == []
+
+
+def test_hostile_text_stays_text(a_round: Round) -> None:
+    for one in a_round.visits:
+        assert not one.sprung, one.path
+        assert one.alive == 0, one.path
+        assert "\u202e" not in one.text, one.path
+
+    assert sum("⟨U+202E⟩" in one.text for one in a_round.visits) > 15, "the pages did not show what they hold"
+
+
+def test_a_persons_own_theme_is_the_one_of_the_system(furnished: list[str], page: Page) -> None:
+    paper = "getComputedStyle(document.body).backgroundColor"
+    page.goto("/o/acme/hooks")
+    page.emulate_media(color_scheme="dark")
+    of_the_system = page.evaluate(paper)
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate(paper) != of_the_system
+
+    page.locator("details.menu", has_text="Theme").locator("summary").click()
+    page.get_by_role("button", name="Dark", exact=True).click()
+
+    assert page.evaluate(paper) == of_the_system
+    page.reload()
+    assert page.evaluate(paper) == of_the_system
+
+
+def test_swaps_move_nothing_that_stays(furnished: list[str], page: Page) -> None:
     page.add_init_script(WATCH_LAYOUT)
 
     page.goto("/o/acme/deliveries")
@@ -140,27 +116,3 @@ def test_swaps_move_nothing_that_stays(furnished: list[str], open_context: OpenC
     page.get_by_role("switch").first.click()
     expect(page.get_by_role("switch").first).to_have_attribute("aria-checked", "true")
     assert page.evaluate("window.shift") < SHIFT
-
-
-def test_hostile_text_stays_text(furnished: list[str], open_context: OpenContext, watch: Watch) -> None:
-    page = watch.over(open_context().new_page())
-    page.add_init_script(SET_TRAP)
-    shown = 0
-
-    for path in furnished:
-        page.goto(path)
-        for closed in page.locator("main details:not([open]) > summary").all():
-            if closed.is_visible():
-                closed.click()
-        assert not page.evaluate("window.sprung"), path
-        assert page.locator("main img, main script, main form[action^='//']").count() == 0, path
-        text = page.locator("body").inner_text()
-        assert "\u202e" not in text, path
-        shown += "⟨U+202E⟩" in text
-
-    assert shown > 15, "the pages did not show what they were furnished with"
-
-
-def sideways(page: Page) -> int:
-    """Measure by how many pixels the page is wider than its window."""
-    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_newcomer import make_hook_to_a_bin
+from tests.browser.acme import Acme
 
 
 def test_an_error_stands_at_its_field_and_goes_when_it_is_put_right_and_tested_again(page: Page) -> None:
@@ -55,11 +55,10 @@ def test_an_error_of_a_settings_form_goes_when_it_is_sent_again(page: Page) -> N
     expect(page.locator("[aria-invalid], .field-error")).to_have_count(0)
 
 
-def test_the_chart_of_a_hook_changes_its_span_in_place_and_back_changes_it_back(page: Page) -> None:
-    make_hook_to_a_bin(page, name="Charted")
-    page.get_by_role("button", name="Send test").click()
-    expect(page.locator("#test-result").get_by_text("Delivered", exact=True)).to_be_visible(timeout=20_000)
-    page.reload()
+def test_the_chart_of_a_hook_changes_its_span_in_place_and_back_changes_it_back(page: Page, acme: Acme) -> None:
+    made = acme.hook_to_a_bin("Charted")
+    acme.send_test(made)
+    page.goto(made)
     hook, chart = page.url, page.locator("#answers-panel")
     expect(chart.get_by_role("link", name="24 hours")).to_have_attribute("aria-current", "true")
     page.evaluate("window.stays = true")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pyotp
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import PASSWORD, Watch
-from tests.browser.test_newcomer import make_hook_to_a_bin
+from tests.browser.acme import Acme
+from tests.browser.conftest import PASSWORD, OpenWindow, Watch
 from tests.up.stage import Up
 
 LOG = "/o/acme/deliveries"
-OpenContext = Callable[..., BrowserContext]
 
 
 @pytest.fixture
@@ -36,9 +35,8 @@ def send_test(page: Page) -> None:
     expect(page.locator("#test-result").get_by_text("Delivered", exact=True)).to_be_visible(timeout=20_000)
 
 
-def test_filters_stand_in_the_address_and_back_brings_whole_pages(page: Page) -> None:
-    make_hook_to_a_bin(page, name="Filtered")
-    send_test(page)
+def test_filters_stand_in_the_address_and_back_brings_whole_pages(page: Page, acme: Acme) -> None:
+    acme.send_test(acme.hook_to_a_bin("Filtered"))
     page.goto(LOG)
     page.get_by_role("link", name="Failed", exact=True).click()
     expect(page).to_have_url(re.compile("state=failed"))
@@ -55,8 +53,8 @@ def test_filters_stand_in_the_address_and_back_brings_whole_pages(page: Page) ->
     expect(page.locator("#log tbody tr[id]").first).to_be_visible()
 
 
-def test_who_was_signed_out_meanwhile_signs_in_and_is_back(page: Page, product: Up, watch: Watch) -> None:
-    make_hook_to_a_bin(page, name="Left open")
+def test_who_was_signed_out_meanwhile_signs_in_and_is_back(page: Page, acme: Acme, watch: Watch) -> None:
+    acme.hook_to_a_bin("Left open")
     page.goto("/o/acme/hooks")
     page.context.clear_cookies()
 
@@ -66,13 +64,13 @@ def test_who_was_signed_out_meanwhile_signs_in_and_is_back(page: Page, product: 
     assert [one for one in watch.complaints if "401" not in one] == []
     watch.complaints.clear()  # htmx reports the refusal to the developer's console
     sign_in(page)
-    expect(page).to_have_url(re.compile(rf"{product.url}/o/acme/hooks"))
+    expect(page).to_have_url(re.compile(rf"{acme.product.url}/o/acme/hooks"))
     expect(page.get_by_role("navigation", name="Sections")).to_be_visible()
 
 
-def test_a_secret_is_rotated_without_an_outage(page: Page) -> None:
-    make_hook_to_a_bin(page, name="Rotated")
-    hook = page.url
+def test_a_secret_is_rotated_without_an_outage(page: Page, acme: Acme) -> None:
+    hook = acme.hook_to_a_bin("Rotated")
+    page.goto(hook)
     page.get_by_role("link", name="Secret").click()
     page.get_by_role("button", name="Make a new secret").click()
     expect(page.get_by_role("heading", name="What signs now")).to_be_visible()
@@ -90,15 +88,17 @@ def test_a_secret_is_rotated_without_an_outage(page: Page) -> None:
 
 @pytest.mark.parametrize("has_scripts", [True, False])
 def test_selected_deliveries_are_sent_again_together(
-    open_context: OpenContext, watch: Watch, page: Page, *, has_scripts: bool
+    open_window: OpenWindow, acme: Acme, watch: Watch, *, has_scripts: bool
 ) -> None:
-    make_hook_to_a_bin(page, name=f"Selected {has_scripts}")
-    send_test(page)
-    send_test(page)
-    if not has_scripts:
-        address = page.url
-        page = watch.over(open_context(java_script_enabled=False).new_page())
-        page.goto(address)
+    hook = acme.hook_to_a_bin(f"Selected {has_scripts}")
+    acme.send_test(hook)
+    acme.send_test(hook)
+    with open_window(java_script_enabled=has_scripts).page() as page:
+        watch.over(page).goto(hook)
+        resend_all_selected(page, has_scripts=has_scripts)
+
+
+def resend_all_selected(page: Page, *, has_scripts: bool) -> None:
     page.get_by_role("link", name="All deliveries").or_(page.get_by_role("link", name="Deliveries")).last.click()
     boxes = page.locator("#log tbody .tick input")
     boxes.nth(0).check()
@@ -121,8 +121,8 @@ def test_selected_deliveries_are_sent_again_together(
     pytest.fail("they were not sent again")
 
 
-def test_a_colleague_who_may_only_look_joins_by_a_link(page: Page, stranger: Page) -> None:
-    make_hook_to_a_bin(page, name="Looked at")
+def test_a_colleague_who_may_only_look_joins_by_a_link(page: Page, stranger: Page, acme: Acme) -> None:
+    acme.hook_to_a_bin("Looked at")
     page.goto("/o/acme/settings/members")
     page.get_by_label("E-mail").fill("vi@example.com")
     page.get_by_label("Role", exact=True).select_option(label="Viewer")

@@ -6,11 +6,15 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from console.services.organizations import organizations
+from tests.browser.acme import Acme
+from tests.browser.conftest import PASSWORD
 from tests.up.stage import Up
 
 
 def test_three_clicks_after_set_up_a_delivery_has_arrived(page: Page, product: Up) -> None:
-    product.run("organizations", "create", "fresh")
+    with product.work() as work:
+        organizations.create(work, slug="fresh")
     page.goto("/o/fresh/start")
 
     page.get_by_role("button", name="Create a bin").click()
@@ -61,8 +65,8 @@ def test_the_same_works_without_javascript(plain_page: Page) -> None:
     expect(page.get_by_text("Delivered").first).to_be_visible()
 
 
-def test_a_switch_turns_a_hook_off_and_on_in_place(page: Page) -> None:
-    make_hook_to_a_bin(page, name="Switched")
+def test_a_switch_turns_a_hook_off_and_on_in_place(page: Page, acme: Acme) -> None:
+    acme.hook_to_a_bin("Switched")
     page.goto("/o/acme/hooks?q=Switched")
     switch = page.get_by_role("switch").first
 
@@ -73,8 +77,8 @@ def test_a_switch_turns_a_hook_off_and_on_in_place(page: Page) -> None:
     expect(page.get_by_role("switch").first).to_have_attribute("aria-checked", "true")
 
 
-def test_a_published_event_can_be_found_opened_and_resent(page: Page) -> None:
-    make_hook_to_a_bin(page, name="For resending")
+def test_a_published_event_can_be_found_opened_and_resent(page: Page, acme: Acme) -> None:
+    acme.hook_to_a_bin("For resending")
     page.goto("/o/acme/events/publish")
     page.get_by_role("combobox", name="Event type").fill("order.paid")
     page.get_by_label("Payload").fill('{"order": 17, "note": "<script>alert(1)</script>"}')
@@ -101,8 +105,6 @@ def test_private_targets_are_refused_in_words(page: Page) -> None:
 
 
 def test_signing_out_and_in_again(page: Page, product: Up) -> None:
-    from tests.browser.conftest import PASSWORD
-
     page.goto("/login")
     page.context.clear_cookies()
     page.goto("/o/acme/hooks")

@@ -7,30 +7,16 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.test_newcomer import make_hook_to_a_bin
+from tests.browser.acme import Acme
 
 ENDED = re.compile("Done")
 SOME = re.compile(r"\d+ deliver(y|ies) will be sent")
 START = re.compile(r"^Replay \d+ deliver")
 
 
-def publish(page: Page, event_type: str) -> None:
-    page.goto("/o/acme/events/publish")
-    page.get_by_role("combobox", name="Event type").fill(event_type)
-    page.get_by_label("Payload").fill('{"order": 17}')
-    page.get_by_role("button", name="Publish").last.click()
-    page.wait_for_url(re.compile(r"/events/[0-9a-f-]{36}"))
-    for _ in range(100):
-        if page.get_by_text("Delivered").count():
-            return
-        page.wait_for_timeout(200)
-        page.reload()
-    pytest.fail("the event was not delivered")
-
-
-def test_the_preview_follows_the_form_and_the_progress_the_workers(page: Page) -> None:
-    make_hook_to_a_bin(page, name="Replayed")
-    publish(page, "order.paid")
+def test_the_preview_follows_the_form_and_the_progress_the_workers(page: Page, acme: Acme) -> None:
+    acme.hook_to_a_bin("Replayed")
+    acme.publish("order.paid")
     page.goto("/o/acme/replays")
     page.get_by_role("link", name="New replay").first.click()
     expect(page.locator("#preview")).to_contain_text("Nothing to send")
@@ -51,9 +37,9 @@ def test_the_preview_follows_the_form_and_the_progress_the_workers(page: Page) -
     expect(page.locator("tbody .tag", has_text="replay").first).to_be_visible()
 
 
-def test_what_was_typed_a_moment_ago_is_counted_before_anything_is_sent(page: Page) -> None:
-    make_hook_to_a_bin(page, name="Counted")
-    publish(page, "order.paid")
+def test_what_was_typed_a_moment_ago_is_counted_before_anything_is_sent(page: Page, acme: Acme) -> None:
+    acme.hook_to_a_bin("Counted")
+    acme.publish("order.paid")
     page.goto("/o/acme/replays/new?which=all")
     expect(page.locator("#preview")).to_contain_text(SOME)
     page.get_by_label("Event types and wildcards").fill("order.refunded")
@@ -64,9 +50,9 @@ def test_what_was_typed_a_moment_ago_is_counted_before_anything_is_sent(page: Pa
     expect(page.get_by_label("Event types and wildcards")).to_have_value("order.refunded")
 
 
-def test_the_last_choice_wins_over_answers_to_earlier_ones(page: Page) -> None:
-    make_hook_to_a_bin(page, name="Chosen")
-    publish(page, "order.paid")
+def test_the_last_choice_wins_over_answers_to_earlier_ones(page: Page, acme: Acme) -> None:
+    acme.hook_to_a_bin("Chosen")
+    acme.publish("order.paid")
     page.goto("/o/acme/replays/new?which=all")
     held: list[Route] = []
 
@@ -92,10 +78,10 @@ def test_the_last_choice_wins_over_answers_to_earlier_ones(page: Page) -> None:
     expect(page.locator("#preview")).to_contain_text("All deliveries of Chosen, of order.*, made in the last hour.")
 
 
-def test_the_same_works_without_javascript(plain_page: Page) -> None:
+def test_the_same_works_without_javascript(plain_page: Page, acme: Acme) -> None:
     page = plain_page
-    make_hook_to_a_bin(page, name="Replayed plainly")
-    publish(page, "cart.left")
+    acme.hook_to_a_bin("Replayed plainly")
+    acme.publish("cart.left")
     page.goto("/o/acme/replays/new")
 
     page.get_by_text("All", exact=True).click()
