@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import select
 
 from console.models import Replay
@@ -13,14 +14,15 @@ REPLAYS = "/o/acme/replays"
 NEW = f"{REPLAYS}/new"
 
 
-def test_a_first_visit_proposes_what_failed_in_the_last_day(signed_in, ada, scene, lose, clock) -> None:
+@pytest.mark.parametrize("address", [NEW, f"{NEW}?which=&since="])
+def test_a_first_visit_proposes_what_failed_in_the_last_day(signed_in, ada, scene, lose, clock, address) -> None:
     scene.hook()
     lose(count=2)
     clock.advance(days=2)
     lose()
     browser = signed_in(ada)
 
-    first = browser.see(NEW)
+    first = browser.see(address)
     ever = browser.see(f"{NEW}?which=failed")
 
     assert first.select_one("#which-failed").has_attr("checked")

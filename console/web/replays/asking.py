@@ -68,7 +68,7 @@ def asked_of(given: Mapping[str, str], *, now: datetime) -> Asked:
     """Read the form, or the filter of the log where a link took it over; the last hour is that before *now*."""
     values = {name: value.strip() for name, value in given.items()}
     is_proposed = not any(values.get(name) for name in ASKING)
-    values = {**PROPOSED, **values} if is_proposed else values
+    values = {**values, **PROPOSED} if is_proposed else values
     which = _which(values)
     try:
         hook = hook_with_id(values.get("hook", ""))
