@@ -68,8 +68,8 @@ def addresses(app: Flask, scene: Scene) -> list[Address]:
     return made
 
 
-EXEMPT = ("replay: new", "replay: dry run", "system")
-"""How pages without an aim begin: those count exactly what would be sent before it is, or try every part there is."""
+EXEMPT = ("replay: dry run", "system")
+"""How pages without an aim begin: those count exactly what somebody asked to send, or try every part there is."""
 
 
 def forgotten(app: Flask, measured: list[Address]) -> set[str]:
@@ -151,6 +151,7 @@ def _replays(scene: Scene) -> Iterator[_Line]:
     yield "replay: progress", "replays.progress", {"replay_id": ids["replay"]}, {}
     yield "replay: new", "replays.new", {}, {}
     yield "replay: dry run, failed of 24 h", "replays.new", {}, {"which": "failed", "since": "24h"}
+    yield "replay: dry run, failed of any time", "replays.new", {}, {"which": "failed"}
     yield (
         "replay: dry run, failed of a hook",
         "replays.new",

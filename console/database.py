@@ -36,6 +36,8 @@ POSTGRES_OPTIONS = " ".join(
         "tcp_keepalives_interval=5",
         "tcp_keepalives_count=3",
         "timezone=UTC",
+        # Starting processes for a query takes longer than nearly every query here, and they are missed elsewhere.
+        "max_parallel_workers_per_gather=0",
     )
 )
 _POSTGRES_KEEPALIVE = {

@@ -101,13 +101,13 @@ def address(path: str, **changes: object) -> str:
     return with_query(path, kept, **changes)
 
 
-def chips(labels: Mapping[str, tuple[str, str]]) -> list[Chip]:
+def chips(labels: Mapping[str, tuple[str, str]], **changes: object) -> list[Chip]:
     """Make a chip for each filter in force: *labels* maps its parameters to what it is called and its value in words.
 
-    Several parameters that make up one filter are separated by spaces.
+    Several parameters that make up one filter are separated by spaces. *changes* are what else the addresses say.
     """
     return [
-        Chip(label, visible(value), here(**dict.fromkeys(names.split())))
+        Chip(label, visible(value), here(**{**dict.fromkeys(names.split()), **changes}))
         for names, (label, value) in labels.items()
         if value
     ]

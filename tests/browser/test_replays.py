@@ -27,7 +27,7 @@ def test_the_preview_follows_the_form_and_the_progress_the_workers(page: Page, a
     expect(page.get_by_text("Nothing to send")).to_be_visible()
     page.get_by_label("Remove the condition Event types").click()
     expect(page.locator("#preview")).to_contain_text(SOME)
-    expect(page).to_have_url(re.compile(r"replays/new\?which=all$"))
+    expect(page).to_have_url(re.compile(r"replays/new\?which=all&since=24h$"))
     page.get_by_role("button", name=START).click()
 
     page.wait_for_url(re.compile(r"/replays/[0-9a-f-]{36}"))

@@ -13,6 +13,7 @@ from console.models import Replay
 from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
 from tests.engine import claim, hire, record, rows_of
+from tests.web.replays_stage import hidden_of
 from tests.web.soup import soup_of, words_of
 
 HTMX = {"HX-Request": "true"}
@@ -121,14 +122,6 @@ def test_the_filter_of_the_log_is_taken_over(signed_in, ada, scene, lose) -> Non
     assert "state failed · answered with 5xx" in words_of(browser.see(answer.location), ".lede")
 
 
-def hidden_of(page) -> dict[str, str]:
-    """Give what the browser would send by the button that starts the replay."""
-    fields = page.select("#what-to-replay input, [form=what-to-replay][type=hidden]")
-    sent = [one for one in fields if one.get("type") != "radio" or one.has_attr("checked")]
-    chosen = {one["name"]: one.get("value", "") for one in sent if one["name"] != "csrf_token"}
-    return chosen | {"hook": (page.select_one("#replay-hook [selected]") or {"value": ""})["value"]}
-
-
 def test_select_all_that_match_leads_here_with_the_filter(signed_in, ada, scene, lose) -> None:
     scene.hook()
     lose(count=51)
@@ -227,7 +220,10 @@ def test_a_form_that_changed_since_it_was_counted_shows_the_new_count_instead_of
     page = browser.see(answer.location)
     assert work.session.scalars(select(Replay)).all() == []
     assert "Nothing was sent" in page.get_text()
-    assert "1 delivery will be sent Failed deliveries of all hooks, of cart.left." in words_of(page, "#preview")
+    assert "1 delivery will be sent Failed deliveries of all hooks, of cart.left, made in the last 24 h." in words_of(
+        page, "#preview"
+    )
+    assert "1 delivery" in words_of(page, "#preview")
 
 
 @pytest.mark.parametrize(
@@ -276,7 +272,7 @@ def test_the_preview_button_leads_to_the_page_for_the_form_without_scripts(signe
 
     answer = browser.submit(REPLAYS, hidden_of(browser.see(NEW)) | {"event_type": "cart.*", "preview": "1"})
 
-    assert parse_qs(urlsplit(answer.location).query).keys() == {"which", "event_type"}
+    assert parse_qs(urlsplit(answer.location).query).keys() == {"which", "event_type", "since"}
     assert "Nothing was sent" not in browser.see(answer.location).get_text()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum, auto
@@ -14,7 +15,18 @@ from console.core.outcomes import Outcome
 from console.core.patterns import is_pattern
 from console.models import Delivery, DeliveryState, Event, Hook, Replay
 from console.services.deliveries.delivery_filters import DeliveryFilter, id_span, in_states, narrowed, of_type
-from console.services.deliveries.log_walks import FEW, MOST_FOUND, is_few, some, unindexed, within
+from console.services.deliveries.log_walks import (
+    FEW,
+    MOST_FOUND,
+    first_since,
+    is_few,
+    last_until,
+    newest,
+    share_of,
+    some,
+    unindexed,
+    within,
+)
 
 MOST_TYPES = 100
 FEW_ANSWERS = 4000
@@ -144,11 +156,21 @@ def _lead(session: Session, organization_number: int, wanted: DeliveryFilter, ty
     if _outcomes(wanted):
         numbers = select(Delivery.number)
         those = _led(numbers, Lead.ANSWER, organization_number=organization_number, wanted=wanted, types=types)
-        return Lead.ANSWER if is_few(session, those, cap=FEW_ANSWERS) else Lead.ORGANIZATION
+        return Lead.ANSWER if _are_few_answers(session, those, wanted) else Lead.ORGANIZATION
     if wanted.states and DeliveryState.DELIVERED not in wanted.states:
         of_hook = wanted.hook_number is not None and wanted.states == (DeliveryState.FAILED,)
         return Lead.FAILED if of_hook else Lead.STATE
     return _by_hook_or_type(session, organization_number, wanted, types)
+
+
+def _are_few_answers(session: Session, those: Select[Any], wanted: DeliveryFilter) -> bool:
+    """Say whether *those* of a period are fewer than walking would meet often: as ``FEW_ANSWERS`` in the whole log."""
+    if wanted.since is None and wanted.until is None:
+        return is_few(session, those, cap=FEW_ANSWERS)
+    last = newest(session, Delivery) if wanted.until is None else last_until(session, Delivery, wanted.until)
+    first = 1 if wanted.since is None else first_since(session, Delivery, wanted.since)
+    cap = math.ceil(FEW_ANSWERS * share_of(session, Delivery, first=first, last=last))
+    return is_few(session, those.where(Delivery.number.between(first, last)), cap=cap)
 
 
 def _by_hook_or_type(

@@ -25,6 +25,8 @@ from console.services.event_types import event_type_fields
 from console.services.queries import contains
 from console.services.work import Work
 
+NAMES_AT_ONCE = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -106,6 +108,18 @@ def groups_of(work: Work, *, organization_number: int, name: str) -> tuple[str, 
     """Give the groups of an event type: its own, or those of the narrowest ``.*`` name above it; unknown: none."""
     rows = _standing_for(work, organization_number, name, EventType.groups)
     return tuple(rows[0]) if rows else ()
+
+
+def groups_of_each(work: Work, *, organization_number: int, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Do the same for several types, some hundred at a time."""
+    found: dict[str, tuple[str, ...]] = {}
+    speaking = {name: with_wildcards(name) for name in names}
+    asked = sorted({one for wanted in speaking.values() for one in wanted})
+    query = select(EventType.name, EventType.groups).where(EventType.organization_number == organization_number)
+    for start in range(0, len(asked), NAMES_AT_ONCE):
+        some = query.where(EventType.name.in_(asked[start : start + NAMES_AT_ONCE]))
+        found |= {name: tuple(groups) for name, groups in work.session.execute(some)}
+    return {name: next((found[one] for one in wanted if one in found), ()) for name, wanted in speaking.items()}
 
 
 def sample_of(work: Work, *, organization_number: int, name: str) -> Any | None:

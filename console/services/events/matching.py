@@ -112,7 +112,7 @@ class Audiences:
 
 def groups_by_type(work: Work, *, organization_number: int, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Give the groups of each event type; a type that is not in the catalogue is in none."""
-    return {name: catalogue.groups_of(work, organization_number=organization_number, name=name) for name in set(names)}
+    return catalogue.groups_of_each(work, organization_number=organization_number, names=set(names))
 
 
 def hooks_hearing(work: Work, *, organization_number: int, event_type: str) -> list[int]:

@@ -77,8 +77,8 @@ def find(
 
 
 def named(work: Work, *, organization_number: int, limit: int) -> list[Hook]:
-    """List hooks, newest first, with what they are called by and nothing else: enough to choose one."""
-    columns = load_only(Hook.id, Hook.name, Hook.url, Hook.is_trial, Hook.deleted_at)
+    """List hooks, newest first, with what they are called by and whether they are on: enough to choose one."""
+    columns = load_only(Hook.id, Hook.name, Hook.url, Hook.is_active, Hook.is_trial, Hook.deleted_at)
     query = _living(organization_number).options(columns).order_by(Hook.number.desc()).limit(limit)
     return list(work.session.scalars(query))
 

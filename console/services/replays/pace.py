@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from console.core.replays import duration_s
 from console.core.rollups import hour_of, percentile_ms
 from console.models import Hook, HookHour, HookState
+from console.services.queries import among
 from console.services.replays.shares import Share
 from console.services.work import Work
 
@@ -26,7 +27,7 @@ def seconds_of(work: Work, shares: Sequence[Share]) -> float | None:
     hooks = [share.hook.number for share in shares if share.to_send]
     durations = _durations_of(work, hooks)
     states = work.session.execute(
-        select(HookState.hook_number, HookState.concurrency).where(HookState.hook_number.in_(hooks))
+        select(HookState.hook_number, HookState.concurrency).where(among(work.session, HookState.hook_number, hooks))
     )
     at_once = {row.hook_number: row.concurrency for row in states}
     found = []
@@ -47,7 +48,7 @@ def _durations_of(work: Work, hooks: Sequence[int]) -> dict[int, dict[int, int]]
     found: dict[int, dict[int, int]] = defaultdict(dict)
     rows = work.session.execute(
         select(HookHour.hook_number, HookHour.bucket, func.sum(HookHour.count))
-        .where(HookHour.hook_number.in_(hooks), HookHour.hour > hour_of(work.now()) - DAY)
+        .where(among(work.session, HookHour.hook_number, hooks), HookHour.hour > hour_of(work.now()) - DAY)
         .group_by(HookHour.hook_number, HookHour.bucket)
     )
     for number, bucket, count in rows:

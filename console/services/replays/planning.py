@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +14,7 @@ from console.core.errors import Invalid
 from console.models import Delivery, Event, Hook, Which
 from console.services import queries
 from console.services.deliveries.delivery_filters import DeliveryFilter
+from console.services.deliveries.log_walks import unindexed
 from console.services.replays import pace
 from console.services.replays.missed import missed, targets
 from console.services.replays.selection import (
@@ -35,10 +37,15 @@ COUNT_CAP = 100_000
 """A plan counts no further than about this; the replay itself counts to the end."""
 
 
+GLANCE = 5_000
+"""So many are looked at before anybody has said what to replay: within milliseconds, however much failed."""
+
+
 FIRST_ROWS = 5
 
 
-LOOKED_AT = 1_000
+MOST_HOOKS, LOOKED_AT = 50, 1_000
+"""Of so many hooks that have missed events so many are looked at, to show the first of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +103,24 @@ class Plan:
 def plan(work: Work, *, organization_number: int, draft: ReplayDraft) -> Plan:
     """Say what a replay would do, changing nothing; raise Invalid."""
     scope = scope_of(work, organization_number, draft)
-    shares, is_capped = shares_of(work, scope, cap=COUNT_CAP)
-    return Plan(tuple(shares), is_capped, tuple(_first_rows(work, scope)), pace.seconds_of(work, shares), scope.reach)
+    return _plan(work, scope, *shares_of(work, scope, cap=COUNT_CAP))
 
 
-def count(work: Work, *, organization_number: int, draft: ReplayDraft) -> int:
-    """Count what a replay would send, no further than about ``queries.COUNT_CAP``; raise Invalid."""
-    shares, _ = shares_of(work, scope_of(work, organization_number, draft), cap=queries.COUNT_CAP)
+def glance(work: Work, *, organization_number: int, draft: ReplayDraft) -> Plan | None:
+    """Do the same for few; None: there are ``GLANCE`` or more, which were not counted to the end."""
+    scope = scope_of(work, organization_number, draft)
+    shares, is_capped = shares_of(work, scope, cap=GLANCE)
+    return None if is_capped else _plan(work, scope, shares, is_capped)
+
+
+def _plan(work: Work, scope: Scope, shares: Sequence[Share], is_capped: bool) -> Plan:  # noqa: FBT001  as counted
+    rows = _first_rows(work, scope, shares) if shares else []
+    return Plan(tuple(shares), is_capped, tuple(rows), pace.seconds_of(work, shares), scope.reach)
+
+
+def count(work: Work, *, organization_number: int, draft: ReplayDraft, cap: int = queries.COUNT_CAP) -> int:
+    """Count what a replay would send, no further than about *cap*; raise Invalid."""
+    shares, _ = shares_of(work, scope_of(work, organization_number, draft), cap=cap)
     return sum(share.to_send for share in shares)
 
 
@@ -126,29 +144,36 @@ def scope_of(work: Work, organization_number: int, draft: ReplayDraft) -> Scope:
     return replace(scope, reach=reach_of(work, scope).until(draft.up_to))
 
 
-def _first_rows(work: Work, scope: Scope) -> list[PlannedRow]:
+def _first_rows(work: Work, scope: Scope, shares: Sequence[Share]) -> list[PlannedRow]:
+    rows = _first_deliveries(work, scope) if any(share.to_send > share.missed for share in shares) else []
+    have_missed = {share.hook.number for share in shares if share.missed}
+    if have_missed and len(rows) < FIRST_ROWS:
+        rows += _first_missed(work, scope, have_missed, limit=FIRST_ROWS - len(rows))
+    return rows
+
+
+def _first_deliveries(work: Work, scope: Scope) -> list[PlannedRow]:
     query = in_scope(select(Delivery), scope).join(Delivery.hook).where(sendable(scope.which), ~in_a_replay(scope))
     query = query.where(Hook.deleted_at.is_(None))
     if not scope.reaches_disabled:
         query = query.where(Hook.is_active)
     query = query.options(joinedload(Delivery.hook), joinedload(Delivery.event).load_only(Event.id, Event.type))
-    rows = [
+    # Few are unsent: they are found by their state and sorted, while all of the log is in the order of numbers.
+    order = unindexed(Delivery.number) if scope.which is Which.MISSING else Delivery.number
+    return [
         PlannedRow(row.event.id, row.event_type, row.hook, row, row.created_at)
-        for row in work.session.scalars(query.order_by(Delivery.number).limit(FIRST_ROWS))
+        for row in work.session.scalars(query.order_by(order).limit(FIRST_ROWS))
     ]
-    if scope.covers_missing and len(rows) < FIRST_ROWS:
-        rows += _first_missed(work, scope, limit=FIRST_ROWS - len(rows))
-    return rows
 
 
-def _first_missed(work: Work, scope: Scope, *, limit: int) -> list[PlannedRow]:
+def _first_missed(work: Work, scope: Scope, hooks: Collection[int], *, limit: int) -> list[PlannedRow]:
     rows: list[PlannedRow] = []
-    for target in targets(work, scope)[:MOST_TYPES]:
+    for target in [target for target in targets(work, scope) if target.number in hooks][:MOST_HOOKS]:
         found = missed(work, scope, target, after=0, look_at=LOOKED_AT).first(limit - len(rows))
         hook = work.session.get_one(Hook, target.number)
-        for number, name in found.rows:
-            event = work.session.execute(select(Event.id, Event.created_at).where(Event.number == number)).one()
-            rows.append(PlannedRow(event.id, name, hook, None, event.created_at))
-        if len(rows) >= limit or found.last == found.after:  # there are no events at all
+        numbers = [number for number, _ in found.rows]
+        events = select(Event.id, Event.type, Event.created_at).where(Event.number.in_(numbers)).order_by(Event.number)
+        rows += [PlannedRow(event, name, hook, None, at) for event, name, at in work.session.execute(events)]
+        if len(rows) >= limit:
             break
     return rows

@@ -21,6 +21,7 @@ from console.services.deliveries.log_walks import first_since, last_until, newes
 from console.services.work import Work
 
 _NOT_DELIVERED = Delivery.state != literal_column("'delivered'")  # as the partial index says it
+_UNSENT = (DeliveryState.HELD, DeliveryState.CANCELED)
 WAITING_STATES = (DeliveryState.PENDING, DeliveryState.SENDING)
 NOTHING_MORE = DeliveryFilter()
 
@@ -117,9 +118,9 @@ def narrowing(wanted: DeliveryFilter) -> dict[str, Any]:
 
 
 def reach_of(work: Work, scope: Scope) -> Reach:
-    """Find where the deliveries and events of a scope lie, among those that are there now."""
+    """Find where the deliveries of a scope lie, and its events if any can be missing, among those there are now."""
     first_delivery, last_delivery = _span(work, Delivery, scope)
-    first_event, last_event = _span(work, Event, scope)
+    first_event, last_event = _span(work, Event, scope) if scope.covers_missing else (0, 0)
     return Reach(first_delivery, last_delivery, first_event, last_event)
 
 
@@ -164,8 +165,7 @@ def sendable(which: Which, *, of_hook: bool = False) -> ColumnElement[bool]:
         failed = Delivery.state == literal_column("'failed'")  # as the partial index over a hook's says it
         return failed if of_hook else and_(_NOT_DELIVERED, failed)
     if which is Which.MISSING:
-        states = (DeliveryState.HELD, DeliveryState.CANCELED)
-        return and_(_NOT_DELIVERED, Delivery.state.in_(states), Delivery.attempt_count == 0)
+        return and_(_NOT_DELIVERED, Delivery.state.in_(_UNSENT), Delivery.attempt_count == 0)
     return Delivery.state.not_in(WAITING_STATES)
 
 
@@ -182,6 +182,6 @@ def relevant(which: Which) -> ColumnElement[bool]:
     if which is Which.FAILED:
         return sendable(which)
     if which is Which.MISSING:
-        waiting = and_(_NOT_DELIVERED, Delivery.state == DeliveryState.PENDING, Delivery.attempt_count == 0)
-        return or_(sendable(which), waiting)
+        states = (*_UNSENT, DeliveryState.PENDING)
+        return and_(_NOT_DELIVERED, Delivery.state.in_(states), Delivery.attempt_count == 0)
     return true()

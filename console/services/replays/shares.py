@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Subquery, func, select
 
 from console.models import Delivery, Hook
 from console.services.events.matching import Listener, groups_by_type
-from console.services.replays.missed import events_of, has_none, missed, targets
+from console.services.queries import among
+from console.services.replays.missed import events_of, missed, targets
 from console.services.replays.selection import WAITING_STATES, Scope, Skip, in_a_replay, in_scope, relevant
 from console.services.work import Work
 
-LEAST_LOOKED_AT = 1_000
 MOST_FILTERED = 1_000
 """Of a hook with a filter a plan looks at so many events; the replay itself meets the others on its way."""
 
 
+Kind: TypeAlias = tuple[str, str | None]
+"""Type and source of events: all of a kind are wanted by a hook without a filter, or none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What a replay would do for one hook: deliveries to send, and how many are left out for each reason."""
+    """What a replay would do for one hook: deliveries to send, and how many are left out for each reason.
+
+    *missed* of those to send are events that have no delivery yet.
+    """
 
     hook: Hook
     to_send: int
     skips: Mapping[Skip, int]
+    missed: int = 0
 
     @property
     def skipped(self) -> int:
@@ -51,21 +59,27 @@ def shares_of(work: Work, scope: Scope, *, cap: int | None = None) -> tuple[list
         else:
             to_send[hook_number] += count
     is_capped = cap is not None and examined >= cap
+    lost: Counter[int] = Counter()
     if scope.covers_missing:
-        is_capped = _add_missed(work, scope, to_send, skips, cap=cap) or is_capped
+        lost, has_more = _count_missed(work, scope, skips, cap=cap)
+        to_send += lost
+        is_capped = is_capped or has_more
     found = select(Hook).where(
-        Hook.organization_number == scope.organization_number, Hook.number.in_({*to_send, *skips})
+        Hook.organization_number == scope.organization_number, among(work.session, Hook.number, [*{*to_send, *skips}])
     )
-    shares = [_share(scope, hook, to_send[hook.number], skips[hook.number]) for hook in work.session.scalars(found)]
+    shares = [
+        _share(scope, hook, to_send[hook.number], skips[hook.number], missed=lost[hook.number])
+        for hook in work.session.scalars(found)
+    ]
     shares = [share for share in shares if share.to_send or share.skips]
     return sorted(shares, key=lambda share: (-share.to_send, share.hook.number)), is_capped
 
 
-def _share(scope: Scope, hook: Hook, to_send: int, skips: Counter[Skip]) -> Share:
+def _share(scope: Scope, hook: Hook, to_send: int, skips: Counter[Skip], *, missed: int) -> Share:
     if to_send and not scope.may_send_to(hook):
         skips[Skip.DELETED if hook.deleted_at is not None else Skip.DISABLED] += to_send
-        to_send = 0
-    return Share(hook, to_send, {skip: count for skip, count in skips.items() if count})
+        to_send = missed = 0
+    return Share(hook, to_send, {skip: count for skip, count in skips.items() if count}, missed)
 
 
 def _counted_deliveries(work: Work, scope: Scope, *, cap: int | None) -> Iterable[Any]:
@@ -77,42 +91,65 @@ def _counted_deliveries(work: Work, scope: Scope, *, cap: int | None) -> Iterabl
     return work.session.execute(select(*groups, func.count()).group_by(*groups)).all()
 
 
-def _add_missed(
-    work: Work, scope: Scope, to_send: Counter[int], skips: dict[int, Counter[Skip]], *, cap: int | None
-) -> bool:
-    """Add the events that hooks have missed; True: not all were looked at."""
-    hooks = targets(work, scope)
-    limit = None if cap is None else max(cap // max(len(hooks), 1), LEAST_LOOKED_AT)
-    window = events_of(scope, limit=cap).subquery()
-    types = work.session.execute(select(window.c.type, window.c.source).distinct()).all()
-    groups = groups_by_type(work, organization_number=scope.organization_number, names=[row.type for row in types])
-    is_capped = False
-    for hook in hooks:
-        wanted = {
-            (row.type, row.source)
-            for row in types
-            if hook.subscription.reason_against(event_type=row.type, groups=groups[row.type], source=row.source) is None
-        }
-        if not wanted:
-            continue
-        if hook.subscription.filter is not None and limit is not None:
-            found = missed(work, scope, hook, after=0, look_at=min(limit, MOST_FILTERED))
-            to_send[hook.number] += len(found.rows)
-            skips[hook.number][Skip.FILTERED] += len(found.refused)
-            is_capped = is_capped or found.has_more
-        else:
-            count, is_full = _count_missed(work, scope, hook, wanted=wanted, limit=limit)
-            to_send[hook.number] += count
-            is_capped = is_capped or is_full
-    return is_capped
-
-
 def _count_missed(
-    work: Work, scope: Scope, hook: Listener, *, wanted: set[tuple[str, str | None]], limit: int | None
-) -> tuple[int, bool]:
-    window = events_of(scope, types={name for name, _ in wanted}, limit=limit).subquery()
-    groups = (window.c.type, window.c.source)
-    rows = work.session.execute(select(*groups, func.count()).where(has_none(window.c.number, hook)).group_by(*groups))
-    count = sum(count for name, source, count in rows if (name, source) in wanted)
-    is_full = limit is not None and (work.session.scalar(select(func.count()).select_from(window)) or 0) >= limit
-    return count, is_full
+    work: Work, scope: Scope, skips: dict[int, Counter[Skip]], *, cap: int | None
+) -> tuple[Counter[int], bool]:
+    """Count the events that hooks have missed, by hook; True: not all were looked at."""
+    lost: Counter[int] = Counter()
+    is_capped = False
+    plain: dict[int, set[Kind]] = {}
+    for hook, kinds in _wanted(work, scope, cap=cap):
+        if cap is None or hook.subscription.filter is None:
+            plain[hook.number] = kinds
+            continue
+        found = missed(work, scope, hook, after=0, look_at=MOST_FILTERED)
+        lost[hook.number] = len(found.rows)
+        skips[hook.number][Skip.FILTERED] += len(found.refused)
+        is_capped = is_capped or found.has_more
+    if not plain:
+        return lost, is_capped
+    window = events_of(scope, types={name for kinds in plain.values() for name, _ in kinds}, limit=cap).subquery()
+    made, served = _made(work, window), _served(work, window, hooks=list(plain))
+    for number, kinds in plain.items():
+        lost[number] = sum(max(made.get(kind, 0) - served.get((number, *kind), 0), 0) for kind in kinds)
+    return lost, is_capped or (cap is not None and sum(made.values()) >= cap)
+
+
+def _wanted(work: Work, scope: Scope, *, cap: int | None) -> list[tuple[Listener, set[Kind]]]:
+    """Give the hooks with what they want of what there is, those left out that want nothing of it."""
+    window = events_of(scope, limit=cap).subquery()
+    kinds = [(name, source) for name, source in work.session.execute(select(*_kind(window)).distinct())]
+    groups = groups_by_type(work, organization_number=scope.organization_number, names=[name for name, _ in kinds])
+    found = []
+    for hook in targets(work, scope):
+        refusal = hook.subscription.reason_against
+        # What has no source is never refused for it: most types are passed over before sources are looked at.
+        heard = {name for name in groups if refusal(event_type=name, groups=groups[name], source=None) is None}
+        wanted = {
+            (name, source)
+            for name, source in kinds
+            if name in heard and refusal(event_type=name, groups=groups[name], source=source) is None
+        }
+        if wanted:
+            found.append((hook, wanted))
+    return found
+
+
+def _made(work: Work, window: Subquery) -> dict[Kind, int]:
+    """Count the events of a window by their kind."""
+    rows = work.session.execute(select(*_kind(window), func.count()).group_by(*_kind(window)))
+    return {(name, source): count for name, source, count in rows}
+
+
+def _served(work: Work, window: Subquery, *, hooks: Sequence[int]) -> dict[tuple[int, str, str | None], int]:
+    """Count the deliveries that there are of a window's events, by hook and kind: an index alone can tell."""
+    groups = (Delivery.hook_number, *_kind(window))
+    query = select(*groups, func.count()).join_from(window, Delivery, Delivery.event_number == window.c.number)
+    if len(hooks) == 1:  # several are not asked for by name: SQLite would look each of them up for each event
+        query = query.where(Delivery.hook_number == hooks[0])
+    rows = work.session.execute(query.group_by(*groups))
+    return {(hook, name, source): count for hook, name, source, count in rows}
+
+
+def _kind(window: Subquery) -> tuple[ColumnElement[str], ColumnElement[str | None]]:
+    return window.c.type, window.c.source

@@ -27,7 +27,6 @@ PRESETS: Mapping[str, timedelta] = MappingProxyType(
     }
 )
 LABELS = {
-    "": "Any time",
     "1h": "Last hour",
     "8h": "Last 8 h",
     "24h": "Last 24 h",
@@ -43,6 +42,10 @@ ASKING = ("which", "hook", "event_type", "since", "from", "until", *NARROWING)
 """All fields that say what is to be replayed."""
 
 
+PROPOSED: Mapping[str, str] = MappingProxyType({"which": Which.FAILED.value, "since": "24h"})
+"""What the form proposes as long as nobody has said anything: any time would be counted for long, and rarely meant."""
+
+
 EVER = Period()
 
 
@@ -50,7 +53,7 @@ EVER = Period()
 class Asked:
     """What was asked for at a moment.
 
-    *failing_since* is known for a chosen hook, *problem* says what cannot be read.
+    *failing_since* is known for a chosen hook, *problem* says what cannot be read, *is_proposed*: nobody asked for it.
     """
 
     draft: ReplayDraft
@@ -58,11 +61,14 @@ class Asked:
     period: Period = EVER
     failing_since: datetime | None = None
     problem: str = ""
+    is_proposed: bool = False
 
 
 def asked_of(given: Mapping[str, str], *, now: datetime) -> Asked:
     """Read the form, or the filter of the log where a link took it over; the last hour is that before *now*."""
     values = {name: value.strip() for name, value in given.items()}
+    is_proposed = not any(values.get(name) for name in ASKING)
+    values = {**values, **PROPOSED} if is_proposed else values
     which = _which(values)
     try:
         hook = hook_with_id(values.get("hook", ""))
@@ -79,7 +85,7 @@ def asked_of(given: Mapping[str, str], *, now: datetime) -> Asked:
         until=period.until,
         narrowed=narrowed,
     )
-    return Asked(draft=draft, at=now, period=period, failing_since=failing)
+    return Asked(draft=draft, at=now, period=period, failing_since=failing, is_proposed=is_proposed)
 
 
 def _which(values: Mapping[str, str]) -> Which:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from flask import Response, request, url_for
 
@@ -15,9 +16,8 @@ from console.services.deliveries import deliveries
 from console.services.deliveries.delivery_filters import DeliveryFilter
 from console.services.event_types import catalogue
 from console.services.hooks import hooks
-from console.services.hooks.hooks import HookFilter
 from console.services.replays import planning, replays
-from console.services.replays.planning import Plan
+from console.services.replays.planning import Plan, ReplayDraft
 from console.services.replays.selection import SKIP_WORDS
 from console.web import access, hx, lists, periods
 from console.web.deliveries.asking import (
@@ -26,7 +26,7 @@ from console.web.deliveries.asking import (
     STATES,
 )
 from console.web.delivery_rows import name_of
-from console.web.filters import with_query
+from console.web.filters import COUNT_LIMIT, with_query
 from console.web.lists import Chip
 from console.web.replays import counted
 from console.web.replays.asking import ASKING, EXACT, FAILING, LABELS, NARROWING, PRESETS, Asked, asked_of
@@ -34,6 +34,7 @@ from console.web.replays.shared import WHICH_WORDS, WRONG, pages, title_of
 
 MOST_CHOICES = 200
 MOST_SHARES = 20
+MOST_RETRYING = MOST_BEFORE = 1000
 CHANGED = "Nothing was sent: this is not what was counted before. Look at it, then start it."
 
 
@@ -97,9 +98,10 @@ def _address() -> str:
 def _page(asked: Asked) -> Response:
     work, number = current_work(), access.place().organization.number
     plan: Plan | None = None
+    look = planning.glance if asked.is_proposed else planning.plan
     if not asked.problem:
         try:
-            plan = planning.plan(work, organization_number=number, draft=asked.draft)
+            plan = look(work, organization_number=number, draft=asked.draft)
         except Invalid as error:
             asked = replace(asked, problem=error.message)
     draft = asked.draft
@@ -121,9 +123,13 @@ def _page(asked: Asked) -> Response:
         chips=_chips(asked),
         kept={name: request.values[name] for name in NARROWING if request.values.get(name)},
         conditions=_conditions(asked) if plan is not None and not plan.shares else [],
+        has_filters=any(share.hook.filter for share in plan.shares) if plan else False,
         retrying=_retrying(asked) if plan is not None else None,
         skips=[(SKIP_WORDS[skip], count) for skip, count in plan.skips.items()] if plan else [],
         most_shares=MOST_SHARES,
+        most_retrying=MOST_RETRYING,
+        most_without=MOST_BEFORE if asked.is_proposed else COUNT_LIMIT,
+        glance=planning.GLANCE,
         local=_local,
         exact=EXACT,
         name_of=name_of,
@@ -155,7 +161,7 @@ def _retrying(asked: Asked) -> Retrying | None:
         since=draft.since,
         until=draft.until,
     )
-    count = deliveries.count(current_work(), organization_number=number, wanted=wanted)
+    count = deliveries.count(current_work(), organization_number=number, wanted=wanted, cap=MOST_RETRYING + 1)
     url = with_query(
         url_for("deliveries.index"),
         {"state": ["waiting"]},
@@ -176,12 +182,12 @@ def _labels(asked: Asked) -> dict[str, str]:
     """Give the choices of the period; the week is only one when the log's filter brought it along."""
     found = {name: words for name, words in LABELS.items() if name != "7d" or asked.period.preset == "7d"}
     failing = {FAILING: "Since it began to fail"} if asked.failing_since else {}
-    return {**found, **failing, EXACT: "Exact times"}
+    return {**found, **failing, "": "Any time", EXACT: "Exact times"}
 
 
 def _hooks(chosen: Hook | None) -> list[Hook]:
     number = access.place().organization.number
-    found = hooks.find(current_work(), organization_number=number, wanted=HookFilter(), limit=MOST_CHOICES)
+    found = hooks.named(current_work(), organization_number=number, limit=MOST_CHOICES)
     missing = chosen is not None and all(hook.number != chosen.number for hook in found)
     return sorted([*found, chosen] if missing and chosen else found, key=lambda hook: name_of(hook).lower())
 
@@ -197,21 +203,23 @@ def _chips(asked: Asked) -> list[Chip]:
             "outcome": ("Outcome", OUTCOME_LABELS.get(narrowed.outcome or "", narrowed.outcome or "")),
             "replay": ("Replay", given.get("replay", "")[:8] if narrowed.replay_number else ""),
             "q": ("Search", narrowed.q or ""),
-        }
+        },
+        which=asked.draft.which.value,
     )
 
 
 def _conditions(asked: Asked) -> list[Condition]:
-    """Say of each condition how many there would be without it, when nothing matches."""
+    """Say of each condition how many there would be without it, when nothing matches: of a proposal only the period."""
     draft = asked.draft
     chips = lists.chips(
         {
             "hook": ("Hook", name_of(draft.hook) if draft.hook else ""),
             "event_type": ("Event types", ", ".join(draft.event_types)),
             "since from until": ("Made", _period_words(asked)),
-        }
+        },
+        which=draft.which.value,
     )
-    if draft.which is not Which.ALL:
+    if draft.which is not Which.ALL and not asked.is_proposed:
         chips.insert(0, Chip("Which", WHICH_WORDS[draft.which][0], lists.here(which=Which.ALL.value)))
     without = {
         "Which": replace(draft, which=Which.ALL),
@@ -219,15 +227,13 @@ def _conditions(asked: Asked) -> list[Condition]:
         "Event types": replace(draft, event_types=()),
         "Made": replace(draft, since=None, until=None),
     }
-    number = access.place().organization.number
-    found = [
-        Condition(chip, planning.count(current_work(), organization_number=number, draft=without[chip.label]))
-        for chip in chips
-    ]
+    count = partial(planning.count, current_work(), organization_number=access.place().organization.number)
+    if asked.is_proposed:
+        count = partial(count, cap=MOST_BEFORE + 1)
+    found = [Condition(chip, count(draft=without[chip.label])) for chip in chips]
     if asked.draft.narrowed != DeliveryFilter():
-        chip = Chip("Filters of the log", ", ".join(one.value for one in _chips(asked)), _without_narrowing())
-        draft = replace(draft, narrowed=DeliveryFilter())
-        found.append(Condition(chip, planning.count(current_work(), organization_number=number, draft=draft)))
+        chip = Chip("Filters of the log", ", ".join(one.value for one in _chips(asked)), _without_narrowing(draft))
+        found.append(Condition(chip, count(draft=replace(draft, narrowed=DeliveryFilter()))))
     return found
 
 
@@ -238,5 +244,5 @@ def _period_words(asked: Asked) -> str:
     return " ".join(f"{word} {periods.words(at, zone=periods.zone())}" for word, at in bounds if at)
 
 
-def _without_narrowing() -> str:
-    return lists.here(**dict.fromkeys(NARROWING))
+def _without_narrowing(draft: ReplayDraft) -> str:
+    return lists.here(**{**dict.fromkeys(NARROWING), "which": draft.which.value})

@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from console.core.errors import Invalid, NotFound
 from console.core.outcomes import Outcome
@@ -19,6 +19,7 @@ from console.models import (
     Which,
 )
 from console.services.deliveries.delivery_filters import DeliveryFilter
+from console.services.event_types import catalogue
 from console.services.events import publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hook_tests, hooks
@@ -83,6 +84,38 @@ def test_missing_heeds_sources_and_leaves_direct_events_and_tests_alone(work, ad
     progress = finish(work, clock, start(work, ada, Which.MISSING, hook=hook))
 
     assert progress.delivered == 1
+
+
+def test_what_hooks_have_missed_is_counted_together_and_for_each_as_if_it_were_alone(work, ada, engine) -> None:
+    sources.create(work, organization_number=ada.organization.number, slug="shop")
+    catalogue.create(work, organization_number=ada.organization.number, name="cart.left", groups=["carts"])
+    early = make_hook(work, ada)
+    for type_ in ("order.paid", "order.paid", "cart.left", "order.new"):
+        publish(work, ada, type=type_)
+    drafts = [
+        {"event_types": ["order.*"]},
+        {"event_types": ["order.paid", "cart.left"]},
+        {"event_groups": ["carts"]},
+        {"event_types": ["order.new"], "sources": ["shop"]},
+        {"event_types": ["no.such"]},
+    ]
+    late = [make_hook(work, ada, all_events=False, **draft) for draft in drafts]
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    work.session.commit()
+    event.listen(engine, "before_cursor_execute", note)
+    plan = planned(work, ada, Which.MISSING)
+    event.remove(engine, "before_cursor_execute", note)
+
+    counts = {share.hook.number: share.to_send for share in plan.shares if share.to_send}
+    assert counts == dict(zip([hook.number for hook in late], [3, 3, 1, 1], strict=False))
+    assert early.number not in counts
+    for hook in late:
+        assert planned(work, ada, Which.MISSING, hook=hook).to_send == counts.get(hook.number, 0)
+    assert sum(" deliveries." in one and "GROUP BY" in one for one in asked) == 2
 
 
 def test_missing_heeds_the_filter_of_a_hook_and_counts_what_it_refuses(work, ada, clock) -> None:
