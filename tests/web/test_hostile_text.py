@@ -167,8 +167,8 @@ def test_a_hostile_string_stays_text_in_the_log_and_on_the_pages_of_delivery_and
 
     for path in paths:
         check_inert(browser.get(path), string=string)
-    for name in ("q", "event_type", "state", "since", "hook", "outcome"):
-        check_inert(browser.get("/o/acme/deliveries", query_string={name: string}), string=string)
+    for names in (("q", "event_type", "outcome"), ("state", "since", "hook")):
+        check_inert(browser.get("/o/acme/deliveries", query_string=dict.fromkeys(names, string)), string=string)
 
 
 @pytest.mark.parametrize("string", STRINGS)
