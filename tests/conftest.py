@@ -86,10 +86,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     postgresql = pytest.param("postgresql", marks=pytest.mark.postgres)
     kinds: list[object] = ["sqlite"]
-    if metafunc.definition.get_closest_marker("both_databases"):
-        kinds.append(postgresql)
-    elif metafunc.definition.get_closest_marker("postgresql_only"):
+    if metafunc.definition.get_closest_marker("postgresql_only"):
         kinds = [postgresql]
+    elif metafunc.definition.get_closest_marker("both_databases"):
+        kinds.append(postgresql)
     metafunc.parametrize("database_kind", kinds, indirect=True, scope="function")
 
 

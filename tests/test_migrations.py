@@ -17,7 +17,7 @@ from console.models import Base, Hook, HookHour, Organization, TypeHour, User
 from console.services.figures import organization_hours, stats, type_hours
 from console.services.figures.stats import Period
 from console.services.work import Work
-from tests.engine import make_hook
+from tests.engine import make_hook, publish
 
 pytestmark = pytest.mark.both_databases
 
@@ -129,3 +129,27 @@ def test_an_index_over_a_long_log_may_take_its_time(work: Work, ada, engine: Eng
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             assert connection.scalar(text("SHOW statement_timeout")) == "15s"
+
+
+@pytest.mark.postgresql_only
+def test_postgresql_is_told_how_many_deliveries_an_event_has(work: Work, ada, engine: Engine) -> None:
+    """Its sample holds rows that lie side by side, and misses how many events there are by a factor of hundreds."""
+    query = text("""
+        SELECT attrelid::regclass::text, array_to_string(attoptions, ',') FROM pg_attribute
+        WHERE attoptions IS NOT NULL AND attrelid::regclass::text IN ('deliveries', 'attempts')""")
+    make_hook(work, ada)
+    publish(work, ada)
+    work.session.commit()
+
+    migrations.downgrade(engine, "0005")
+    with engine.connect() as connection:
+        assert connection.execute(query).all() == []
+    migrations.upgrade(engine)
+
+    with engine.connect() as connection:
+        assert sorted(connection.execute(query).all()) == [
+            ("attempts", "n_distinct=-0.3"),
+            ("deliveries", "n_distinct=-0.1"),
+        ]
+        told = text("SELECT n_distinct FROM pg_stats WHERE tablename = 'deliveries' AND attname = 'event_number'")
+        assert connection.scalar(told) == pytest.approx(-0.1)
