@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from benchmarks import rows
@@ -161,9 +160,7 @@ def claim_times(place: Place, options: argparse.Namespace) -> dict[str, float]:
         rows.backlog(session, due, 2 * options.due, organization=organization, ids=ids)
         session.commit()
         rows.let_go(place.engine)
-        if options.postgresql:
-            session.execute(text("ANALYZE"))  # as autovacuum does within a minute
-            session.commit()
+        place.settle()
         return _claims(place.work(session), claims_to_make=options.due // wants.MOST_TURNS)
 
 

@@ -63,6 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     with installation(options) as place:
         scene = set_up(place, count=options.deliveries)
+        place.settle()
         app, browser = opened(place)
         garbage.collect_seldom()  # as the web server does
         warming.warm(app)
