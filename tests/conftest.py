@@ -63,9 +63,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)  # there may be no xdist
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
     """Keep a file on one process, and all of tests/browser: its files share a browser and a running product."""
     from xdist.scheduler import LoadFileScheduling
+
+    if config.getoption("dist") != "loadfile":
+        return None  # somebody wants it otherwise
 
     class Rooms(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:

@@ -224,6 +224,9 @@ END $renewal$"""
 SHAPE = """
 SELECT max(xmin::text::bigint) AS newest, count(*) AS relations,
        count(*) FILTER (WHERE relkind = 'r' AND pg_table_size(oid) > 1024 * 1024) AS large,
+       (SELECT max(xmin::text::bigint) FROM pg_attribute WHERE attrelid >= 16384) AS columns,
+       (SELECT count(*) FROM pg_constraint) AS constraints,
+       (SELECT count(*) FROM pg_proc) AS functions,
        (SELECT count(*) FROM pg_namespace) AS schemas,
        (SELECT count(*) FROM pg_statistic WHERE starelid >= 16384) AS statistics,
        (SELECT count(*) FROM pg_db_role_setting WHERE setdatabase <> 0

@@ -31,9 +31,16 @@ def make_hook(work: Work, person: Any, **fields: object) -> Hook:
     return hooks.create(work, organization_number=person.organization.number, author_number=None, draft=draft).hook
 
 
-def publish(work: Work, person: Any, count: int = 1, *, type: str = "order.paid") -> list[int]:  # noqa: A002
+def publish(
+    work: Work,
+    person: Any,
+    count: int = 1,
+    *,
+    type: str = "order.paid",  # noqa: A002
+    source: str | None = None,
+) -> list[int]:
     """Publish events; give the numbers of the deliveries they made."""
-    drafts = [EventDraft(type=type, payload=b'{"n":%d}' % index) for index in range(count)]
+    drafts = [EventDraft(type=type, source=source, payload=b'{"n":%d}' % index) for index in range(count)]
     published = publishing.publish_batch(work, organization_number=person.organization.number, drafts=drafts)
     events = [event.number for event in published]
     query = select(Delivery.number).where(Delivery.event_number.in_(events)).order_by(Delivery.number)

@@ -141,9 +141,11 @@ class Window:
         """Open a page, with no cookies but Ada's session; close all that were opened."""
         self.context.clear_cookies()
         self.context.add_cookies(self.cookies)
-        yield self.context.new_page()
-        for page in self.context.pages:
-            page.close()
+        try:
+            yield self.context.new_page()
+        finally:
+            for page in self.context.pages:
+                page.close()
 
 
 OpenWindow = Callable[..., Window]

@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from console.models import Replay
+from console.services.hooks import hooks
 from console.services.replays import planning
+from console.web.replays import planning as pages
 from tests.web.replays_stage import hidden_of
 from tests.web.soup import words_of
 
@@ -60,7 +62,7 @@ def test_where_nothing_ever_failed_a_first_visit_says_so(signed_in, ada, scene) 
 
     preview = words_of(signed_in(ada).see(NEW), "#preview")
 
-    assert preview == "Nothing to send No delivery has failed, in the last 24 h or before."
+    assert preview == "Nothing to send Nothing has failed that could be sent again, in the last 24 h or before."
 
 
 def test_a_first_visit_says_what_failed_before_the_last_day(signed_in, ada, scene, lose, clock) -> None:
@@ -75,3 +77,34 @@ def test_a_first_visit_says_what_failed_before_the_last_day(signed_in, ada, scen
     [chip] = page.select("#preview .chip")
     assert " ".join(chip.get_text(" ", strip=True).split()) == "Made in the last 24 h → 2"
     assert "2 deliveries will be sent" in words_of(browser.see(chip.select_one("a")["href"]), "#preview")
+
+
+def test_a_first_visit_does_not_say_that_nothing_failed_when_a_disabled_hook_did(
+    signed_in, ada, scene, lose, clock, work, monkeypatch
+) -> None:
+    monkeypatch.setattr(pages, "MOST_BEFORE", 3)
+    hooks.disable(work, hook=scene.hook())
+    work.session.commit()
+    lose(count=5)
+    clock.advance(days=2)
+    browser = signed_in(ada)
+    assert "Nothing has failed that could be sent again" in words_of(browser.see(NEW), "#preview")
+    clock.advance(days=-2)
+    scene.hook(name="Live")
+    lose(count=2)
+    clock.advance(days=2)
+
+    assert "Made in the last 24 h → 2" in words_of(browser.see(NEW), "#preview")
+
+
+def test_a_preview_that_did_not_look_at_everything_does_not_say_that_there_is_nothing(
+    signed_in, ada, scene, clock, monkeypatch
+) -> None:
+    monkeypatch.setattr(planning, "COUNT_CAP", 5)
+    for type_ in ("order.paid",) * 5 + ("cart.left",):
+        scene.publish(type_)
+    scene.hook(all_events=False, event_types=["cart.left"])
+
+    words = words_of(signed_in(ada).see(f"{NEW}?which=missing"), "#preview")
+
+    assert "The first 5 hold nothing that would be sent, and there are more" in words

@@ -97,7 +97,7 @@ def remove_member(work: Work, *, membership: Membership) -> None:
 
 
 def only_admin(work: Work, *, organization_number: int) -> int | None:
-    """Give the number of the membership that must stay as it is: the only active admin's; None when there are more."""
+    """Give the number of the membership that must stay as it is: the only active admin's, if there is just one."""
     query = select(Membership.number).join(User).where(Membership.organization_number == organization_number)
     query = query.where(Membership.role == Role.ADMIN, User.is_active).limit(2)
     numbers = work.session.scalars(query).all()

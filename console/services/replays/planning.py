@@ -31,19 +31,13 @@ from console.services.replays.shares import Share, shares_of
 from console.services.work import Work
 
 MOST_TYPES = 50
-
-
 COUNT_CAP = 100_000
 """A plan counts no further than about this; the replay itself counts to the end."""
-
 
 GLANCE = 5_000
 """So many are looked at before anybody has said what to replay: within milliseconds, however much failed."""
 
-
 FIRST_ROWS = 5
-
-
 MOST_HOOKS, LOOKED_AT = 50, 1_000
 """Of so many hooks that have missed events so many are looked at, to show the first of them."""
 
@@ -120,7 +114,7 @@ def _plan(work: Work, scope: Scope, shares: Sequence[Share], is_capped: bool) ->
 
 def count(work: Work, *, organization_number: int, draft: ReplayDraft, cap: int = queries.COUNT_CAP) -> int:
     """Count what a replay would send, no further than about *cap*; raise Invalid."""
-    shares, _ = shares_of(work, scope_of(work, organization_number, draft), cap=cap)
+    shares, _ = shares_of(work, scope_of(work, organization_number, draft), cap=cap, sendable_alone=True)
     return sum(share.to_send for share in shares)
 
 

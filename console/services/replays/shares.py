@@ -42,15 +42,18 @@ class Share:
         return sum(self.skips.values())
 
 
-def shares_of(work: Work, scope: Scope, *, cap: int | None = None) -> tuple[list[Share], bool]:
+def shares_of(
+    work: Work, scope: Scope, *, cap: int | None = None, sendable_alone: bool = False
+) -> tuple[list[Share], bool]:
     """Count what a scope covers, hook by hook, most to send first; True: counting stopped at about *cap* rows.
 
-    Without *cap* everything is counted, but what filters refuse is counted as to be sent.
+    Without *cap* everything is counted, but what filters refuse is counted as to be sent. *sendable_alone* leaves out
+    the hooks that get nothing anyhow, which could use up the cap.
     """
     to_send: Counter[int] = Counter()
     skips: dict[int, Counter[Skip]] = defaultdict(Counter)
     examined = 0
-    for hook_number, state, is_taken, count in _counted_deliveries(work, scope, cap=cap):
+    for hook_number, state, is_taken, count in _counted_deliveries(work, scope, cap=cap, sendable_alone=sendable_alone):
         examined += count
         if state in WAITING_STATES:
             skips[hook_number][Skip.WAITING] += count
@@ -82,9 +85,11 @@ def _share(scope: Scope, hook: Hook, to_send: int, skips: Counter[Skip], *, miss
     return Share(hook, to_send, {skip: count for skip, count in skips.items() if count}, missed)
 
 
-def _counted_deliveries(work: Work, scope: Scope, *, cap: int | None) -> Iterable[Any]:
+def _counted_deliveries(work: Work, scope: Scope, *, cap: int | None, sendable_alone: bool) -> Iterable[Any]:
     is_taken = in_a_replay(scope).label("is_taken")
     rows = in_scope(select(Delivery.number), scope).where(relevant(scope.which))
+    if sendable_alone:
+        rows = rows.join(Delivery.hook).where(Hook.deleted_at.is_(None), Hook.is_active | scope.reaches_disabled)
     rows = rows.with_only_columns(Delivery.hook_number, Delivery.state, is_taken)  # type: ignore[assignment]  # a select
     found = (rows if cap is None else rows.limit(cap)).subquery()
     groups = (found.c.hook_number, found.c.state, found.c.is_taken)
@@ -96,9 +101,10 @@ def _count_missed(
 ) -> tuple[Counter[int], bool]:
     """Count the events that hooks have missed, by hook; True: not all were looked at."""
     lost: Counter[int] = Counter()
-    is_capped = False
+    there_are = _made(work, events_of(scope, limit=cap).subquery())
+    is_capped = cap is not None and sum(there_are.values()) >= cap  # types that come later are not known yet
     plain: dict[int, set[Kind]] = {}
-    for hook, kinds in _wanted(work, scope, cap=cap):
+    for hook, kinds in _wanted(work, scope, list(there_are)):
         if cap is None or hook.subscription.filter is None:
             plain[hook.number] = kinds
             continue
@@ -115,10 +121,8 @@ def _count_missed(
     return lost, is_capped or (cap is not None and sum(made.values()) >= cap)
 
 
-def _wanted(work: Work, scope: Scope, *, cap: int | None) -> list[tuple[Listener, set[Kind]]]:
-    """Give the hooks with what they want of what there is, those left out that want nothing of it."""
-    window = events_of(scope, limit=cap).subquery()
-    kinds = [(name, source) for name, source in work.session.execute(select(*_kind(window)).distinct())]
+def _wanted(work: Work, scope: Scope, kinds: Sequence[Kind]) -> list[tuple[Listener, set[Kind]]]:
+    """Give the hooks with what they want of *kinds*, those left out that want nothing of it."""
     groups = groups_by_type(work, organization_number=scope.organization_number, names=[name for name, _ in kinds])
     found = []
     for hook in targets(work, scope):

@@ -14,9 +14,8 @@ from console.extensions import current_work
 from console.models import Delivery, Hook
 from console.services.deliveries import deliveries
 from console.services.deliveries.delivery_filters import DeliveryFilter
-from console.services.hooks import hooks
 from console.services.organizations import defaults
-from console.web import access, hx, lists, periods
+from console.web import access, hook_choices, hx, lists, periods
 from console.web.deliveries import tail
 from console.web.deliveries.asking import (
     CLASS_LABELS,
@@ -34,7 +33,6 @@ from console.web.delivery_rows import name_of, rows_of
 from console.web.lists import Page, Preset
 
 PRESETS = ("delivered", "waiting", "failed", "held")
-MOST_CHOICES = 200
 MOST_FAILED = 1000
 """So many failed deliveries are counted: a reader wants to know whether it is one, some or all of them."""
 
@@ -78,7 +76,7 @@ def _log(*, hook: Hook | None) -> Response:
         total=_total(hook) if not page.rows else None,
         presets=_presets(asked),
         periods=periods.choices(asked.period),
-        hooks=_hooks(asked.hook),
+        hooks=hook_choices.choices(asked.hook),
         classes=CLASS_LABELS,
         outcomes=OUTCOME_LABELS,
         may_resend=grants(access.place().permissions, Permission.DELIVERIES_RESEND),
@@ -104,12 +102,6 @@ def _number() -> int:
 def _presets(asked: Asked) -> list[Preset]:
     rest = [Preset(STATES[name][0], lists.here(state=name), asked.state == name) for name in PRESETS]
     return [Preset("All", lists.here(state=None), not asked.state), *rest]
-
-
-def _hooks(chosen: Hook | None) -> list[Hook]:
-    found = hooks.named(current_work(), organization_number=_number(), limit=MOST_CHOICES)
-    missing = chosen is not None and all(hook.number != chosen.number for hook in found)
-    return sorted([*found, chosen] if missing and chosen else found, key=lambda hook: name_of(hook).lower())
 
 
 def _total(hook: Hook | None) -> int:

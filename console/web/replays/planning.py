@@ -11,15 +11,14 @@ from flask import Response, request, url_for
 from console.core.errors import Conflict, Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
-from console.models import Hook, Which
+from console.models import Which
 from console.services.deliveries import deliveries
 from console.services.deliveries.delivery_filters import DeliveryFilter
 from console.services.event_types import catalogue
-from console.services.hooks import hooks
 from console.services.replays import planning, replays
 from console.services.replays.planning import Plan, ReplayDraft
 from console.services.replays.selection import SKIP_WORDS
-from console.web import access, hx, lists, periods
+from console.web import access, hook_choices, hx, lists, periods
 from console.web.deliveries.asking import (
     CLASS_LABELS,
     OUTCOME_LABELS,
@@ -32,7 +31,6 @@ from console.web.replays import counted
 from console.web.replays.asking import ASKING, EXACT, FAILING, LABELS, NARROWING, PRESETS, Asked, asked_of
 from console.web.replays.shared import WHICH_WORDS, WRONG, pages, title_of
 
-MOST_CHOICES = 200
 MOST_SHARES = 20
 MOST_RETRYING = MOST_BEFORE = 1000
 CHANGED = "Nothing was sent: this is not what was counted before. Look at it, then start it."
@@ -118,7 +116,7 @@ def _page(asked: Asked) -> Response:
         is_while_typing=hx.is_for("preview"),
         which_words=WHICH_WORDS,
         labels=_labels(asked),
-        hooks=_hooks(draft.hook),
+        hooks=hook_choices.choices(draft.hook),
         types=[name for name in catalogue.names(work, organization_number=number) if not name.endswith(".*")],
         chips=_chips(asked),
         kept={name: request.values[name] for name in NARROWING if request.values.get(name)},
@@ -130,6 +128,7 @@ def _page(asked: Asked) -> Response:
         most_retrying=MOST_RETRYING,
         most_without=MOST_BEFORE if asked.is_proposed else COUNT_LIMIT,
         glance=planning.GLANCE,
+        most_counted=planning.COUNT_CAP,
         local=_local,
         exact=EXACT,
         name_of=name_of,
@@ -183,13 +182,6 @@ def _labels(asked: Asked) -> dict[str, str]:
     found = {name: words for name, words in LABELS.items() if name != "7d" or asked.period.preset == "7d"}
     failing = {FAILING: "Since it began to fail"} if asked.failing_since else {}
     return {**found, **failing, "": "Any time", EXACT: "Exact times"}
-
-
-def _hooks(chosen: Hook | None) -> list[Hook]:
-    number = access.place().organization.number
-    found = hooks.named(current_work(), organization_number=number, limit=MOST_CHOICES)
-    missing = chosen is not None and all(hook.number != chosen.number for hook in found)
-    return sorted([*found, chosen] if missing and chosen else found, key=lambda hook: name_of(hook).lower())
 
 
 def _chips(asked: Asked) -> list[Chip]:

@@ -63,6 +63,18 @@ def test_few_bad_answers_of_a_period_are_few_however_many_there_were_before(
 
 
 @pytest.mark.both_databases
+def test_bad_answers_of_a_period_are_many_once_they_are_more_than_its_share_of_few(
+    work: Work, ada, clock, log: list[int], asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_walks, "FEW_ANSWERS", 20)
+    work.session.execute(update(Delivery).where(Delivery.number.in_(log[:15])).values(BAD))
+    work.session.commit()
+
+    assert found(work, ada, status_class="5xx", since=clock.now() - timedelta(hours=1)) == log[14::-1]
+    assert "last_outcome != 'ok'" not in asked[-1]
+
+
+@pytest.mark.both_databases
 def test_where_a_period_begins_and_ends_is_looked_up_in_one_query_each(
     work: Work, ada, clock, log: list[int], asked: list[str]
 ) -> None:

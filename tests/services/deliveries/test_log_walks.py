@@ -155,6 +155,7 @@ STEPS = [
         id="set back by halves",
     ),
     pytest.param([Phase(0, 0, 40, 9), Phase(-7200, 2, 60, 9), Phase(7200, 2, 80, 9)], id="behind once"),
+    pytest.param([Phase(0, 0, 40, 1), Phase(-20, 0, 40, 1)], id="set back by too little to be noted"),
     pytest.param(
         [Phase(0, 0, 200, 1), Phase(3600, 2, 10, 1, replayed=150), Phase(-3600, 4, 60, 1, replayed=50)],
         id="replays made most deliveries",
@@ -167,7 +168,8 @@ def test_whatever_period_is_asked_for_its_numbers_cover_its_rows(log: Log, phase
     for phase in phases:
         log.live_through(phase)
 
-    check_periods(log.work, boundaries(log.work)[::11])
+    moments = boundaries(log.work)
+    check_periods(log.work, [*moments[::11], moments[-1]])
 
 
 @settings(through_the_app())

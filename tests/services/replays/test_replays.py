@@ -25,7 +25,7 @@ from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hook_tests, hooks
 from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import sources
-from console.services.replays import missed, pace, replays
+from console.services.replays import missed, pace, planning, replays
 from console.services.replays.selection import Skip
 from tests.engine import attempts, delivery, make_hook, publish, put, scalars
 from tests.services.replays.replay_stage import deliver, failed, finish, planned, start
@@ -92,6 +92,8 @@ def test_what_hooks_have_missed_is_counted_together_and_for_each_as_if_it_were_a
     early = make_hook(work, ada)
     for type_ in ("order.paid", "order.paid", "cart.left", "order.new"):
         publish(work, ada, type=type_)
+    for _ in range(2):
+        publish(work, ada, type="order.paid", source="shop")
     drafts = [
         {"event_types": ["order.*"]},
         {"event_types": ["order.paid", "cart.left"]},
@@ -111,11 +113,23 @@ def test_what_hooks_have_missed_is_counted_together_and_for_each_as_if_it_were_a
     event.remove(engine, "before_cursor_execute", note)
 
     counts = {share.hook.number: share.to_send for share in plan.shares if share.to_send}
-    assert counts == dict(zip([hook.number for hook in late], [3, 3, 1, 1], strict=False))
+    assert counts == dict(zip([hook.number for hook in late], [5, 5, 1, 1], strict=False))
     assert early.number not in counts
     for hook in late:
         assert planned(work, ada, Which.MISSING, hook=hook).to_send == counts.get(hook.number, 0)
     assert sum(" deliveries." in one and "GROUP BY" in one for one in asked) == 2
+
+
+def test_a_preview_that_looked_at_some_events_says_so_whatever_types_come_later(work, ada, monkeypatch) -> None:
+    monkeypatch.setattr(planning, "COUNT_CAP", 5)
+    for type_ in ("order.paid",) * 5 + ("cart.left",):
+        publish(work, ada, type=type_)
+    make_hook(work, ada, all_events=False, event_types=["cart.left"])
+    work.session.commit()
+
+    plan = planned(work, ada, Which.MISSING)
+
+    assert (plan.to_send, plan.is_capped) == (0, True)
 
 
 def test_missing_heeds_the_filter_of_a_hook_and_counts_what_it_refuses(work, ada, clock) -> None:
