@@ -1,4 +1,4 @@
-"""What URL a hook may have, at random: addresses in every spelling, and 200,000 URLs made of nasty pieces.
+"""What URL a hook may have, at random: addresses in every spelling, and 100,000 URLs made of nasty pieces.
 
 The judge of the second is the C library: what it reads as a number is an address, however it is spelled.
 """
@@ -24,7 +24,7 @@ from console.core.errors import Refused
 from console.core.targets import Target, TargetPolicy, check_url
 
 DEFAULT = TargetPolicy()
-FUZZED_URLS = 200_000
+FUZZED_URLS = 100_000
 BATCHES = 8
 CODES = frozenset(
     """
