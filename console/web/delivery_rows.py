@@ -12,10 +12,9 @@ from console.core.outcomes import EXPLANATIONS, Outcome
 from console.core.retry_reading import parse_retry
 from console.models import Delivery, DeliveryState, Hook, Trigger
 from console.services.deliveries import waits
+from console.services.deliveries.deliveries import FINAL
 from console.services.organizations import defaults
 from console.services.work import Work
-
-FINAL = frozenset({DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELED})
 
 ASKED = frozenset({Trigger.TEST, Trigger.RESEND})
 """What somebody waits for is sent without regard to pauses."""

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import String, bindparam, cast, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute
 
 from console.core.catalogue import all_packaged, with_wildcards
 from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
@@ -106,38 +107,35 @@ def group_names(work: Work, *, organization_number: int) -> frozenset[str]:
 
 def groups_of(work: Work, *, organization_number: int, name: str) -> tuple[str, ...]:
     """Give the groups of an event type: its own, or those of the narrowest ``.*`` name above it; unknown: none."""
-    rows = _standing_for(work, organization_number, name, EventType.groups)
-    return tuple(rows[0]) if rows else ()
+    return groups_of_each(work, organization_number=organization_number, names=[name])[name]
 
 
 def groups_of_each(work: Work, *, organization_number: int, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Do the same for several types, some hundred at a time."""
-    found: dict[str, tuple[str, ...]] = {}
-    speaking = {name: with_wildcards(name) for name in names}
-    asked = sorted({one for wanted in speaking.values() for one in wanted})
-    query = select(EventType.name, EventType.groups).where(EventType.organization_number == organization_number)
-    for start in range(0, len(asked), NAMES_AT_ONCE):
-        some = query.where(EventType.name.in_(asked[start : start + NAMES_AT_ONCE]))
-        found |= {name: tuple(groups) for name, groups in work.session.execute(some)}
-    return {name: next((found[one] for one in wanted if one in found), ()) for name, wanted in speaking.items()}
+    """Do the same for several types."""
+    return {
+        name: tuple(rows[0]) if rows else ()
+        for name, rows in _standing_for(work, organization_number, names, EventType.groups).items()
+    }
 
 
 def sample_of(work: Work, *, organization_number: int, name: str) -> Any | None:
     """Give the sample payload of an event type, or of the narrowest ``.*`` name above it that has one."""
-    return next(
-        (sample for sample in _standing_for(work, organization_number, name, EventType.sample) if sample is not None),
-        None,
-    )
+    samples = _standing_for(work, organization_number, [name], EventType.sample)[name]
+    return next((sample for sample in samples if sample is not None), None)
 
 
-def _standing_for(work: Work, organization_number: int, name: str, column: Any) -> list[Any]:
-    """Give *column* of the rows that speak for *name*, the narrowest first."""
-    wanted = with_wildcards(name)
-    query = select(EventType.name, column).where(
-        EventType.organization_number == organization_number, EventType.name.in_(wanted)
-    )
-    found: dict[str, Any] = dict(work.session.execute(query).all())
-    return [found[one] for one in wanted if one in found]
+def _standing_for(
+    work: Work, organization_number: int, names: Iterable[str], column: InstrumentedAttribute[Any]
+) -> dict[str, list[Any]]:
+    """Give *column* of the rows that speak for each of *names*, the narrowest first."""
+    speaking = {name: with_wildcards(name) for name in names}
+    asked = sorted({one for wanted in speaking.values() for one in wanted})
+    query = select(EventType.name, column).where(EventType.organization_number == organization_number)
+    found: dict[str, Any] = {}
+    for start in range(0, len(asked), NAMES_AT_ONCE):
+        some = query.where(EventType.name.in_(asked[start : start + NAMES_AT_ONCE]))
+        found |= dict(work.session.execute(some).all())
+    return {name: [found[one] for one in wanted if one in found] for name, wanted in speaking.items()}
 
 
 _TYPES = EventType.__table__.c

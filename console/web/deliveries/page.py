@@ -17,13 +17,14 @@ from console.models import Attempt, Delivery
 from console.services import audit
 from console.services.audit import AuditFilter
 from console.services.deliveries import deliveries, signatures, waits
+from console.services.deliveries.deliveries import FINAL
 from console.services.deliveries.signatures import Signature
 from console.services.organizations import defaults
 from console.web import access, hx
 from console.web.deliveries import attempts, words
 from console.web.deliveries.asking import asked_of, filter_values, query_of
 from console.web.deliveries.shared import delivery_of, pages
-from console.web.delivery_rows import FINAL, mark_of, most_attempts, name_of
+from console.web.delivery_rows import mark_of, most_attempts, name_of
 from console.web.downloads import readable
 from console.web.filters import relative
 

@@ -16,10 +16,11 @@ from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Delivery, Hook
 from console.services.deliveries import deliveries
+from console.services.deliveries.deliveries import FINAL
 from console.web import access, hx, lists, periods
 from console.web.deliveries.asking import asked_of, filter_values, query_of
 from console.web.deliveries.shared import pages
-from console.web.delivery_rows import FINAL, rows_of
+from console.web.delivery_rows import rows_of
 
 MOST = 50
 """So many new rows come with one poll; when there are more, the reader is offered the list anew."""

@@ -13,13 +13,14 @@ from console.core.errors import Conflict
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Delivery, Event, Hook
+from console.services.deliveries.deliveries import FINAL
 from console.services.events import event_resends, events, explaining
 from console.services.events.explaining import Since
 from console.services.figures import stats
 from console.services.hooks import hooks
 from console.services.organizations import defaults
 from console.web import access, explanations, hx
-from console.web.delivery_rows import FINAL, name_of, rows_of
+from console.web.delivery_rows import name_of, rows_of
 from console.web.downloads import attachment, readable
 from console.web.events.shared import fan_out_words, number, pages
 from console.web.filters import plural
