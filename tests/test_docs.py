@@ -11,9 +11,8 @@ import pytest
 
 from console.cli import cli
 from console.settings import Settings
+from tests.documents import DOCUMENTS, ROOT, blocks
 
-ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
@@ -78,3 +77,58 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
 def test_no_document_speaks_of_this_machine() -> None:
     for document in DOCUMENTS:
         assert not re.search(r"(?<![A-Za-z0-9_.])/(work|root|tmp)/", document.read_text()), document.name
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/getting-started.md"])
+def test_installing_is_preceded_by_making_and_entering_an_environment(document: str) -> None:
+    installing = [block.text for block in blocks(document) if "pip install" in block.text]
+
+    assert installing
+    for text in installing:
+        assert text.startswith("python3 -m venv .venv && . .venv/bin/activate\npip install ")
+
+
+def test_the_readme_has_its_two_commands() -> None:
+    lines = [line for block in blocks("README.md") for line in block.text.splitlines()]
+
+    assert "pip install . && hookyard up" in lines
+    assert "pip install '.[test]' && pytest" in lines
+
+
+PASTED = {
+    "README.md": {
+        "pip install . && hookyard up": "tests/test_packaging.py",
+        "pip install '.[test]' && pytest": "tests/test_packaging.py",
+        "curl": "tests/up/test_documents.py",
+        "HOOKYARD_ALLOW_NETS": "tests/up/test_documents.py",
+        "hookyard receiver": "tests/up/test_documents.py",
+    },
+    "docs/getting-started.md": {
+        "pip install . && hookyard up": "tests/test_packaging.py",
+        "hookyard publish": "tests/up/test_documents.py",
+        "HOOKYARD_ALLOW_NETS": "tests/up/test_documents.py",
+        "hookyard receiver": "tests/up/test_documents.py",
+    },
+    "docs/operations.md": {
+        "cat > hookyard.env": "tests/up/test_recipes.py",
+        "users create": "tests/up/test_recipes.py",
+        "--wait": "tests/up/test_recipes.py",
+    },
+    "docs/maintenance.md": {
+        "VACUUM INTO": "tests/up/test_recipes.py",
+        "pg_dump": "tests/up/test_recipes.py",
+        "pg_restore": "tests/up/test_recipes.py",
+        "hookyard db check": "tests/up/test_recipes.py",
+    },
+}
+"""The shell blocks of the documents by words that only one block has, and the test that pastes each."""
+NOT_PASTED = {("docs/maintenance.md", "systemctl restart")}
+"""Needs systemd as the first process of the machine."""
+
+
+@pytest.mark.parametrize("document", sorted(PASTED))
+def test_every_shell_block_is_pasted_by_a_test(document: str) -> None:
+    known = {**PASTED[document], **{words: "" for one, words in NOT_PASTED if one == document}}
+    for block in blocks(document):
+        [(words, file)] = [(words, file) for words, file in known.items() if words in block.text]
+        assert not file or f'"{words}"' in (ROOT / file).read_text(), words

@@ -21,9 +21,11 @@ from typing import IO, Any
 import pytest
 import requests
 
+from tests.documents import ROOT, block_with
+from tests.up.shell import Shell
+
 pytestmark = [pytest.mark.packaging, pytest.mark.slow, pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).resolve().parent.parent
 READY = "Hookyard is ready at "
 PASSWORD = "correct horse battery"
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
@@ -209,3 +211,42 @@ def test_an_event_is_delivered_to_the_local_receiver(product: Product, place: Pl
         place.run("publish", "order.paid", "--data", json.dumps({"order": 17}))
 
         assert output.readline().startswith("#1 POST /hook ")
+
+
+# --- the documents, pasted where packages are refused outside of an environment --------------------------------------
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Shell:
+    """A copy of the checkout, and a pip that refuses outside of an environment, as Debian's and Homebrew's do."""
+    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    stock = tmp_path / "stock"  # Python as it comes with the system, without this environment's programs
+    stock.mkdir()
+    (stock / "python3").symlink_to(Path(sys.base_exec_prefix) / "bin" / "python3")
+    return Shell(tmp_path, {"PIP_REQUIRE_VIRTUALENV": "1", "PYTHONDONTWRITEBYTECODE": ""}, programs=stock)
+
+
+def test_the_stock_python_refuses_packages(reader: Shell) -> None:
+    said = reader.paste("python3 -m pip install --no-index nothing 2>&1 || true")
+
+    assert "Could not find an activated virtualenv (required)" in said
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/getting-started.md"])
+def test_installing_and_starting_work_as_pasted(reader: Shell, document: str) -> None:
+    with reader.running(block_with(document, "pip install . && hookyard up")) as process:
+        url = reader.line_of(process, READY)
+
+        assert requests.get(f"{url}/healthz", timeout=10).json() == {"status": "ok"}
+
+
+def test_the_suite_runs_as_pasted(reader: Shell) -> None:
+    block = block_with("README.md", "pip install '.[test]' && pytest")
+
+    said = reader.paste(f"{block.rstrip()} -n 0 tests/core/test_guessing.py\n")
+
+    assert " passed" in said

@@ -5,6 +5,7 @@ Nothing heavy is imported here: the supervisor of ``hookyard up`` lives in this 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib import import_module
 from importlib.metadata import version
@@ -83,7 +84,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. What it and the processes it starts create is for this account alone."""
+    os.umask(0o077)
     garbage.collect_seldom()
     cli(prog_name="hookyard")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -20,26 +21,43 @@ from console.services.work import Work
 from console.settings import Settings, load_settings
 
 COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "red"}
+LOOK_AGAIN_AFTER_S = 0.5
 NOT_UP = " HOOKYARD_REDIS_URL is not set, so `hookyard up` must be running."
 
 
 @click.command()
-def doctor() -> None:
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0, 3600),
+    default=0,
+    metavar="SECONDS",
+    help="While something fails, look again for so long: services that were just started take a moment.",
+)
+def doctor(wait_s: float) -> None:
     """Check the installation: data directory, database, Redis, secret key, workers, clocks, what is overdue.
 
     The exit code is 1 when something fails; warnings leave it 0.
     """
     settings = load_settings()
     logs.configure("ERROR")
-    failed = False
+    deadline = time.monotonic() + wait_s
+    findings = look(settings)
+    while any(finding.level is Level.FAILURE for finding in findings) and time.monotonic() < deadline:
+        time.sleep(LOOK_AGAIN_AFTER_S)
+        findings = look(settings)
+    for finding in findings:
+        mark = click.style(f"{finding.level:4}", fg=COLOURS[finding.level], bold=finding.level is Level.FAILURE)
+        click.echo(f"{mark}  {finding.subject}: {finding.words}")
+    if any(finding.level is Level.FAILURE for finding in findings):
+        raise SystemExit(1)
+
+
+def look(settings: Settings) -> list[Finding]:
+    """Return what one look at everything shows, with every connection closed again."""
     with ExitStack() as stack:
         stack.enter_context(read_only())
-        for finding in examine(settings, stack=stack):
-            mark = click.style(f"{finding.level:4}", fg=COLOURS[finding.level], bold=finding.level is Level.FAILURE)
-            click.echo(f"{mark}  {finding.subject}: {finding.words}")
-            failed = failed or finding.level is Level.FAILURE
-    if failed:
-        raise SystemExit(1)
+        return list(examine(settings, stack=stack))
 
 
 def examine(settings: Settings, *, stack: ExitStack) -> Iterator[Finding]:

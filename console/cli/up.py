@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from console import checks, logs, migrations
+from console import checks, logs, migrations, privacy
 from console.cli import commands, lock, valkey
 from console.cli.listener import listen, reachable, url_of
 from console.cli.plan import Part, Plan
@@ -49,6 +49,7 @@ def up(host: str, port: int, data: Path | None, workers: int | None, *, demo: bo
     logs.configure(settings.log_level)
     make_data_directory(settings.data)
     locks = lock.take(settings.data)
+    close_files(settings)
     with listen(host, port) as listener:
         settings = settings.model_copy(update={"base_url": settings.base_url or url_of(listener)})
         if host in EVERYWHERE and "HOOKYARD_BASE_URL" not in os.environ:
@@ -82,6 +83,14 @@ def make_data_directory(data: Path) -> None:
             f"The data directory {data} cannot be written ({error.strerror}): "
             "choose another with --data or HOOKYARD_DATA, or change its permissions."
         ) from error
+
+
+def close_files(settings: Settings) -> None:
+    """Take the permissions of other accounts from files that are ours, and log those that stay open with the remedy."""
+    privacy.close(settings)
+    still_open = privacy.open_to_others(settings)
+    if still_open:
+        log("other accounts of this host may read the data", level="warning", run=privacy.remedy(still_open))
 
 
 def prepare_database(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,3 +84,21 @@ def test_a_secret_key_that_opens_nothing_fails(installed: Run, data: Path) -> No
     examined = installed("doctor")
 
     assert "FAIL  stored secrets: A stored secret cannot be decrypted" in examined.output
+
+
+def test_doctor_waits_for_workers_that_were_just_started(installed: Run, data: Path, valkey: str) -> None:
+    starting = threading.Timer(1, put_workers_to_work, [data])
+    starting.start()
+
+    examined = installed("doctor", "--wait", "60", redis_url=valkey)
+
+    starting.join()
+    assert examined.exit_code == 0, examined.output
+    assert "None is alive" not in examined.output
+
+
+def test_doctor_fails_when_waiting_did_not_help(installed: Run, valkey: str) -> None:
+    examined = installed("doctor", "--wait", "0.6", redis_url=valkey)
+
+    assert examined.exit_code == 1
+    assert examined.output.count("FAIL  workers of deliveries:") == 1

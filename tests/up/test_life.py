@@ -33,6 +33,7 @@ class FirstRun:
     doctor: str
     stop_s: float
     left: list[psutil.Process]
+    open_to_others: list[str]
     states: dict[str, str]
     stuck_port: int
 
@@ -60,6 +61,7 @@ def first_run(launch_for_all: Launch, wait_until_session: Wait) -> FirstRun:
         doctor = up.run("doctor")
         up.publish("slow again", "order.slow")
         wait_until_session(lambda: len(slow.receipts) == 2)
+        open_to_others = [path.name for path in (up.data, *up.data.rglob("*")) if path.stat().st_mode & 0o077]
         stop_s = up.stop(signal.SIGINT)
         return FirstRun(
             up=up,
@@ -70,6 +72,7 @@ def first_run(launch_for_all: Launch, wait_until_session: Wait) -> FirstRun:
             doctor=doctor,
             stop_s=stop_s,
             left=left_over(up.data),
+            open_to_others=open_to_others,
             states=states_of(up),
             stuck_port=stuck.port,
         )
@@ -124,6 +127,10 @@ def test_it_delivers_and_the_doctor_finds_nothing(first_run: FirstRun) -> None:
     assert first_run.delivered == ["quick"]
     assert first_run.states["order.quick"] == "delivered"
     assert first_run.doctor.count("FAIL") == 0
+
+
+def test_nobody_else_can_read_what_it_keeps(first_run: FirstRun) -> None:
+    assert first_run.open_to_others == []
 
 
 def test_it_stays_small(first_run: FirstRun) -> None:
