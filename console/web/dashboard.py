@@ -53,7 +53,6 @@ def show() -> Response:
     return hx.page(
         "dashboard/show.html",
         block="charts",
-        period=period,
         periods=periods("dashboard.show", chosen=period),
         words=PERIODS[period],
         tiles=tiles_of(overview, unfinished.backlog(work, organization_number=number)),

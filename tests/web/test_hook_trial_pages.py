@@ -8,6 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select
 
+from console.core.outcomes import ANSWERED, EXPLANATIONS, Outcome
 from console.models import Delivery, Destination
 from console.services.hooks import hook_tests
 from console.services.hooks.rate_of_tests import MOST_IN_A_MINUTE
@@ -59,6 +60,23 @@ def test_a_failed_test_says_what_to_do(signed_in, ed, make_hook, work) -> None:
     assert "Connection refused in 143 ms" in text
     assert "Check the port in the URL" in text
     assert "Nobody answered." in text
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_the_poll_brings_the_result_of_a_test_however_it_ended(signed_in, ed, make_hook, work, outcome) -> None:
+    hook = make_hook()
+    browser = signed_in(ed)
+    sent = browser.submit(f"/o/acme/hooks/{hook.id}/test", {"event_type": "order.paid"}, htmx=True)
+    address = BeautifulSoup(sent.text, "html.parser").select_one("#test-result")["hx-get"]
+
+    finish(work, work.session.scalar(select(Delivery)), status=500 if outcome in ANSWERED else None, outcome=outcome)
+    answer = browser.get(address, headers=HTMX)
+
+    result = BeautifulSoup(answer.text, "html.parser").select_one("#test-result")
+    assert answer.status_code == 200
+    assert not result.has_attr("hx-get")
+    if outcome is not Outcome.OK:
+        assert EXPLANATIONS[outcome].meaning in result.get_text()
 
 
 def test_without_javascript_a_test_leads_to_the_delivery(signed_in, ed, make_hook, work) -> None:

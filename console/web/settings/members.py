@@ -90,7 +90,7 @@ def member_role(user_id: UUID) -> Response:
 @access.requires(Permission.ADMIN)
 def member_confirm(user_id: UUID) -> Response:
     """Ask before a member is removed."""
-    return hx.page("settings/remove.html", membership=_membership(user_id), tabs=tabs())
+    return hx.page("settings/remove.html", membership=_membership(user_id))
 
 
 @pages.post("/members/<uuid:user_id>/remove")

@@ -93,7 +93,7 @@ def token_create() -> Response:
 @access.requires(Permission.TOKENS_MANAGE)
 def token_confirm(token_id: UUID) -> Response:
     """Ask before a token is revoked."""
-    return hx.page("settings/revoke.html", token=_token(token_id), tabs=tabs())
+    return hx.page("settings/revoke.html", token=_token(token_id))
 
 
 @pages.post("/tokens/<uuid:token_id>/revoke")
