@@ -139,6 +139,7 @@ def _event_types(_scene: Scene) -> Iterator[_Line]:
     yield "event types", "events.types", {}, {}
     yield "event types, searched", "events.types", {}, {"q": "order"}
     yield "event type", "events.type_show", {"name": TYPES[0]}, {}
+    yield "event type, by query", "events.type_by_query", {}, {"name": TYPES[0]}
     yield "event type: edit", "events.type_edit", {"name": TYPES[0]}, {}
     yield "event type: new", "events.type_new", {}, {}
     yield "event types: import", "events.types_import", {}, {}

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, event, func, select, text
+from sqlalchemy import Connection, Engine, delete, event, func, select, text, update
 from sqlalchemy.orm import Session
 
 from console import migrations
 from console.core.rollups import hour_of
-from console.models import Base, Hook, HookHour, Organization, TypeHour, User
+from console.models import Base, Delivery, Event, Hook, HookHour, Organization, TypeHour, User
 from console.services.figures import organization_hours, stats, type_hours
 from console.services.figures.stats import Period
 from console.services.work import Work
@@ -129,6 +129,49 @@ def test_an_index_over_a_long_log_may_take_its_time(work: Work, ada, engine: Eng
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
             assert connection.scalar(text("SHOW statement_timeout")) == "15s"
+
+
+def test_events_and_what_refers_to_them_survive_the_way_back_and_up_again(work: Work, ada, mallory, engine) -> None:
+    """SQLite copies the table: without care, dropping the first one would delete the deliveries of all events."""
+    make_hook(work, ada)
+    publish(work, ada)
+    publish(work, mallory)
+    publish(work, ada)
+    mine, theirs, third = work.session.scalars(select(Event).order_by(Event.number))
+    last = third.number
+    with work.transaction():
+        work.session.execute(update(Event).where(Event.number == theirs.number).values(id=mine.id))
+        work.session.execute(delete(Event).where(Event.number == last))
+    mine_id, numbers = mine.id, {mine.number, theirs.number}
+    work.session.rollback()
+    before = schema_of_events(engine)
+
+    migrations.downgrade(engine, "0006")
+    migrations.upgrade(engine)
+    work.session.expire_all()
+
+    ids = dict(work.session.execute(select(Event.number, Event.id)).all())
+    assert ids.keys() == numbers
+    assert ids[min(numbers)] == mine_id != ids[max(numbers)]
+    assert work.session.scalars(select(Delivery.event_number)).all() == [min(numbers)]
+    work.session.rollback()
+    assert schema_of_events(engine) == before
+    publish(work, ada)
+    assert work.session.scalar(select(func.max(Event.number))) > last
+    work.session.rollback()
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+            assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+
+
+def schema_of_events(engine: Engine) -> set[str]:
+    """Return what SQLite keeps of the table and its indexes, in words whose order does not matter."""
+    if engine.dialect.name != "sqlite":
+        return set()
+    with engine.connect() as connection:
+        statements = connection.scalars(text("SELECT sql FROM sqlite_master WHERE tbl_name = 'events'")).all()
+    return {" ".join(sorted(sql.replace('"', "").replace(",", " ").split())) for sql in statements if sql}
 
 
 @pytest.mark.postgresql_only

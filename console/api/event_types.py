@@ -10,7 +10,14 @@ from console.api import paging, shown
 from console.api.auth import organization_number, permission
 from console.api.blueprints import resource
 from console.api.schemas.base import Input
-from console.api.schemas.catalogue import EventType, EventTypePage, EventTypePatch, EventTypeQuery, EventTypeWrite
+from console.api.schemas.catalogue import (
+    EventType,
+    EventTypeNameQuery,
+    EventTypePage,
+    EventTypePatch,
+    EventTypeQuery,
+    EventTypeWrite,
+)
 from console.core.errors import Invalid, NotFound
 from console.core.permissions import Permission
 from console.extensions import current_work
@@ -80,6 +87,18 @@ def delete(name: str) -> tuple[str, int]:
     work = current_work()
     cases.delete(work, event_type=_get(work, name))
     return "", 204
+
+
+@event_types.delete("/event-types")
+@permission(Permission.ADMIN)
+@event_types.input(EventTypeNameQuery, location="query")
+@event_types.doc(responses={204: "The type is deleted; events may still carry it."})
+def delete_by_name(query_data: EventTypeNameQuery) -> tuple[str, int]:
+    """Delete an event type by name.
+
+    For names that an earlier version accepted and no path leads to, such as `/lead`.
+    """
+    return delete(query_data.name)
 
 
 def _get(work: Work, name: str) -> EventTypeRow:

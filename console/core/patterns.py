@@ -17,11 +17,13 @@ from console.core.errors import Refused
 LONGEST_NAME = 200
 ANY = "*"
 
-_SEGMENT = r"[A-Za-z0-9_:/@+-]+"
-_EVENT_TYPE = re.compile(rf"{_SEGMENT}(?:\.{_SEGMENT})*", re.ASCII)
-_CATALOGUE_NAME = re.compile(rf"{_SEGMENT}(?:\.{_SEGMENT})*(?:\.\*)?", re.ASCII)
-_PATTERN = re.compile(rf"(?:\*|{_SEGMENT})(?:\.(?:\*|{_SEGMENT}))*", re.ASCII)
-_CHARACTERS = "letters, digits and _ - : / @ +"
+SEGMENT = r"[A-Za-z0-9_:@+-]+(/[A-Za-z0-9_:@+-]+)*"
+"""A part of a name, between its dots. A slash stands between other characters only: the name is part of addresses, and
+no address leads to ``/a``, ``a//b``, ``a/`` or ``a/./b``. The specification of the API shows it too."""
+_EVENT_TYPE = re.compile(rf"{SEGMENT}(?:\.{SEGMENT})*", re.ASCII)
+_CATALOGUE_NAME = re.compile(rf"{SEGMENT}(?:\.{SEGMENT})*(?:\.\*)?", re.ASCII)
+_PATTERN = re.compile(rf"(?:\*|{SEGMENT})(?:\.(?:\*|{SEGMENT}))*", re.ASCII)
+_CHARACTERS = "letters, digits and _ - : @ +, with a / only between them"
 
 Mismatch = Literal["type", "source"]
 Kind = Literal["all", "name", "pattern", "group"]

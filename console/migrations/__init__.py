@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from sqlite3 import Connection as SQLiteConnection
 
 from alembic import command
 from alembic.config import Config
@@ -23,22 +26,36 @@ def _config(connection: Connection | None = None) -> Config:
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema of *engine* up to *revision*; a schema that is there already stays as it is."""
-    with engine.begin() as connection:
-        _allow_time(connection)
+    with _begin(engine) as connection:
         command.upgrade(_config(connection), revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Take the schema back to *revision* ("base" removes everything)."""
-    with engine.begin() as connection:
-        _allow_time(connection)
+    with _begin(engine) as connection:
         command.downgrade(_config(connection), revision)
 
 
-def _allow_time(connection: Connection) -> None:
-    """Let a statement take longer than one of a page or a worker may: an index over a long log does."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
+@contextmanager
+def _begin(engine: Engine) -> Iterator[Connection]:
+    """Begin the transaction of a migration.
+
+    PostgreSQL: a statement may take longer than one of a page or a worker, as an index over a long log does. SQLite
+    alters a table by copying it and dropping the first, which would delete all rows that refer to it: foreign keys are
+    off meanwhile, which works outside a transaction only (https://www.sqlite.org/lang_altertable.html, section 7).
+    """
+    with engine.connect() as connection:
+        raw = connection.connection.dbapi_connection
+        try:
+            if isinstance(raw, SQLiteConnection):
+                raw.execute("PRAGMA foreign_keys = OFF")
+            with connection.begin():
+                if connection.dialect.name == "postgresql":
+                    connection.execute(text("SET LOCAL statement_timeout = 0"))
+                yield connection
+        finally:
+            if isinstance(raw, SQLiteConnection):
+                raw.execute("PRAGMA foreign_keys = ON")
 
 
 def current(engine: Engine) -> str | None:

@@ -21,6 +21,7 @@ class Event(Base):
 
     __tablename__ = "events"
     __table_args__ = (
+        UniqueConstraint("organization_number", "id"),  # publishers choose ids
         UniqueConstraint("organization_number", "idempotency_key"),
         Index(None, "organization_number", "number"),
         Index("ix_events_type", "organization_number", "type", "number"),
@@ -38,7 +39,7 @@ class Event(Base):
     )
 
     number: Mapped[number_key]
-    id: Mapped[UUID] = mapped_column(unique=True)
+    id: Mapped[UUID]
     organization_number: Mapped[int] = mapped_column(ForeignKey("organizations.number", ondelete="CASCADE"))
     type: Mapped[text200]
     source: Mapped[str | None] = mapped_column(String(50))  # a slug

@@ -19,6 +19,7 @@ from console.services.events.events import EventFilter
 from console.services.hooks import hooks
 from console.services.hooks.hooks import HookFilter
 from console.web import access, hx
+from console.web.events.shared import type_url
 from console.web.hooks.shared import bin_url, hears, name_of
 
 pages = Blueprint("search", __name__, url_prefix="/o/<organization>/search")
@@ -95,7 +96,7 @@ def _events(words: str) -> Iterator[Hit]:
 def _types(words: str) -> Iterator[Hit]:
     found = catalogue.find(current_work(), organization_number=_number(), q=words, limit=MOST)
     for one in sorted(found, key=lambda known: (known.name != words, known.name)):
-        yield Hit("Event types", one.name, one.description, url_for("events.type_show", name=one.name))
+        yield Hit("Event types", one.name, one.description, type_url(one.name))
 
 
 def _bins(words: str) -> Iterator[Hit]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from console.services.event_types import catalogue
 from tests.api.conftest import pointers
 
 
@@ -33,6 +34,39 @@ def test_an_event_type_is_added_changed_and_deleted(ada_api):
     assert changed.get_json()["description"] == "An order was paid."
     assert ada_api.delete(path).status_code == 204
     assert ada_api.get(path).status_code == 404
+
+
+UNREACHABLE = ["/lead", "//dbl", "a//b", "end/", "a/./b", ".", "..", "%2F", "order.paid ", "a\x7fb"]
+"""Names that no address leads to."""
+
+
+@pytest.mark.parametrize("name", UNREACHABLE)
+def test_a_name_that_no_path_leads_to_is_refused_wherever_it_is_given(ada_api, name):
+    event = {"type": name, "payload": {}}
+
+    made = ada_api.post("/event-types", json={"name": name})
+    published = ada_api.post("/events", json=event)
+    batch = ada_api.post("/events/batch", json={"events": [event]})
+    hook = ada_api.post("/hooks", json={"url": "https://a.example/", "event_types": [name]})
+
+    assert pointers(made) == {"/name": "event_type_form"}
+    assert pointers(published) == {"/type": "event_type_form"}
+    assert pointers(batch) == {"/events/0/type": "event_type_form"}
+    assert pointers(hook) == {"/event_types/0": "event_type_form"}
+
+
+@pytest.mark.parametrize("name", UNREACHABLE)
+def test_a_type_of_such_a_name_from_an_earlier_version_can_be_deleted(ada_api, work, ada, name):
+    with work.transaction():
+        made = catalogue.create(work, organization_number=ada.organization.number, name="legacy")
+        made.name = name
+
+    deleted = ada_api.delete("/event-types", query_string={"name": name})
+    again = ada_api.delete("/event-types", query_string={"name": name})
+
+    assert deleted.status_code == 204
+    assert again.status_code == 404
+    assert name not in catalogue.names(work, organization_number=ada.organization.number)
 
 
 def test_a_type_may_be_in_several_groups(ada_api):

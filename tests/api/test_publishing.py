@@ -134,14 +134,49 @@ def test_keys_of_other_organizations_do_not_collide(ada_api, mallory_api):
     assert ada_api.publish(id="k-1")["id"] != mallory_api.publish(id="k-1", payload=2)["id"]
 
 
-def test_an_event_id_of_another_organization_is_a_conflict(ada_api, mallory_api):
-    taken = str(uuid4())
-    ada_api.publish(id=taken)
+@pytest.mark.both_databases
+def test_two_organizations_may_use_the_same_event_id(ada_api, mallory_api):
+    same, fresh = str(uuid4()), str(uuid4())
+    ada_api.publish(id=same, payload="ada's")
 
-    response = mallory_api.post("/events", json={"type": "t", "payload": 1, "id": taken})
+    answer = mallory_api.post("/events", json={"type": "t", "payload": "mallory's", "id": same})
+    batch = mallory_api.post(
+        "/events/batch",
+        json={"events": [{"type": "t", "payload": "mallory's", "id": one} for one in (same, fresh)]},
+    )
 
-    assert response.status_code == 409
-    assert response.get_json()["code"] == "id_taken"
+    assert answer.status_code == batch.status_code == 202
+    assert answer.get_json()["id"] == same
+    assert [one["id"] for one in batch.get_json()["events"]] == [same, fresh]
+    assert ada_api.get(f"/events/{same}").get_json()["payload"] == "ada's"
+    assert mallory_api.get(f"/events/{same}").get_json()["payload"] == "mallory's"
+
+
+@pytest.mark.both_databases
+def test_an_event_id_that_was_published_without_a_key_is_a_conflict_in_its_own_organization(ada_api, mallory_api):
+    taken = ada_api.publish()["id"]
+
+    own = ada_api.post("/events", json={"type": "t", "payload": 1, "id": taken})
+    elsewhere = mallory_api.post("/events", json={"type": "t", "payload": 1, "id": taken})
+
+    assert own.status_code == 409
+    assert own.get_json()["code"] == "id_taken"
+    assert elsewhere.status_code == 202
+
+
+@pytest.mark.both_databases
+def test_a_search_for_an_id_that_two_organizations_use_finds_ones_own(ada_api, mallory_api):
+    same = str(uuid4())
+    ada_api.publish(id=same, payload="ada's")
+    mallory_api.make_hook()
+    mallory_api.publish(id=same, payload="mallory's")
+
+    [event] = mallory_api.get("/events", query_string={"q": same}).get_json()["data"]
+    [delivery] = mallory_api.get("/deliveries", query_string={"q": same}).get_json()["data"]
+
+    assert event["id"] == same
+    assert delivery["event"] == same
+    assert ada_api.get("/deliveries", query_string={"q": same}).get_json()["data"] == []
 
 
 @pytest.mark.both_databases

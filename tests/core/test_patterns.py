@@ -132,6 +132,15 @@ def test_an_event_type_is_parts_of_letters_digits_and_a_few_signs(name: str) -> 
         ("ord*", "event_type_form"),
         ("order.**", "event_type_form"),
         ("a#b", "event_type_form"),
+        ("/lead", "event_type_form"),
+        ("//dbl", "event_type_form"),
+        ("a//b", "event_type_form"),
+        ("end/", "event_type_form"),
+        ("a/./b", "event_type_form"),
+        ("..", "event_type_form"),
+        ("%2F", "event_type_form"),
+        ("order.paid ", "event_type_form"),
+        ("order\x7f", "event_type_form"),
     ],
 )
 def test_anything_else_is_no_event_type_and_no_pattern(name: str, code: str) -> None:

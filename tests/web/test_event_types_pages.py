@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from console.services.event_types import catalogue
@@ -66,7 +68,7 @@ def test_own_types_are_made_changed_and_deleted(signed_in, ada, work) -> None:
     assert made.location == f"{EVENTS}/types/order.paid"
     assert (found.groups, found.description, found.sample) == (["shop"], "Paid in full.", None)
     assert browser.see(f"{EVENTS}/types/order.paid?confirm=delete").select_one(".danger-zone form") is not None
-    assert browser.submit(f"{EVENTS}/delete-type/order.paid").location == f"{EVENTS}/types"
+    assert browser.submit(f"{EVENTS}/delete-type", {"name": "order.paid"}).location == f"{EVENTS}/types"
     assert browser.get(f"{EVENTS}/types/order.paid").status_code == 404
 
 
@@ -86,18 +88,37 @@ def test_a_type_that_cannot_be_is_refused_under_its_field(signed_in, ada, fields
     assert f'id="{field}-error-1"' in answer.text
 
 
+@pytest.mark.parametrize("name", ["/lead", "//dbl", "a//b", "a/./b", "end/", "tab\there"])
+def test_a_type_that_no_path_leads_to_is_refused_and_an_old_one_can_be_deleted(signed_in, ada, work, name) -> None:
+    browser = signed_in(ada)
+    refused = browser.submit(f"{EVENTS}/new-type", {"name": name})
+    pasted = browser.submit(f"{EVENTS}/import-types", {"types": json.dumps([{"name": name}])})
+    with work.transaction():
+        make_type(work, ada, "legacy").name = name
+
+    [link] = [one for one in browser.see(f"{EVENTS}/types").select("#groups a") if "type?" in one["href"]]
+    page = browser.see(link["href"])
+    question = browser.see(page.select_one("a[href*='confirm=delete']")["href"])
+    form = question.select_one(".danger-zone form")
+    gone = browser.submit(form["action"], {"name": form.select_one("[name=name]")["value"]})
+
+    assert (refused.status_code, pasted.status_code) == (422, 422)
+    assert gone.location == f"{EVENTS}/types"
+    assert name not in catalogue.names(work, organization_number=ada.organization.number)
+
+
 def test_types_that_came_with_hookyard_stay(signed_in, ada) -> None:
     browser = signed_in(ada)
 
     assert browser.see(f"{EVENTS}/types/webhook.test").select('a[href*="confirm=delete"]') == []
-    assert browser.submit(f"{EVENTS}/delete-type/webhook.test").status_code == 409
+    assert browser.submit(f"{EVENTS}/delete-type", {"name": "webhook.test"}).status_code == 409
 
 
 def test_only_admins_change_the_catalogue(signed_in, ed) -> None:
     browser = signed_in(ed)
 
     assert browser.get(f"{EVENTS}/new-type").status_code == 403
-    assert browser.submit(f"{EVENTS}/delete-type/webhook.test").status_code == 403
+    assert browser.submit(f"{EVENTS}/delete-type", {"name": "webhook.test"}).status_code == 403
     assert "New event type" not in browser.see(f"{EVENTS}/types").get_text()
 
 

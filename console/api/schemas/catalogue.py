@@ -9,11 +9,10 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StrictBool, StrictStr, WithJsonSchema
 
 from console.api.schemas.base import Input, ListQuery, Output, QueryFlag, SearchWords, checked, without_defaults
-from console.core.patterns import LONGEST_NAME, check_catalogue_name
+from console.core.patterns import LONGEST_NAME, SEGMENT, check_catalogue_name
 from console.services.event_types.event_type_fields import LONGEST_DESCRIPTION, MOST_GROUPS
 
-_PART = r"[A-Za-z0-9_:/@+-]+"
-NAME = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": rf"^{_PART}(\.{_PART})*(\.\*)?$"}
+NAME = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": rf"^{SEGMENT}(\.{SEGMENT})*(\.\*)?$"}
 GROUP = r"^[A-Za-z0-9]([A-Za-z0-9._ -]{0,98}[A-Za-z0-9])?$"
 SLUG = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,48}[A-Za-z0-9])?$"
 GroupName = Annotated[StrictStr, Field(pattern=GROUP)]
@@ -55,6 +54,12 @@ class EventTypeQuery(ListQuery):
     q: SearchWords | None = Field(None, description="Words in name or description.")
     group: SearchWords | None = None
     builtin: QueryFlag | None = Field(None, description="Only those that came with Hookyard, or only the others.")
+
+
+class EventTypeNameQuery(Input):
+    """One event type by its name."""
+
+    name: Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_NAME, pattern=r"^[^\x00]*$")]
 
 
 class EventType(Output):

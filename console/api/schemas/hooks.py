@@ -23,7 +23,7 @@ from console.api.schemas.base import (
 )
 from console.core.filters import LONGEST_FILTER, check_filter
 from console.core.health import Health
-from console.core.patterns import LONGEST_NAME, check_event_type, check_pattern
+from console.core.patterns import LONGEST_NAME, SEGMENT, check_event_type, check_pattern
 from console.core.retry import LONGEST_DELAY_S, MOST_JITTER
 from console.core.retry_reading import LONGEST_EXPIRY_S, MOST_ATTEMPTS, MOST_DELAYS
 from console.services.hooks.hook_fields import LONGEST_SECRET, LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, MOST_TYPES
@@ -31,9 +31,8 @@ from console.services.hooks.hook_secrets import DEFAULT_OVERLAP_S, LONGEST_OVERL
 
 LONGEST_URL = 2048
 LONGEST_WAIT_S = 20
-_PART = r"[A-Za-z0-9_:/@+-]+"
-PATTERN = rf"^(\*|{_PART})(\.(\*|{_PART}))*$"
-EVENT_TYPE = rf"^{_PART}(\.{_PART})*$"
+PATTERN = rf"^(\*|{SEGMENT})(\.(\*|{SEGMENT}))*$"
+EVENT_TYPE = rf"^{SEGMENT}(\.{SEGMENT})*$"
 EXAMPLE: JsonDict = {
     "name": "Shop to warehouse",
     "url": "https://warehouse.example.com/hooks/shop",

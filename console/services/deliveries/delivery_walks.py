@@ -242,8 +242,7 @@ def _found(session: Session, organization_number: int, words: str) -> list[int] 
     if span is not None:
         ids = select(Delivery.number).where(unindexed(Delivery.organization_number) == organization_number)
         found += some(session, ids.where(Delivery.id.between(*span)), Delivery.id)
-        by_id = select(Event.number).where(unindexed(Event.organization_number) == organization_number)
-        events += some(session, by_id.where(Event.id.between(*span)), Event.id)
+        events += some(session, of_event.where(Event.id.between(*span)), Event.id)
     if max(len(found), len(events)) > MOST_FOUND:
         return None
     if events:

@@ -66,10 +66,9 @@ def insert(work: Work, events: list[dict[str, Any]]) -> list[int]:
     return [numbers[event["id"]] for event in events]
 
 
-def refuse_taken_ids(work: Work, ids: Sequence[UUID]) -> None:
-    """Raise Conflict when one of the publishers' own *ids* is an event's already, of whatever organization."""
-    taken = len(set(ids)) < len(ids) or (
-        ids and work.session.scalar(select(Event.number).where(Event.id.in_(ids)).limit(1)) is not None
-    )
+def refuse_taken_ids(work: Work, organization_number: int, ids: Sequence[UUID]) -> None:
+    """Raise Conflict when one of the publishers' own *ids* is repeated or is an event's of the organization already."""
+    those = select(Event.number).where(Event.organization_number == organization_number, Event.id.in_(ids)).limit(1)
+    taken = len(set(ids)) < len(ids) or (ids and work.session.scalar(those) is not None)
     if taken:
         raise Conflict("An event with this id was published before.", code="id_taken")

@@ -78,11 +78,10 @@ def _named(words: str) -> ColumnElement[bool]:
 def _found(work: Work, organization_number: int, words: str) -> list[int] | None:
     """Give the numbers of the events that a search names; None when they are many, and soon met by walking."""
     span = id_span(words)
-    by_object = select(Event.number).where(Event.organization_number == organization_number)
-    found = some(work.session, by_object.where(Event.object_pk == words), Event.number)
+    own = select(Event.number).where(Event.organization_number == organization_number)
+    found = some(work.session, own.where(Event.object_pk == words), Event.number)
     if span is not None:
-        by_id = select(Event.number).where(unindexed(Event.organization_number) == organization_number)
-        found += some(work.session, by_id.where(Event.id.between(*span)), Event.id)
+        found += some(work.session, own.where(Event.id.between(*span)), Event.id)
     return found if len(found) <= MOST_FOUND else None
 
 

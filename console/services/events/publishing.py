@@ -253,7 +253,7 @@ def _insert(
         event_rows.row(organization_number, draft, digest, id=id_, now=now, wanted=len(chosen))
         for draft, digest, id_, chosen in zip(drafts, prints, ids, wanted, strict=True)
     ]
-    event_rows.refuse_taken_ids(work, [draft.id for draft in drafts if draft.id is not None])
+    event_rows.refuse_taken_ids(work, organization_number, [draft.id for draft in drafts if draft.id is not None])
     numbers = event_rows.insert(work, events)
     handed = [
         (number, event["type"], hook)

@@ -19,7 +19,7 @@ from console.services.people import members, passwords, sign_in
 from console.services.work import Work
 
 _USERNAME = re.compile(r"[a-z0-9_][a-z0-9_.@+-]{0,149}", re.ASCII)
-_EMAIL = re.compile(r"[^@\s\x00]{1,64}@[^@\s\x00]{1,189}")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
 _LONGEST_NAME = 200
 _NOT_IN_A_USERNAME = re.compile(r"[^a-z0-9_.+-]+", re.ASCII)
 

@@ -16,7 +16,7 @@ from console.models import EventType
 from console.services.event_types import catalogue, catalogue_imports, event_type_fields
 from console.web import access, hx
 from console.web.downloads import attachment
-from console.web.events.shared import WRONG, number, pages, pretty
+from console.web.events.shared import WRONG, number, pages, pretty, type_url
 from console.web.filters import plural
 from console.web.forms import Form, accept, add_error
 
@@ -63,7 +63,7 @@ def type_create() -> Response:
     except Conflict as error:
         add_error(form, "name", message=error.message)
     else:
-        return hx.redirect_to(url_for("events.type_show", name=made.name), message=f"{made.name} is in the catalogue.")
+        return hx.redirect_to(type_url(made.name), message=f"{made.name} is in the catalogue.")
     return _page(form, status=WRONG)
 
 
@@ -93,14 +93,14 @@ def type_change(name: str) -> Response:
     except Invalid as error:
         accept(form, error=error, names={"validate": "checks"})
         return _page(form, changed=found, status=WRONG)
-    return hx.redirect_to(url_for("events.type_show", name=found.name), message=f"{found.name} is saved.")
+    return hx.redirect_to(type_url(found.name), message=f"{found.name} is saved.")
 
 
-@pages.post("/delete-type/<path:name>")
+@pages.post("/delete-type")
 @access.requires(Permission.ADMIN)
-def type_delete(name: str) -> Response:
-    """Take a type out of the catalogue."""
-    found = _type(name)
+def type_delete() -> Response:
+    """Delete the type of the form's ``name``: a path would not lead to every name that an earlier version took."""
+    found = _type(request.form.get("name", ""))
     catalogue.delete(current_work(), event_type=found)
     return hx.redirect_to(url_for("events.types"), message=f"{found.name} is no longer in the catalogue.")
 
@@ -112,7 +112,7 @@ def type_deprecate(name: str) -> Response:
     found, deprecated = _type(name), request.form.get("deprecated") != "0"
     catalogue.change(current_work(), event_type=found, fields={"deprecated": deprecated})
     words = "is deprecated: it is not offered any more, and delivered as before" if deprecated else "is offered again"
-    return hx.redirect_to(url_for("events.type_show", name=found.name), message=f"{found.name} {words}.")
+    return hx.redirect_to(type_url(found.name), message=f"{found.name} {words}.")
 
 
 @pages.get("/import-types")

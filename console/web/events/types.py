@@ -27,7 +27,7 @@ from console.services.hooks.hooks import HookFilter
 from console.web import access, hx
 from console.web.charts import Bars, Series, stacked_bars
 from console.web.delivery_rows import name_of
-from console.web.events.shared import number, pages, pretty
+from console.web.events.shared import has_path, number, pages, pretty, type_url
 from console.web.sparks import Spark, of_events
 
 MOST_HOOKS = 500
@@ -92,10 +92,21 @@ def types() -> Response:
     )
 
 
+@pages.get("/type")
+@access.requires(Permission.WEBHOOKS_VIEW)
+def type_by_query() -> Response:
+    """Show the event type that ``name`` is, for names that no path leads to."""
+    return _type_page(request.args.get("name", ""))
+
+
 @pages.get("/types/<path:name>")
 @access.requires(Permission.WEBHOOKS_VIEW)
 def type_show(name: str) -> Response:
     """Show one event type."""
+    return _type_page(name)
+
+
+def _type_page(name: str) -> Response:
     work = current_work()
     found = catalogue.get(work, organization_number=number(), name=name)
     last = events.find(work, organization_number=number(), wanted=EventFilter(type=name), limit=1)
@@ -115,6 +126,9 @@ def type_show(name: str) -> Response:
         chart=_chart(volume, now=work.now()) if volume else None,
         last=last[0] if last else None,
         confirm=request.args.get("confirm", ""),
+        url=type_url(found.name),
+        confirm_url=type_url(found.name, confirm="delete"),
+        has_path=has_path(found.name),
         name_of=name_of,
     )
 
@@ -164,7 +178,7 @@ class _Rows:
         """Make the row of a type."""
         volume = self.activity.volumes.get(name)
         spark = of_events(volume.figures, hours=volume.hours) if volume else None
-        url = f"{self.path}/{quote(name)}"
+        url = f"{self.path}/{quote(name)}" if has_path(name) else type_url(name)
         return Row(name, self.activity.seen.get(name), volume, spark, self.known.get(name), url)
 
 
