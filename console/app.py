@@ -28,6 +28,7 @@ from console.ring import RedisRing
 from console.services.keys import KeyRing, derive
 from console.services.work import Clock, Ring, SilentRing
 from console.settings import Settings, load_settings
+from console.web import origins
 from console.web.indentation import Unindented
 
 MIB = 1024 * 1024
@@ -68,12 +69,13 @@ class Cookies(SecureCookieSessionInterface):
         return None if api.owns(request.path) else super().open_session(app, request)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Write the cookie, but not because of another site's form.
+        """Write the cookie, unless a form of another site would set it.
 
-        Such a request comes without our cookie (SameSite), so the session it sees is empty: kept, it would sign the
-        person out.
+        Such a form comes without our cookie (SameSite), so the session it sees is empty: kept, it would sign the person
+        out. Over plain http browsers send no Sec-Fetch-Site, so the missing cookie and the origin decide.
         """
-        if request.method in SAFE_METHODS or request.headers.get("Sec-Fetch-Site") != "cross-site":
+        has_cookie = self.get_cookie_name(app) in request.cookies
+        if request.method in SAFE_METHODS or has_cookie or origins.is_from_here():
             super().save_session(app, session, response)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -19,6 +20,7 @@ from console.core.retry_reading import parse_schedule
 from console.core.targets import TargetPolicy
 
 SECRET_KEY_FILE = "secret-key"  # noqa: S105 a file name
+_EXAMPLE_KEY = re.compile("change.?me", re.IGNORECASE)
 
 
 class SettingsError(HookyardError):
@@ -165,6 +167,12 @@ class Settings(BaseSettings):
         keys = tuple(part.strip() for part in text.split(",") if part.strip())
         if not keys or min(map(len, keys)) < 16:  # noqa: PLR2004 said in the message
             raise SettingsError("HOOKYARD_SECRET_KEY: each key needs at least 16 characters.")
+        if _EXAMPLE_KEY.search(keys[0]):  # as an older one it still opens what it encrypted
+            raise SettingsError(
+                "HOOKYARD_SECRET_KEY: the first key is the example of the documentation, which everybody knows. "
+                "Make one with python3 -c 'import secrets; print(secrets.token_urlsafe(48))'; if the example encrypted "
+                "something already, keep it behind the new one: new,example."
+            )
         return keys
 
 

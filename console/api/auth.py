@@ -50,7 +50,7 @@ def identify(text: str) -> Principal:
     g.principal = found
     g.organization_number = found.organization.number
     person = found.user
-    g.actor = Actor(person.display_name, user_number=person.number, ip=request.remote_addr)
+    g.actor = Actor(person.email, user_number=person.number, ip=request.remote_addr)
     return found
 
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import NoReturn
 from urllib.parse import urlsplit
 
 import idna
 from urllib3.util import parse_url
 
-from console.core.addresses import METADATA, AddressPolicy
+from console.core.addresses import METADATA, AddressPolicy, unwrapped
 from console.core.errors import Refused
 from console.core.urls import DEFAULT_PORTS, Place, read_url
 
@@ -27,7 +26,6 @@ DENIED_PORTS = frozenset({2375, 2376, 2379, 3306, 5432, 5672, 6379, 8500, 9042, 
 _LOWEST_FREE_PORT = 1024
 _LOOPBACK_NAME = re.compile(r"(?:.*\.)?localhost|localhost\.localdomain")
 _INNER_NAME = re.compile(r"(?:.*\.)?(?:localdomain|local|svc|internal|home\.arpa|in-addr\.arpa|ip6\.arpa|onion)")
-_LOOPBACK_SPELLINGS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class TargetPolicy:
         if self.base_url:
             place = read_url(self.base_url, allow_http=True)
             bin_url = re.escape(self.base_url.rstrip("/")) + "/in/[A-Za-z0-9_-]{22}"
-            object.__setattr__(self, "_own", (_one_loopback(place.host), place.port))
+            object.__setattr__(self, "_own", (_one_spelling(place.host), place.port))
             object.__setattr__(self, "_bin", re.compile(bin_url))
 
     def is_bin(self, url: str) -> bool:
@@ -57,7 +55,7 @@ class TargetPolicy:
 
     def is_own(self, host: str, *, port: int) -> bool:
         """Say whether canonical *host* and *port* are this installation itself."""
-        return (_one_loopback(host), port) == self._own
+        return (_one_spelling(host), port) == self._own
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def is_loopback(host: str) -> bool:
     if _LOOPBACK_NAME.fullmatch(host):
         return True
     try:
-        return ip_address(host).is_loopback
+        return unwrapped(host).is_loopback
     except ValueError:
         return False
 
@@ -147,9 +145,18 @@ def _check_port(place: Place, *, policy: TargetPolicy) -> None:
         _refuse("self_target", "This is Hookyard itself, events would go in a circle; use a bin or your own receiver.")
 
 
-def _one_loopback(host: str) -> str:
-    """Return one spelling for the three usual ones of this machine, so that none hides a delivery loop."""
-    return "localhost" if host in _LOOPBACK_SPELLINGS else host
+def _one_spelling(host: str) -> str:
+    """Return one spelling for all that reach the same machine, so that none hides a delivery loop.
+
+    A v4-mapped address is the IPv4 address it means; loopback, its names and unspecified addresses are this machine.
+    """
+    if _LOOPBACK_NAME.fullmatch(host):
+        return "localhost"
+    try:
+        address = unwrapped(host)
+    except ValueError:
+        return host
+    return "localhost" if address.is_loopback or address.is_unspecified else str(address)
 
 
 def _check_parsers(canonical: str, *, scheme: str, host: str, port: int) -> None:

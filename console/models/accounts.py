@@ -55,8 +55,13 @@ class User(Base):
 
     @property
     def display_name(self) -> str:
-        """What other people know this person by: the full name, or the e-mail address without one."""
+        """Return what this person reads of themself: the full name, or the e-mail address without one."""
         return self.full_name or self.email
+
+    @property
+    def who(self) -> str:
+        """Return what others read: the e-mail address, which nobody else can have, then the name they chose."""
+        return f"{self.email} ({self.full_name})" if self.full_name else self.email
 
 
 class RecoveryCode(Base):

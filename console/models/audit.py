@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from console.models.accounts import User
 from console.models.base import Base, number_key
 
 
@@ -24,7 +25,7 @@ class AuditEntry(Base):
     number: Mapped[number_key]
     organization_number: Mapped[int | None] = mapped_column(ForeignKey("organizations.number", ondelete="CASCADE"))
     user_number: Mapped[int | None] = mapped_column(ForeignKey("users.number", ondelete="SET NULL"))
-    actor: Mapped[str] = mapped_column(String(254))  # the name as it was then; "Hookyard" for its own acts
+    actor: Mapped[str] = mapped_column(String(254))  # the e-mail address as it was then; "Hookyard" for its own acts
     ip: Mapped[str | None] = mapped_column(String(40))
     at: Mapped[datetime]
     action: Mapped[str] = mapped_column(String(60))  # verb on a noun: hook.updated
@@ -32,3 +33,10 @@ class AuditEntry(Base):
     object_id: Mapped[str | None] = mapped_column(String(60))
     object_name: Mapped[str | None] = mapped_column(String(300))
     changes: Mapped[dict[str, Any]]
+
+    user: Mapped[User | None] = relationship()
+
+    @property
+    def who(self) -> str:
+        """Return who it was: a person by the account, whatever name was written down; else the name alone."""
+        return self.user.who if self.user is not None else self.actor

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from console.core.redact import MASK, redact_text, redact_url
 from console.models import AuditEntry
@@ -114,7 +114,7 @@ def _matching(wanted: AuditFilter, *, organization_number: int | None) -> Select
     place: ColumnElement[int | None] | InstrumentedAttribute[int | None] = AuditEntry.organization_number
     if wanted.object_id is not None:
         place = place + 0  # no index serves it: that of the object leads to a few entries, in a log of any length
-    query = select(AuditEntry).where(place == organization_number)
+    query = select(AuditEntry).options(joinedload(AuditEntry.user)).where(place == organization_number)
     for column, value in (
         (AuditEntry.user_number, wanted.user_number),
         (AuditEntry.object_type, wanted.object_type),

@@ -176,7 +176,7 @@ def _enter_organization() -> Response | None:
         return None
     someone = person()
     if someone is not None:
-        g.actor = Actor(someone.user.display_name, user_number=someone.user.number, ip=request.remote_addr)
+        g.actor = Actor(someone.user.email, user_number=someone.user.number, ip=request.remote_addr)
         g.zone = ZoneInfo(someone.user.time_zone)
     slug = g.get("organization_slug")
     if slug is None:

@@ -22,7 +22,7 @@ from console.core.errors import (
     Unauthenticated,
 )
 from console.core.permissions import ROLE_PERMISSIONS, Role
-from console.web import hx
+from console.web import hx, origins
 
 STATUS: dict[type[HookyardError], int] = {
     Invalid: 422,
@@ -88,19 +88,11 @@ def _who_may(permission: str) -> str:
     return f"That is for {may} of this organization. An admin can change your role under Settings, Members."
 
 
-def _came_from_here() -> bool:
-    """Say whether a page of ours sent this form: a stranger's must not be offered for sending again."""
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return site == "same-origin"
-    return request.headers.get("Origin", request.headers.get("Referer", "")).startswith(request.host_url.rstrip("/"))
-
-
 def _answer(status: int, message: str, *, error: HookyardError | None = None, retry: bool = False) -> Response:
     if hx.wants_fragment():
         response = hx.refuse(message, status=status)
     else:
-        expired = retry and request.method == "POST" and _came_from_here()
+        expired = retry and request.method == "POST" and origins.is_from_here()
         response = hx.page(
             "error.html",
             status=status,

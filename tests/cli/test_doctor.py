@@ -50,6 +50,15 @@ def test_everything_missing_is_named_at_once(hookyard: Run) -> None:
         assert f"FAIL  {subject}: " in examined.output
 
 
+def test_the_example_key_of_the_documents_fails(installed: Run, valkey: str) -> None:
+    examined = installed("doctor", redis_url=valkey, secret_key="change-me-change-me-change-me")
+    rotated = installed("doctor", redis_url=valkey, secret_key="a key of our own,change-me-change-me-change-me")
+
+    assert examined.exit_code == 1
+    assert "FAIL  secret key: HOOKYARD_SECRET_KEY: the first key is the example of the documentation" in examined.output
+    assert "ok    secret key: There are 2; the first encrypts." in rotated.output
+
+
 def test_looking_changes_nothing(hookyard: Run, data: Path) -> None:
     data.mkdir()
 

@@ -81,6 +81,35 @@ def test_a_listed_net_opens_no_port_and_no_number_spelling() -> None:
 # Ourselves and our bins
 
 
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.8.9.1",
+        "localhost",
+        "LOCALHOST.",
+        "foo.localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",  # noqa: S104 a target, and refused
+        "[::]",
+    ],
+)
+def test_no_spelling_of_this_machine_hides_a_delivery_loop(base_url: str, host: str) -> None:
+    policy = opened("127.0.0.0/8", "::1/128", "::ffff:127.0.0.0/104", "0.0.0.0/8", "::/128", base_url=base_url)
+
+    assert refusal(f"http://{host}:8000/", policy=policy).code == "self_target"
+    assert check_url(f"http://{host}:8001/", policy=policy).port == 8001
+
+
+def test_a_mapped_address_of_our_own_is_ourselves() -> None:
+    policy = opened("10.0.0.0/8", base_url="http://10.0.0.7:8000")
+
+    assert refusal("http://[::ffff:10.0.0.7]:8000/", policy=policy).code == "self_target"
+    assert check_url("http://[::ffff:10.0.0.8]:8000/", policy=policy).host == "::ffff:10.0.0.8"
+
+
 def test_a_bin_of_our_own_receiver_is_a_target_although_its_address_is_loopback() -> None:
     target = check_url(BIN, policy=TargetPolicy(base_url=BASE_URL))
 

@@ -117,7 +117,19 @@ def test_a_form_without_its_token_is_refused(client, ada) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}, {}]
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "http://localhost.evil.example"},
+        {"Origin": "http://localhost:8001"},
+        {"Origin": "https://localhost"},
+        {"Origin": "http://localhost@evil.example"},
+        {"Origin": "http://localhost:port"},
+        {"Referer": "http://localhost.evil.example/login"},
+        {"Origin": "null"},
+        {},
+    ],
 )
 def test_the_form_of_another_site_is_not_offered_for_sending_again(client, ada, headers) -> None:
     form = {"login": "ada", "password": "correct horse battery"}
@@ -230,12 +242,16 @@ def test_the_organization_of_others_is_not_there(signed_in, mallory, ada) -> Non
     assert signed_in(mallory).get("/o/acme/hooks").status_code == 404
 
 
-def test_another_sites_form_signs_nobody_out(signed_in, ada) -> None:
-    """Browsers leave our cookie out of such a request; an answer that sets one would take the place of the real one."""
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {}])
+def test_another_sites_form_signs_nobody_out(signed_in, ada, headers) -> None:
+    """Browsers leave our cookie out of such a request; an answer that sets one would take the place of the real one.
+
+    Over plain http they send no Sec-Fetch-Site.
+    """
     browser = signed_in(ada)
     stranger = browser.application.test_client()
 
-    answer = stranger.post("/logout", headers={"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example.com"})
+    answer = stranger.post("/logout", headers={"Origin": "http://localhost.evil.example.com", **headers})
 
     assert answer.status_code == 400
     assert "Set-Cookie" not in answer.headers

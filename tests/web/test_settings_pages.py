@@ -6,16 +6,19 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
 
 from console.core.errors import Unauthenticated
 from console.models import Token
+from console.services import audit
 from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import sources
 from console.services.people import members, token_use
+from console.services.work import Actor
 from tests.web.soup import soup_of
 
 SETTINGS = "/o/acme/settings"
@@ -226,7 +229,7 @@ def test_the_audit_log_of_a_person(signed_in, ada, ed, as_person, scene) -> None
 
     page = signed_in(ada).see(f"{SETTINGS}/audit?person={ed.user.number}")
 
-    assert {cell.get_text(strip=True) for cell in page.select("tbody td:nth-of-type(2)")} == {"ed@example.com"}
+    assert {cell.get_text(strip=True) for cell in page.select("tbody td:nth-of-type(2)")} == {"ed@example.com (Ed)"}
     assert "Ed" in page.select_one(".chip").get_text()
 
 
@@ -263,6 +266,42 @@ def test_the_audit_log_is_downloaded_with_its_filters_and_no_cell_is_a_formula(s
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
     assert answer.headers["Content-Disposition"] == 'attachment; filename="audit-acme.csv"'
     assert signed_in(ed).get(f"{SETTINGS}/audit.csv").status_code == 403
+
+
+def test_a_name_that_looks_like_the_address_of_somebody_else_deceives_nobody(signed_in, ada, ed, work, scene) -> None:
+    """Such names are refused by now; those from before are shown beside the address, in the log that they wrote too."""
+    hook = scene.hook(name="Shop")
+    with work.transaction():
+        ed.user.full_name = "ada@example.com"
+        hook.author_number = ed.user.number
+    other = replace(work, actor=Actor("ada@example.com", ed.user.number))
+    sources.create(other, organization_number=ada.organization.number, slug="shop", name="Shop")
+    browser = signed_in(ada)
+    who = "ed@example.com (ada@example.com)"
+
+    rows = list(csv.DictReader(io.StringIO(browser.get(f"{SETTINGS}/audit.csv?about=source").text)))
+
+    assert [(row["who"], row["user_id"]) for row in rows] == [(who, str(ed.user.id))]
+    assert who in browser.see(f"{SETTINGS}/audit?about=source").select_one("tbody td.at").get_text()
+    assert f"by {who}" in browser.see(f"/o/acme/hooks/{hook.id}").main.get_text()
+    assert [cell.strong.get_text() for cell in browser.see(f"{SETTINGS}/members").select("tbody td.wide")] == [
+        "ed@example.com",
+        "ada@example.com",
+    ]
+
+
+def test_what_a_person_does_is_written_down_under_their_address(signed_in, ada, work) -> None:
+    with work.transaction():
+        ada.user.full_name = "Ada Lovelace"
+
+    signed_in(ada).submit(f"{SETTINGS}/organization", {"name": "Acme & Sons"})
+
+    entry = audit.find(work, organization_number=ada.organization.number)[0]
+    assert (entry.action, entry.actor, entry.user_number) == (
+        "organization.renamed",
+        "ada@example.com",
+        ada.user.number,
+    )
 
 
 # --- the organization -----------------------------------------------------------------------------------------------

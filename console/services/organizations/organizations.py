@@ -32,8 +32,9 @@ def create(work: Work, *, slug: str, name: str = "") -> Organization:
 
 
 def get(work: Work, *, slug: str) -> Organization:
-    """Give an organization; raise NotFound."""
-    organization = work.session.scalar(select(Organization).where(Organization.slug == slug))
+    """Return an organization; raise NotFound, as for one that is closed."""
+    is_open = Organization.closed_at.is_(None)
+    organization = work.session.scalar(select(Organization).where(Organization.slug == slug, is_open))
     if organization is None:
         raise NotFound("organization")
     return organization

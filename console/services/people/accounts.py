@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 from zoneinfo import available_timezones
@@ -106,6 +107,9 @@ def wrong_user(
     wrong += wrong_email(email)
     if len(full_name) > _LONGEST_NAME or "\x00" in full_name:
         wrong.append(FieldError("/full_name", "too_long", f"A name has at most {_LONGEST_NAME} characters."))
+    if "@" in unicodedata.normalize("NFKC", full_name):
+        words = "A name has no @ in it, so that nobody takes it for the e-mail address of somebody else."
+        wrong.append(FieldError("/full_name", "name", words))
     return wrong + _wrong_password(password, field="password", names=(username, email, full_name, *names))
 
 

@@ -34,11 +34,6 @@ class Person:
     email: str
     is_staff: bool
 
-    @property
-    def display_name(self) -> str:
-        """What other people know this person by, as ``User.display_name``."""
-        return self.full_name or self.email
-
 
 @dataclass(frozen=True, slots=True)
 class Tenant:

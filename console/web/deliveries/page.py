@@ -176,7 +176,7 @@ def _resenders(delivery: Delivery) -> dict[int, str]:
         wanted=AuditFilter(action="delivery.resent", object_type="delivery", object_id=str(delivery.id)),
         limit=MOST_RESENDERS,
     )
-    return words.resenders([entry.actor for entry in reversed(entries)], chains=delivery.chain)
+    return words.resenders([entry.who for entry in reversed(entries)], chains=delivery.chain)
 
 
 def _is_slow(now: datetime) -> bool:

@@ -88,7 +88,7 @@ def _row(row: Replay, progress: Progress) -> Row:
         title=title_of(Which(row.which), row.hook),
         details=details_of(row.event_types, since=row.since, until=row.until, narrowed=row.narrowed),
         badge=STATES[state],
-        author=(author.full_name or author.email) if author else "Hookyard",
+        author=author.who if author else "Hookyard",
         created_at=row.created_at,
         finished_at=row.finished_at,
         progress=progress,

@@ -71,7 +71,7 @@ def audit() -> Response:
     """Show the audit log."""
     asked = _asked()
     people = {
-        str(one.user_number): one.user.display_name
+        str(one.user_number): one.user.who
         for one in members.members(current_work(), organization_number=number(), limit=MOST_PEOPLE)
     }
     response = hx.page(
@@ -105,17 +105,18 @@ def audit_csv() -> Response:
         return hx.redirect_to(url_for("settings.audit"), message=asked.problem, tone="bad")
     entries = cases.find(current_work(), organization_number=number(), wanted=asked.wanted, limit=CSV_ROWS)
     return downloads.csv_file(
-        ("at", "who", "from", "action", "object_type", "object_id", "object", "changes"),
+        ("at", "who", "from", "action", "object_type", "object_id", "object", "changes", "user_id"),
         [
             (
                 entry.at.isoformat(),
-                entry.actor,
+                entry.who,
                 entry.ip or "",
                 entry.action,
                 entry.object_type or "",
                 entry.object_id or "",
                 entry.object_name or "",
                 json.dumps(entry.changes, ensure_ascii=False) if entry.changes else "",
+                str(entry.user.id) if entry.user else "",
             )
             for entry in entries
         ],

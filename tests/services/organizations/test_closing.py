@@ -103,3 +103,10 @@ def test_looking_for_closed_organizations_waits_for_no_writer(work: Work, ada: A
 
         assert closing.remove_closed(work) == 0
         writer.rollback()
+
+
+def test_a_closed_organization_is_not_there_for_staff_either(work: Work, ada: Any) -> None:
+    closing.close(work, organization=ada.organization, slug="acme")
+
+    with pytest.raises(NotFound):
+        organizations.get(work, slug=ada.organization.slug)

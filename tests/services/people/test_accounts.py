@@ -42,6 +42,22 @@ def test_creating_a_user_makes_a_missing_organization(work: Work) -> None:
     assert catalogue.groups(work, organization_number=membership.organization_number)
 
 
+@pytest.mark.parametrize("name", ["admin@other.test", "admin\uff20other.test", "@"])
+def test_a_name_that_could_be_an_address_is_refused(work: Work, name: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        accounts.create_user(
+            work,
+            username="eve",
+            email="eve@example.com",
+            full_name=name,
+            password=PASSWORD,
+            organization_slug="acme",
+            role="viewer",
+        )
+
+    assert [(one.pointer, one.code) for one in caught.value.fields] == [("/full_name", "name")]
+
+
 def test_names_are_stored_in_lower_case(work: Work) -> None:
     user = accounts.create_user(
         work,
