@@ -149,11 +149,12 @@ def _attempt(row: Delivery, attempt: Attempt, *, body: str, with_response_body: 
 def _response(attempt: Attempt, *, with_body: bool) -> delivery_schemas.ReceivedResponse | None:
     if attempt.status is None:
         return None
-    body = (attempt.response_body or b"").decode("utf-8", "replace")
+    body = deliveries.response_of(attempt)
     return delivery_schemas.ReceivedResponse(
         status=attempt.status,
         headers=_joined(attempt.response_headers or ()),
-        body=body if with_body else None,
+        body=body.text if with_body else None,
+        body_note=body.note if with_body else None,
         truncated=attempt.is_truncated,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,28 +19,47 @@ _CHARSETS = frozenset(
     | {f"cp{number}" for number in range(1250, 1259)}
     | {f"iso8859-{number}" for number in range(1, 17)}
 )
+# A mark at the beginning is believed before any header, as browsers do (WHATWG Encoding, section 6).
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")
+MOST_UNREADABLE = 0.1
+"""A text with a larger share of control characters and replaced bytes is binary to a reader."""
 
 
 @dataclass(frozen=True, slots=True)
 class DisplayBody:
-    """What can be shown of a body; *is_text* is false when it looks binary, *note* is a sentence or None."""
+    """What can be shown of a body; *is_text* is false when it looks binary, *note* is sentences or None."""
 
     text: str
     is_text: bool
     note: str | None = None
 
 
-def display_body(headers: Iterable[tuple[str, str]], body: bytes) -> DisplayBody:
+def display_body(headers: Iterable[tuple[str, str]], body: bytes, *, is_cut: bool = False) -> DisplayBody:
     """Return *body* as text of at most 64 KiB, unpacked and decoded as its *headers* say.
 
-    Never raises: a wrong claim in the headers gives a note and a readable rest. The text may still hold control
-    characters; whoever shows it makes them visible.
+    *is_cut*: the end of the body was not kept, so that its last character may be incomplete. Never raises: a wrong
+    claim in the headers gives a note and a readable rest. The text may still hold control characters; whoever shows it
+    makes them visible.
     """
     named = {name.lower(): value for name, value in headers}
     data, note = _unpacked(body, coding=named.get("content-encoding", "").strip().lower())
-    charset = _charset(named.get("content-type", ""))
-    text = data.decode(charset, errors="replace")
-    return DisplayBody(text, is_text="\x00" not in text, note=note)
+    charset = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    charset = charset or _charset(named.get("content-type", ""))
+    text, was_replaced = _decoded(data, charset=charset, is_whole=not is_cut and len(body) <= SHOWN_BYTES and not note)
+    if was_replaced:
+        replaced = f"Some bytes are not valid {charset.removesuffix('-sig').upper()} and are shown as \ufffd."
+        note = f"{note} {replaced}" if note else replaced
+    is_text = len(_UNREADABLE.findall(text)) <= len(text) * MOST_UNREADABLE
+    return DisplayBody(text, is_text=is_text, note=note)
+
+
+def _decoded(data: bytes, *, charset: str, is_whole: bool) -> tuple[str, bool]:
+    """Return the text, and whether bytes had to be replaced; an incomplete last character of a part is left out."""
+    try:
+        return codecs.getincrementaldecoder(charset)("strict").decode(data, is_whole), False
+    except UnicodeError:
+        return codecs.getincrementaldecoder(charset)("replace").decode(data, is_whole), True
 
 
 def _unpacked(body: bytes, *, coding: str) -> tuple[bytes, str | None]:

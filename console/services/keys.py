@@ -6,6 +6,7 @@ Several keys may be in force, newest first: the first encrypts, all decrypt, ``r
 from __future__ import annotations
 
 import base64
+import hmac
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -13,6 +14,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from console.core.errors import KeyUnavailable
+
+STAMP_SIZE = 8
+"""Bytes: nobody guesses one, and cursors that carry one stay short."""
 
 
 def derive(secret_key: str, *, purpose: str) -> bytes:
@@ -30,6 +34,7 @@ class KeyRing:
         self._newest = Fernet(keys[0])
         self._fernet = MultiFernet([Fernet(key) for key in keys])
         self.has_older = len(keys) > 1
+        self._stamps = [derive(key, purpose="stamps") for key in secret_keys]
 
     def seal(self, text: str) -> bytes:
         """Encrypt *text*."""
@@ -43,6 +48,14 @@ class KeyRing:
             raise KeyUnavailable(
                 "A stored secret cannot be decrypted: HOOKYARD_SECRET_KEY no longer lists the key that encrypted it."
             ) from error
+
+    def stamp(self, text: bytes) -> bytes:
+        """Return 8 bytes that show that this installation wrote *text* (HMAC-SHA256, cut)."""
+        return _stamp(self._stamps[0], text)
+
+    def stamped(self, text: bytes, stamp: bytes) -> bool:
+        """Return whether *stamp* was made for *text* with one of the keys."""
+        return any(hmac.compare_digest(_stamp(key, text), stamp) for key in self._stamps)
 
     def is_newest(self, sealed: bytes) -> bool:
         """Say whether the newest key made *sealed*."""
@@ -60,3 +73,7 @@ class KeyRing:
             raise KeyUnavailable(
                 "A stored secret cannot be re-encrypted: its key is not in HOOKYARD_SECRET_KEY."
             ) from error
+
+
+def _stamp(key: bytes, text: bytes) -> bytes:
+    return hmac.digest(key, text, "sha256")[:STAMP_SIZE]

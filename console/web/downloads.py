@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Response
 
-SHOWN_CHARACTERS = 64 * 1024
-_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")
+from console.core.bodies import SHOWN_BYTES, DisplayBody, display_body
+from console.core.redact import visible
+
 _FORMULA_STARTS = ("=", "+", "-", "@")
-MOST_UNREADABLE = 0.1
-"""A text with a larger share of control characters is binary to a reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +24,34 @@ class Readable:
     size: int
 
 
-def readable(data: bytes | None) -> Readable:
-    """Make a body readable: UTF-8, at most 64 KiB of it; bytes that are no text are not shown."""
-    if not data:
-        return Readable("", "No body", 0)
-    text = data.decode("utf-8", "replace")
-    if len(_UNREADABLE.findall(text)) > len(text) * MOST_UNREADABLE:
-        return Readable("", "These bytes are no text, so they are not shown. Download them instead.", len(data))
-    note = ""
-    if len(text) > SHOWN_CHARACTERS:
-        text, note = text[:SHOWN_CHARACTERS], "Only the beginning is shown. Download it to see all."
-    elif "\ufffd" in text:
-        note = "Some bytes are no UTF-8 and are shown as \ufffd."
-    return Readable(text, note, len(data))
+def readable(data: bytes | None, *, headers: Iterable[tuple[str, str]] = ()) -> Readable:
+    """Return a body for a pane: at most 64 KiB of it, decoded as *headers* say, else as UTF-8."""
+    data = data or b""
+    shown = display_body(headers, data)
+    if len(data) > SHOWN_BYTES and not shown.note:
+        shown = replace(shown, note="Only the beginning is shown. Download it to see all.")
+    return readable_text(shown, size=len(data))
+
+
+def readable_text(shown: DisplayBody, *, size: int) -> Readable:
+    """Return what is shown of a body of *size* bytes for a pane; bytes that are no text are not shown."""
+    if not size:
+        return Readable("", shown.note or "No body", 0)
+    if not shown.is_text:
+        return Readable("", "These bytes are no text, so they are not shown. Download them instead.", size)
+    return Readable(shown.text, visible(shown.note or ""), size)
 
 
 def csv_file(header: Sequence[str], rows: Iterable[Sequence[str]], *, name: str) -> Response:
-    """Answer a table as CSV (RFC 4180) in UTF-8; no cell is taken for a formula by a spreadsheet."""
+    """Return a table as CSV (RFC 4180) in UTF-8; no cell is taken for a formula by a spreadsheet.
+
+    The byte order mark at the beginning tells Excel that it is UTF-8: without it, "Grüße" is garbled there.
+    """
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(header)
     writer.writerows([_plain_cell(cell) for cell in row] for row in rows)
-    return attachment(out.getvalue().encode(), name=name)
+    return attachment(out.getvalue().encode("utf-8-sig"), name=name)
 
 
 def _plain_cell(text: str) -> str:

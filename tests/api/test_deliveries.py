@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -105,10 +106,30 @@ def test_a_delivery_has_its_fields_and_every_attempt(ada_api, work, clock):
             "status": 200,
             "headers": {"content-type": "text/plain", "x-a": "1, 2"},
             "body": "thanks",
+            "body_note": None,
             "truncated": False,
         },
         "timings": {"dns": 1.0, "total": 12.5},
     }
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "text", "note"),
+    [
+        ([("content-type", "text/plain; charset=iso-8859-1")], "Grüße".encode("latin-1"), "Grüße", None),
+        ([("content-encoding", "gzip")], gzip.compress("Grüße".encode()), "Grüße", None),
+        ([], "Grüße".encode("latin-1"), "Gr\ufffd\ufffde", "Some bytes are not valid UTF-8 and are shown as \ufffd."),
+    ],
+)
+def test_a_response_is_decoded_as_its_headers_say(ada_api, work, headers, body, text, note):
+    ada_api.make_hook()
+    ada_api.publish()
+    attempt(work, Outcome.SERVER_ERROR, status=500, response_headers=headers, response_body=body)
+
+    delivery = ada_api.get(f"/deliveries/{ada_api.only_delivery()['id']}").get_json()
+
+    response = delivery["attempts"][0]["response"]
+    assert (response["body"], response["body_note"], response["truncated"]) == (text, note, False)
 
 
 def test_an_attempt_without_an_answer_has_no_response_but_a_reason(ada_api, work):

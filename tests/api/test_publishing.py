@@ -297,7 +297,15 @@ def test_a_batch_of_1000_events_may_have_16_mib(ada_api, work):
         ({"object": {"id": "x"}}, "/object/id", "unknown_field"),
         ({"object": "x"}, "/object", "type"),
         ({"payload": "x" * 262_143}, "/payload", "too_large"),
-        ({"context": "x" * 262_143}, "/context", "too_large"),
+        ({"context": {"x": "x" * 262_143}}, "/context", "too_large"),
+        ({"context": 5}, "/context", "type"),
+        ({"context": [{}]}, "/context", "type"),
+        ({"context": "{}"}, "/context", "type"),
+        ({"id": "order-17\nX-Evil: 1"}, "/id", "control"),
+        ({"id": "order\u202e17"}, "/id", "control"),
+        ({"id": "\u0085"}, "/id", "control"),
+        ({"object": {"model": "shop\torder"}}, "/object/model", "control"),
+        ({"object": {"pk": "17\r"}}, "/object/pk", "control"),
         ({"number": 1}, "/number", "unknown_field"),
     ],
 )
@@ -317,6 +325,13 @@ def test_a_key_is_at_most_255_characters(ada_api):
     response = ada_api.post("/events", json={"type": "t", "payload": 1}, headers={"Idempotency-Key": "x" * 256})
 
     assert response.status_code == 422
+
+
+def test_a_key_has_no_control_characters(ada_api, work):
+    response = ada_api.post("/events", json={"type": "t", "payload": 1}, headers={"Idempotency-Key": "a\tb"})
+
+    assert pointers(response) == {"/id": "control"}
+    assert stored(work) == []
 
 
 def test_publishing_needs_no_redis(ada_api, work):

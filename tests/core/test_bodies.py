@@ -29,8 +29,34 @@ def test_a_charset_that_is_none_is_taken_for_utf_8(charset: str) -> None:
     assert display_body([("Content-Type", f"text/html; charset={charset}")], TEXT.encode()).text == TEXT
 
 
-def test_bytes_that_are_no_text_are_replaced() -> None:
-    assert display_body([], b"a\xffb").text == "a\ufffdb"
+def test_bytes_that_are_no_text_are_replaced_and_said_so() -> None:
+    shown = display_body([], b"a long enough text, a\xffb")
+
+    assert (shown.text, shown.is_text) == ("a long enough text, a\ufffdb", True)
+    assert shown.note == "Some bytes are not valid UTF-8 and are shown as \ufffd."
+
+
+def test_a_replacement_character_that_the_receiver_sent_is_not_taken_for_replaced_bytes() -> None:
+    assert display_body([], "a long enough text \ufffd".encode()).note is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_believed_before_the_headers_and_not_shown(encoding: str) -> None:
+    shown = display_body([("Content-Type", "text/plain; charset=iso-8859-1")], TEXT.encode(encoding))
+
+    assert (shown.text, shown.note) == (TEXT, None)
+
+
+def test_the_last_character_of_a_cut_body_may_be_incomplete() -> None:
+    cut = TEXT.encode()[:-2]  # within "ß"
+
+    assert display_body([], cut, is_cut=True).note is None
+    assert display_body([], cut, is_cut=False).note is not None
+    assert display_body([], "ü".encode() * 40_000 + b"!").note is None
+
+
+def test_mostly_control_characters_are_no_text() -> None:
+    assert not display_body([], bytes(range(256))).is_text
 
 
 def test_a_nul_tells_that_it_is_no_text() -> None:

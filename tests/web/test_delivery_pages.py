@@ -90,6 +90,25 @@ def test_an_attempt_shows_what_was_sent_and_what_came_back(signed_in, ada, scene
     assert "••" not in command
 
 
+def test_a_response_is_shown_in_the_charset_that_it_names(signed_in, ada, scene, delivery) -> None:
+    scene.attempt(
+        delivery,
+        response_headers=[("content-type", "text/plain; charset=iso-8859-1")],
+        response_body="Grüße aus Köln".encode("latin-1"),
+    )
+
+    text = signed_in(ada).see(f"{LOG}/{delivery.id}").get_text()
+
+    assert "Grüße aus Köln" in text
+    assert "These bytes are no text" not in text
+
+
+def test_bytes_that_had_to_be_replaced_are_said_to_be(signed_in, ada, scene, delivery) -> None:
+    scene.attempt(delivery, response_headers=[], response_body="Grüße aus der schönen Stadt Köln".encode("latin-1"))
+
+    assert "Some bytes are not valid UTF-8" in signed_in(ada).see(f"{LOG}/{delivery.id}").get_text()
+
+
 def test_peers_are_for_admins_and_answers_for_editors(signed_in, ada, ed, vi, scene, delivery) -> None:
     scene.attempt(delivery)
     path = f"{LOG}/{delivery.id}"

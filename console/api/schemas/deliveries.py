@@ -74,11 +74,15 @@ class SentRequest(Output):
 
 
 class ReceivedResponse(Output):
-    """What came back: up to 64 KiB of the body; null for viewers, who may not read what receivers answer."""
+    """What came back: up to 64 KiB of the body; null for viewers, who may not read what receivers answer.
+
+    The body is unpacked and decoded as its headers say; body_note says when it was cut or bytes had to be replaced.
+    """
 
     status: int
     headers: dict[str, str]
     body: str | None
+    body_note: str | None
     truncated: bool
 
 

@@ -45,7 +45,7 @@ class EventWrite(Input):
     )
     occurred_at: Moment | None = Field(None, description="When it happened; absent: now.")
     message: Annotated[StrictStr, Field(max_length=LONGEST_MESSAGE)] | None = None
-    context: Any = Field(None, description="Any JSON that payload formats may use; null: none.")
+    context: dict[str, Any] | None = Field(None, description="An object that payload formats may use; null: none.")
     object: EventObject | None = None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.sql.base import ExecutableOption
 
+from console.core.bodies import DisplayBody, display_body
 from console.core.envelopes import Body
 from console.core.errors import Conflict, Invalid, NotFound
 from console.core.retry_reading import read_stored
@@ -121,6 +123,13 @@ def of_disabled_hooks(work: Work, *, organization_number: int, ids: Sequence[UUI
 def body_of(delivery: Delivery) -> Body:
     """Build the body that every attempt of a delivery sends."""
     return bodies.build(delivery.event, delivery, organization_slug=delivery.hook.organization.slug)
+
+
+def response_of(attempt: Attempt) -> DisplayBody:
+    """Return the body that came back as text, with a note when it was cut, or when bytes had to be replaced."""
+    headers = [(str(name), str(value)) for name, value in attempt.response_headers or ()]
+    shown = display_body(headers, attempt.response_body or b"", is_cut=attempt.is_truncated)
+    return replace(shown, note=" ".join(filter(None, (attempt.body_note, shown.note))) or None)
 
 
 # --- changing -------------------------------------------------------------------------------------------------------

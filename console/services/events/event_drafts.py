@@ -113,6 +113,11 @@ def _problems(draft: EventDraft, known_sources: set[str], longest: int) -> list[
         if text is not None and not at_least <= len(text) <= at_most:
             words = f"Use {at_least} to {at_most} characters." if at_least else f"Use at most {at_most} characters."
             problems.append(FieldError(pointer, "length", words))
+        if text is not None and pointer != "/message" and not text.isprintable():
+            words = "Remove line breaks, tabs and other control or invisible characters."
+            problems.append(FieldError(pointer, "control", words))
+    if draft.context is not None and not draft.context.lstrip().startswith(b"{"):
+        problems.append(FieldError("/context", "type", "A context must be an object, or null for none."))
     if draft.context is not None and len(draft.context) > LONGEST_PAYLOAD:
         problems.append(FieldError("/context", "too_large", f"A context is at most {LONGEST_PAYLOAD // 1024} KiB."))
     return problems

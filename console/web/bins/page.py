@@ -119,13 +119,14 @@ def _caught(bin_: Bin, requests: Sequence[BinRequest]) -> list[Caught]:
 
 
 def _one(one: BinRequest, *, first: int | None, delivery: Delivery | None) -> Caught:
+    headers = tuple((str(name), str(value)) for name, value in one.headers)
     return Caught(
         number=one.number,
         received_at=one.received_at,
         method=one.method,
         path=one.path,
-        headers=tuple((str(name), str(value)) for name, value in one.headers),
-        body=readable(one.body),
+        headers=headers,
+        body=readable(one.body, headers=headers),
         answered_status=one.answered_status,
         verification="" if one.verification == UNSIGNED else one.verification,
         verdict=VERDICTS.get(one.verification, one.verification),

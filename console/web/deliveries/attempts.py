@@ -9,11 +9,11 @@ from typing import Any
 
 from console.core.envelopes import Body
 from console.core.outcomes import EXPLANATIONS, Explanation, Outcome
-from console.core.redact import visible
 from console.models import Attempt, Delivery
+from console.services.deliveries import deliveries
 from console.services.deliveries.signatures import base_string
 from console.web.deliveries import words
-from console.web.downloads import Readable, readable
+from console.web.downloads import Readable, readable_text
 
 Headers = tuple[tuple[str, str], ...]
 _UNKNOWN = Explanation("Ended", "This outcome is not known to this version.", "Read the answer for its reason.")
@@ -97,14 +97,12 @@ def shown(attempt: Attempt) -> Shown:
 
 def detail_of(attempt: Attempt, *, body: Body | None) -> Detail:
     """Describe what was sent and what came back; *body* is what every attempt of the delivery sends."""
-    response = readable(attempt.response_body)
-    note = visible(attempt.body_note) if attempt.body_note else response.note
     return Detail(
         url=attempt.url or "",
         method=attempt.method,
         request_headers=_pairs(attempt.request_headers),
         response_headers=_pairs(attempt.response_headers),
-        response=Readable(response.text, note, response.size),
+        response=readable_text(deliveries.response_of(attempt), size=len(attempt.response_body or b"")),
         is_cut=attempt.is_truncated,
         timings=attempt.timings or {},
         is_reused=attempt.is_reused,

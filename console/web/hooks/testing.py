@@ -12,6 +12,7 @@ from console.core.errors import Invalid, NotFound, Refused
 from console.core.outcomes import EXPLANATIONS, Explanation, Outcome
 from console.core.patterns import is_pattern
 from console.core.permissions import Permission
+from console.core.redact import visible
 from console.core.strict_json import load
 from console.extensions import current_work
 from console.models import Attempt, Delivery, DeliveryState, Hook
@@ -23,12 +24,12 @@ from console.services.events.matching import subscription_of
 from console.services.hooks import hook_tests
 from console.services.hooks.hook_tests import TEST_TYPE
 from console.web import access, hx
+from console.web.downloads import Readable, readable_text
 from console.web.hooks.shared import WRONG, hook_of, pages
 from console.web.pretty import json_tokens
 
 QUICK_FOR = timedelta(seconds=5)
 SLOW_AFTER = timedelta(seconds=8)
-SHOWN_BODY = 64 * 1024
 MOVED = "moved"
 """The event after which the hook's page looks again how the hook stands."""
 
@@ -52,7 +53,7 @@ class TestResult:
     explanation: Explanation | None
     base_string: str
     body: str
-    answer: str
+    answer: Readable
     poll_every: str
     mark: str
     is_slow: bool
@@ -154,6 +155,13 @@ def find_result(hook: Hook, delivery_id: UUID) -> TestResult:
     return result_of(delivery)
 
 
+def answer_of(attempt: Attempt | None) -> Readable:
+    """Return the body of the response for a pane; an empty one while there is none."""
+    if attempt is None or not attempt.response_body:
+        return Readable("", visible(attempt.body_note or "") if attempt else "", 0)
+    return readable_text(deliveries.response_of(attempt), size=len(attempt.response_body))
+
+
 def result_of(delivery: Delivery) -> TestResult:
     """Say how far a test is."""
     work = current_work()
@@ -162,7 +170,6 @@ def result_of(delivery: Delivery) -> TestResult:
     age = work.now() - delivery.created_at
     outcome = attempt.outcome if attempt is not None else None
     body = deliveries.body_of(delivery).data
-    answer = attempt.response_body if attempt is not None and attempt.response_body else b""
     quick = age < QUICK_FOR
     return TestResult(
         delivery=delivery,
@@ -170,7 +177,7 @@ def result_of(delivery: Delivery) -> TestResult:
         explanation=EXPLANATIONS.get(Outcome(outcome)) if outcome in set(Outcome) else None,
         base_string=base_string(attempt, body=body) if attempt is not None else "",
         body=body.decode("utf-8", "replace"),
-        answer=answer[:SHOWN_BODY].decode("utf-8", "replace"),
+        answer=answer_of(attempt),
         poll_every="" if is_final else "500ms" if quick else "1s",
         mark=f"{delivery.state}-{'quick' if quick else 'slow' if age < SLOW_AFTER else 'late'}",
         is_slow=not is_final and delivery.state != DeliveryState.SENDING and age >= SLOW_AFTER,
