@@ -104,7 +104,11 @@ def test_a_response_is_shown_in_the_charset_that_it_names(signed_in, ada, scene,
 
 
 def test_bytes_that_had_to_be_replaced_are_said_to_be(signed_in, ada, scene, delivery) -> None:
-    scene.attempt(delivery, response_headers=[], response_body="Grüße aus der schönen Stadt Köln".encode("latin-1"))
+    scene.attempt(
+        delivery,
+        response_headers=[],
+        response_body="Viele Grüße aus einer Stadt am Rhein, in der es warm ist".encode("latin-1"),
+    )
 
     assert "Some bytes are not valid UTF-8" in signed_in(ada).see(f"{LOG}/{delivery.id}").get_text()
 
