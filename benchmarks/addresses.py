@@ -106,6 +106,8 @@ def _hooks(scene: Scene) -> Iterator[_Line]:
         yield f"hook, {which}", "hooks.show", hook, {}
         for endpoint in ("live", "edit", "ask_delete", "secret", "switch_on", "verify", "explain"):
             yield f"hook, {which}: {endpoint.replace('_', ' ')}", f"hooks.{endpoint}", hook, {}
+        for kind in ("waiting", "held"):
+            yield f"hook, {which}: cancel what is {kind}", "hooks.ask_cancel", {**hook, "kind": kind}, {}
     busy = {"hook_id": ids["busy"]}
     for period in ("7d", "30d"):
         yield f"hook, busy, {period}", "hooks.show", busy, {"period": period}

@@ -204,6 +204,23 @@ def test_a_bin_is_pinned_cleared_and_deleted(signed_in, ada, bin_, catch, work) 
     assert browser.get(path).status_code == 404
 
 
+def test_a_request_that_came_after_the_question_is_not_cleared(signed_in, ada, bin_, catch) -> None:
+    catch(bin_)
+    browser = signed_in(ada)
+    form = (
+        browser.see(f"/o/acme/bins/{bin_.id}?confirm=clear")
+        .find("button", string="Clear 1 request")
+        .find_parent("form")
+    )
+    catch(bin_)
+
+    answer = browser.submit(form["action"], {"up_to": form.select_one("[name=up_to]")["value"]})
+
+    page = browser.see(answer.location)
+    assert "1 request is cleared." in page.get_text()
+    assert len(page.select("#caught > li")) == 1
+
+
 @pytest.mark.parametrize("act", ["pin", "clear", "delete", "edit"])
 def test_viewers_look_but_do_not_touch(signed_in, vi, bin_, act) -> None:
     browser = signed_in(vi)

@@ -287,19 +287,35 @@ def test_the_query_string_cannot_speak_to_the_links(signed_in, ada, five) -> Non
 # --- doing ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_selected_ones_that_wait_are_canceled_in_one_form(signed_in, ada, five, elsewhere, work) -> None:
+def test_the_selected_ones_that_wait_are_canceled_after_a_page_that_asks(signed_in, ada, five, elsewhere, work) -> None:
     elsewhere.hook()
     (foreign,) = elsewhere.publish()
     browser = signed_in(ada)
     (button,) = browser.see(LOG).select(".bulk button[formaction]")
 
-    answer = browser.submit(button["formaction"], {"ids": [str(one.id) for one in [*five, foreign]]})
+    asked = browser.submit(button["formaction"], {"ids": [str(one.id) for one in [*five, foreign]]})
+
+    work.session.expire_all()
+    assert [one.state for one in five] == ["delivered", "pending", "failed", "held", "canceled"]
+    form = BeautifulSoup(asked.text, "html.parser").find("button", string="Cancel 2 deliveries").find_parent("form")
+    ids = [one["value"] for one in form.select("[name=ids]")]
+    answer = browser.submit(form["action"], {"ids": ids, "confirmed": form.select_one("[name=confirmed]")["value"]})
 
     work.session.expire_all()
     assert [one.state for one in five] == ["delivered", "canceled", "failed", "canceled", "canceled"]
     assert foreign.state == "pending"
     page = browser.get(answer.location).text
-    assert "2 deliveries are canceled. 4 others were left alone: not waiting." in page
+    assert "2 deliveries are canceled." in page
+    assert "4 others that you selected are not waiting" in asked.text
+
+
+def test_canceled_deliveries_have_a_preset_of_their_own(signed_in, ada, five) -> None:
+    browser = signed_in(ada)
+    preset = browser.see(LOG).select_one("nav[aria-label=State]").find("a", string="Canceled")
+
+    assert [row["id"] for row in browser.see(preset["href"]).select("tr[id^=delivery-]")] == [
+        f"delivery-{five[4].number}"
+    ]
 
 
 def test_viewers_cancel_nothing(signed_in, vi, five, work) -> None:

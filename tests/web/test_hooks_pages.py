@@ -124,8 +124,8 @@ def test_switching_off_holds_what_waits_and_says_how_much(signed_in, ada, make_h
 
     assert answer.location == f"/o/acme/hooks/{hook.id}"
     page = browser.see(answer.location)
-    assert "2 waiting deliveries are held" in page.get_text()
-    assert "Disabled by Ada" in page.get_text()
+    assert "2 deliveries are held" in page.get_text()
+    assert "Disabled by ada@" in page.get_text()
     assert page.select_one("button[role=switch]")["aria-checked"] == "false"
 
 
@@ -200,11 +200,12 @@ def test_switching_on_with_nothing_held_asks_nothing(signed_in, ada, make_hook) 
 
 
 @pytest.fixture
-def backlog(scene, work):
+def backlog(scene, work, clock):
     """A hook with two deliveries that wait for tomorrow and one that is held."""
     hook = scene.hook()
     waiting = [scene.put(scene.publish()[0], next_attempt_at=work.now() + timedelta(days=1)) for _ in range(2)]
     held = scene.put(scene.publish()[0], state="held", next_attempt_at=None)
+    clock.advance(seconds=11)
     return hook, waiting, held
 
 
@@ -246,21 +247,126 @@ def test_sending_all_that_waits_keeps_the_pause_that_a_receiver_asked_for(signed
     assert work.session.get(HookState, hook.number).open_until == until
 
 
-def test_all_that_waits_for_a_hook_is_canceled_at_once(signed_in, ed, backlog, elsewhere, work) -> None:
+def fields_of(form) -> dict[str, str]:
+    return {one["name"]: one["value"] for one in form.select("input[type=hidden]") if one["name"] != "csrf_token"}
+
+
+def test_what_waits_for_a_hook_is_canceled_after_a_page_that_says_how_much_it_is(
+    signed_in, ed, backlog, elsewhere, work
+) -> None:
     hook, waiting, held = backlog
     elsewhere.hook()
     (foreign,) = elsewhere.publish()
     browser = signed_in(ed)
-    form = browser.see(f"/o/acme/hooks/{hook.id}").find("button", string="Cancel 2").find_parent("form")
+    link = browser.see(f"/o/acme/hooks/{hook.id}").find("a", string="Cancel 2…")
+    asked = browser.see(link["href"])
+    form = asked.find("button", string="Cancel 2 deliveries").find_parent("form")
 
-    browser.submit(form["action"])
+    answer = browser.submit(form["action"], fields_of(form))
 
     work.session.expire_all()
     assert [one.state for one in (*waiting, held, foreign)] == ["canceled", "canceled", "held", "pending"]
+    listed = browser.see(answer.location)
+    assert "2 deliveries were canceled" in listed.get_text()
+    assert len(listed.select("tr[id^=delivery-]")) == 2
     assert "canceled all that waited" in browser.see(f"/o/acme/hooks/{hook.id}").get_text()
 
 
-@pytest.mark.parametrize("act", ["send-waiting", "cancel-waiting"])
+def test_nothing_is_canceled_without_asking(signed_in, ed, backlog, work) -> None:
+    hook, waiting, _held = backlog
+
+    answer = signed_in(ed).submit(f"/o/acme/hooks/{hook.id}/cancel-waiting")
+
+    assert answer.location == f"/o/acme/hooks/{hook.id}/cancel-waiting"
+    work.session.expire_all()
+    assert {one.state for one in waiting} == {"pending"}
+
+
+def test_what_comes_after_the_question_is_not_canceled(signed_in, ed, backlog, scene, work) -> None:
+    hook, waiting, _held = backlog
+    browser = signed_in(ed)
+    form = browser.see(f"/o/acme/hooks/{hook.id}/cancel-waiting").select_one("main form")
+    (later,) = scene.publish()
+
+    answer = browser.submit(form["action"], fields_of(form))
+
+    work.session.expire_all()
+    assert [one.state for one in (*waiting, later)] == ["canceled", "canceled", "pending"]
+    assert "2 deliveries were canceled" in browser.get(answer.location).text
+
+
+def test_when_more_waits_than_was_shown_nothing_is_canceled_and_the_page_asks_again(
+    signed_in, ed, backlog, scene, work
+) -> None:
+    """A failed delivery that somebody resends meanwhile is older than the newest that was shown."""
+    hook, waiting, held = backlog
+    browser = signed_in(ed)
+    scene.put(waiting[0], state="failed", next_attempt_at=None)
+    form = browser.see(f"/o/acme/hooks/{hook.id}/cancel-waiting").select_one("main form")
+    scene.put(waiting[0], state="pending", next_attempt_at=work.now())
+
+    answer = browser.submit(form["action"], fields_of(form))
+
+    assert "None was canceled" in (asked := browser.see(answer.location)).get_text()
+    assert asked.find("button", string="Cancel 2 deliveries")
+    work.session.expire_all()
+    assert [one.state for one in (*waiting, held)] == ["pending", "pending", "held"]
+
+
+@pytest.mark.both_databases
+def test_the_number_that_waits_does_not_change_while_some_are_being_sent(
+    signed_in, ed, scene, backlog, clock, work
+) -> None:
+    hook, waiting, _held = backlog
+    browser = signed_in(ed)
+    scene.put(waiting[0], state="sending", next_attempt_at=None)
+
+    assert browser.see(f"/o/acme/hooks/{hook.id}").find("a", string="Cancel 2…")
+    scene.put(waiting[0], state="pending", next_attempt_at=work.now())
+    assert browser.see(f"/o/acme/hooks/{hook.id}").find("a", string="Cancel 2…")
+
+    scene.put(waiting[0], state="sending", next_attempt_at=None)
+    form = browser.see(f"/o/acme/hooks/{hook.id}/cancel-waiting").select_one("main form")
+    browser.submit(form["action"], fields_of(form))
+    work.session.expire_all()
+    assert [(one.state, one.cancel_requested) for one in waiting] == [("sending", True), ("canceled", False)]
+
+
+def test_held_deliveries_of_a_hook_that_is_on_are_canceled_after_a_page_that_asks(signed_in, ed, backlog, work) -> None:
+    hook, waiting, held = backlog
+    browser = signed_in(ed)
+    link = browser.see(f"/o/acme/hooks/{hook.id}").find("a", string="Cancel 1…")
+    form = browser.see(link["href"]).select_one("main form")
+
+    browser.submit(form["action"], fields_of(form))
+
+    work.session.expire_all()
+    assert [one.state for one in (*waiting, held)] == ["pending", "pending", "canceled"]
+
+
+def test_what_was_held_after_the_question_is_released_and_not_canceled(signed_in, ed, backlog, scene, work) -> None:
+    hook, _waiting, held = backlog
+    browser = signed_in(ed)
+    browser.submit(f"/o/acme/hooks/{hook.id}/switch", {"is_active": "0"})
+    form = browser.see(f"/o/acme/hooks/{hook.id}/switch-on").select_one("main form")
+    (later,) = scene.publish()
+
+    browser.submit(form["action"], {**fields_of(form), "held": "cancel"})
+
+    work.session.expire_all()
+    assert (held.state, later.state) == ("canceled", "pending")
+
+
+def test_switching_off_says_how_many_deliveries_are_held(signed_in, ed, backlog) -> None:
+    hook, _waiting, _held = backlog
+    browser = signed_in(ed)
+
+    answer = browser.submit(f"/o/acme/hooks/{hook.id}/switch", {"is_active": "0"})
+
+    assert "is off. 3 deliveries are held." in browser.see(answer.location).get_text()
+
+
+@pytest.mark.parametrize("act", ["send-waiting", "cancel-waiting", "cancel-held"])
 def test_viewers_and_strangers_move_nothing_that_waits(signed_in, vi, mallory, backlog, work, act: str) -> None:
     hook, waiting, _held = backlog
 

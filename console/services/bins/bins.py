@@ -96,10 +96,12 @@ def change(work: Work, *, changed: Bin, is_pinned: bool | None = None, **fields:
     return changed
 
 
-def clear(work: Work, *, cleared: Bin) -> None:
-    """Forget the requests that a bin caught."""
+def clear(work: Work, *, cleared: Bin, up_to: int | None = None) -> int:
+    """Delete the requests that a bin caught, none with a number above *up_to*; return how many there were."""
+    shown = () if up_to is None else (BinRequest.number <= up_to,)
     with work.transaction():
-        work.session.execute(delete(BinRequest).where(BinRequest.bin_number == cleared.number))
+        result = work.session.execute(delete(BinRequest).where(BinRequest.bin_number == cleared.number, *shown))
+    return int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as a DELETE gives
 
 
 def remove(work: Work, *, removed: Bin) -> None:

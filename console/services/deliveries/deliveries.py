@@ -183,6 +183,19 @@ def resend_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) ->
     return count
 
 
+def cancelable(work: Work, *, organization_number: int, ids: Sequence[UUID]) -> list[UUID]:
+    """Return those of *ids* that cancel_many would cancel now."""
+    return list(work.session.scalars(select(Delivery.id).where(*_cancelable(organization_number, ids))))
+
+
+def _cancelable(organization_number: int, ids: Sequence[UUID]) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Delivery.organization_number == organization_number,
+        Delivery.id.in_(ids),
+        Delivery.state.in_((DeliveryState.PENDING, DeliveryState.HELD)),
+    )
+
+
 def cancel_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) -> int:
     """Give up on up to 1,000 deliveries that wait or are held; say how many, others are passed over."""
     if len(ids) > MOST_RESENDS:
@@ -191,11 +204,7 @@ def cancel_many(work: Work, *, organization_number: int, ids: Sequence[UUID]) ->
     with work.transaction():
         result = work.session.execute(
             update(Delivery)
-            .where(
-                Delivery.organization_number == organization_number,
-                Delivery.id.in_(ids),
-                Delivery.state.in_((DeliveryState.PENDING, DeliveryState.HELD)),
-            )
+            .where(*_cancelable(organization_number, ids))
             .values(
                 state=DeliveryState.CANCELED,
                 next_attempt_at=None,

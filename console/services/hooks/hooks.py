@@ -162,8 +162,10 @@ def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = No
     return hook
 
 
-def enable(work: Work, *, hook: Hook, held: str = "release") -> Hook:
+def enable(work: Work, *, hook: Hook, held: str = "release", up_to: int | None = None) -> Hook:
     """Switch a hook on; *held* says what happens to held deliveries: release, keep or cancel.
+
+    Cancel spares those with a number above *up_to*, which nobody was shown: they are released.
 
     Its receiver is tried at once, whatever was open: its own circuit and its count of failures begin anew, and the
     pause of its destination ends.
@@ -176,7 +178,7 @@ def enable(work: Work, *, hook: Hook, held: str = "release") -> Hook:
             touch(work, hook)
             audit.record_of_hook(work, hook=hook, action="hook.enabled", changes={"is_active": [False, True]})
             reports.publish(work, report=Report.ENABLED, about=Subject.of(hook))
-        _switch(work, hook, reason="", held=held)
+        _switch(work, hook, reason="", held=held, up_to=up_to)
     work.ring.ring(DELIVERIES)
     return hook
 
@@ -217,7 +219,7 @@ def touch(work: Work, hook: Hook) -> None:
     hook.modified_at = work.now()
 
 
-def _switch(work: Work, hook: Hook, *, reason: str, held: str = "release") -> None:
+def _switch(work: Work, hook: Hook, *, reason: str, held: str = "release", up_to: int | None = None) -> None:
     """Bring the waiting deliveries in line with the switch, inside the caller's transaction."""
     now = work.now()
     if not hook.is_active:
@@ -238,7 +240,9 @@ def _switch(work: Work, hook: Hook, *, reason: str, held: str = "release") -> No
             openings=0,
         )
     )
-    if held == "release":
+    if held == "cancel":
+        backlogs.cancel_within(work, hook.number, states=[DeliveryState.HELD], up_to=up_to)
+    if held in {"release", "cancel"}:
         backlogs.release(work, hook.number)
     elif held == "keep":
         work.session.execute(
@@ -246,8 +250,6 @@ def _switch(work: Work, hook: Hook, *, reason: str, held: str = "release") -> No
             .where(*backlogs.unfinished_of(hook.number, DeliveryState.HELD))
             .values(waiting_reason=KEPT_REASON)
         )
-    elif held == "cancel":
-        backlogs.cancel_within(work, hook.number, states=[DeliveryState.HELD])
 
 
 def delete(work: Work, *, hook: Hook) -> None:
@@ -265,12 +267,7 @@ def delete_within(work: Work, hook: Hook) -> None:
     hook.sealed_headers = None
     hook.dialect_data = {}  # a dialect may keep credentials there
     touch(work, hook)
-    backlogs.cancel_within(work, hook.number, states=[DeliveryState.PENDING, DeliveryState.HELD])
-    work.session.execute(
-        update(Delivery)
-        .where(*backlogs.unfinished_of(hook.number, DeliveryState.SENDING))
-        .values(cancel_requested=True)
-    )
+    backlogs.cancel_within(work, hook.number, states=[*backlogs.WAITING, DeliveryState.HELD])
     audit.record_of_hook(work, hook=hook, action="hook.deleted")
 
 

@@ -16,6 +16,7 @@ from console.services.bins import bins
 from console.services.bins.bins import BEFORE, LARGEST_ANSWER, LONGEST_DELAY_MS, WITHIN
 from console.web import access, hx
 from console.web.bins.shared import WRONG, bin_of, pages
+from console.web.filters import plural
 from console.web.forms import Form, accept, options
 from console.web.lists import Preset
 
@@ -102,10 +103,10 @@ def pin(bin_id: UUID) -> Response:
 @pages.post("/<uuid:bin_id>/clear")
 @access.requires(Permission.WEBHOOKS_EDIT)
 def clear(bin_id: UUID) -> Response:
-    """Forget what a bin caught."""
+    """Delete what a bin had caught when the person was asked; what came later stays."""
     bin_ = bin_of(bin_id)
-    bins.clear(current_work(), cleared=bin_)
-    return _back_to(bin_, message="The requests are cleared.")
+    count = bins.clear(current_work(), cleared=bin_, up_to=request.form.get("up_to", type=int))
+    return _back_to(bin_, message=f"{plural(count, 'request is', 'requests are')} cleared.")
 
 
 @pages.post("/<uuid:bin_id>/delete")

@@ -61,7 +61,8 @@ def show(bin_id: UUID) -> Response:
         limit=PAGE,
         is_one_way=True,
     )
-    newest = page.rows[0].number if page.rows else 0
+    latest = page.rows if not page.newer else bins.requests_of(work, bin_number=bin_.number, limit=1)
+    newest = latest[0].number if latest else 0
     return hx.page(
         "bins/show.html",
         block="requests",
@@ -74,6 +75,7 @@ def show(bin_id: UUID) -> Response:
         url_of=url_of,
         answer_words=answer_words,
         confirm=request.args.get("confirm", ""),
+        newest=newest,
     )
 
 

@@ -78,7 +78,12 @@ def resend_many() -> Response:
 @pages.post("/deliveries/cancel")
 @access.requires(Permission.DELIVERIES_RESEND)
 def cancel_many() -> Response:
-    """Give up on the selected ones that wait."""
+    """Cancel the selected ones that wait, once the person was told how many they are and said yes."""
+    ids, back = _ids(), safe_next(request.form.get("back")) or url_for("deliveries.index")
+    if ids and "confirmed" not in request.form:
+        number = access.place().organization.number
+        waiting = deliveries.cancelable(current_work(), organization_number=number, ids=ids)
+        return hx.page("deliveries/cancel_many.html", ids=waiting, others=len(ids) - len(waiting), back=back)
     return _with_many(deliveries.cancel_many, done="canceled", why_not="not waiting")
 
 

@@ -32,7 +32,7 @@ from console.web.deliveries.shared import pages
 from console.web.delivery_rows import name_of, rows_of
 from console.web.lists import Page, Preset
 
-PRESETS = ("delivered", "waiting", "failed", "held")
+PRESETS = ("delivered", "waiting", "failed", "held", "canceled")
 MOST_FAILED = 1000
 """So many failed deliveries are counted: a reader wants to know whether it is one, some or all of them."""
 

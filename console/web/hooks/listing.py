@@ -14,7 +14,7 @@ from console.core.health import Health, HookHealth
 from console.core.patterns import check_event_type
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
-from console.models import Hook, HookState
+from console.models import DeliveryState, Hook, HookState
 from console.services.deliveries import backlogs
 from console.services.event_types import catalogue
 from console.services.figures import stats
@@ -23,7 +23,8 @@ from console.services.hooks import hook_health, hooks
 from console.services.hooks.hooks import HookFilter
 from console.web import access, hx
 from console.web.filters import plural
-from console.web.hooks.shared import health_of, hears, hook_of, name_of, pages
+from console.web.hooks.backlog import shown_backlog
+from console.web.hooks.shared import hears, hook_of, name_of, pages
 from console.web.lists import Chip, cursor, push_clean_url
 from console.web.sessions import safe_next
 from console.web.sparks import Spark as Drawing
@@ -173,25 +174,24 @@ def rows_of(found: Sequence[Hook]) -> list[Row]:
 def switch(hook_id: UUID) -> Response:
     """Switch a hook on or off. Whoever switches on a hook with held deliveries is asked what to do with them."""
     work, hook = current_work(), hook_of(hook_id)
-    waiting = backlogs.waiting_of(work, hook)
     held = request.form.get("held", "")
     if request.form.get("is_active") != "1":
         hooks.disable(work, hook=hook)
-        holds = (
-            f"{plural(waiting.pending, 'waiting delivery is', 'waiting deliveries are')} held."
-            if waiting.pending
-            else "New deliveries will be held."
-        )
+        now_held = backlogs.waiting_of(work, hook).held
+        holds = f"{plural(now_held, 'delivery is', 'deliveries are')} held." if now_held else "New deliveries are held."
         return _switched(hook, f"{name_of(hook)} is off. {holds}")
-    if waiting.held and held not in HELD_CHOICES:
+    shown = backlogs.backlog_of(work, hook, DeliveryState.HELD, cap=None)
+    if shown.count and held not in HELD_CHOICES:
         return hx.redirect_to(url_for("hooks.switch_on", hook_id=hook.id))
-    hooks.enable(work, hook=hook, held=held or "release")
+    if "up_to" in request.form:
+        shown = shown_backlog()
+    hooks.enable(work, hook=hook, held=held or "release", up_to=shown.up_to)
     one, many = {
         "release": ("held delivery is on its way", "held deliveries are on their way"),
         "keep": ("held delivery stays held", "held deliveries stay held"),
         "cancel": ("held delivery was canceled", "held deliveries were canceled"),
     }[held or "release"]
-    rest = f" {plural(waiting.held, one, many)}." if waiting.held else ""
+    rest = f" {plural(shown.count, one, many)}." if shown.count else ""
     return _switched(hook, f"{name_of(hook)} is on.{rest}")
 
 
@@ -214,6 +214,5 @@ def _returning(path: str) -> str:
 def switch_on(hook_id: UUID) -> Response:
     """Ask what becomes of held deliveries."""
     hook = hook_of(hook_id)
-    health, _ = health_of(hook)
-    waiting = backlogs.waiting_of(current_work(), hook)
-    return hx.page("hooks/switch_on.html", hook=hook, name=name_of(hook), health=health, held=waiting.held)
+    held = backlogs.backlog_of(current_work(), hook, DeliveryState.HELD, cap=None)
+    return hx.page("hooks/switch_on.html", hook=hook, name=name_of(hook), held=held)

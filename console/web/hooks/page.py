@@ -12,7 +12,7 @@ from flask import Response, request, url_for
 from console.core.permissions import Permission
 from console.core.retry_reading import read_stored
 from console.extensions import current_work
-from console.models import AuditEntry, Delivery, Hook
+from console.models import AuditEntry, Delivery, DeliveryState, Hook
 from console.services import audit
 from console.services.audit import AuditFilter
 from console.services.deliveries import backlogs, deliveries
@@ -107,7 +107,8 @@ def _standing(hook: Hook) -> dict[str, Any]:
     """Collect what changes by itself; *seen* changes with it."""
     work = current_work()
     health, state = health_of(hook)
-    waiting = backlogs.waiting_of(work, hook, with_due=False)
+    pending = backlogs.backlog_of(work, hook, *backlogs.WAITING)
+    held = backlogs.backlog_of(work, hook, DeliveryState.HELD)
     wanted = DeliveryFilter(hook_number=hook.number)
     latest = deliveries.find(work, organization_number=hook.organization_number, wanted=wanted, limit=RECENT)
     return {
@@ -115,9 +116,10 @@ def _standing(hook: Hook) -> dict[str, Any]:
         "name": name_of(hook),
         "health": health,
         "state": state,
-        "waiting": waiting,
+        "pending": pending,
+        "held": held,
         "rows": rows_of(work, latest),
-        "seen": _digest(hook.is_active, health, waiting, state and state.last_success_at, *_marks(latest)),
+        "seen": _digest(hook.is_active, health, pending, held, state and state.last_success_at, *_marks(latest)),
     }
 
 
