@@ -12,7 +12,7 @@ from typing import Any
 from console.core.retry_reading import read_stored
 from console.extensions import current_work
 from console.models import AuditEntry
-from console.web import periods
+from console.web import times
 from console.web.bins.changing import BREAKS
 from console.web.filters import FORMAT_NAMES, absolute, duration, milliseconds, plural, shorten
 from console.web.hooks.retries import KINDS, times_of
@@ -129,12 +129,12 @@ def _retries(value: dict[str, Any] | None) -> str:
         return DEFAULT
     if read_stored(value)[1]:
         return KINDS[value["kind"]]
-    times = times_of(value, default=None)
-    return f"{KINDS[value['kind']]}, {plural(times.attempts, 'attempt')} over {times.gives_up}"
+    shown = times_of(value, default=None)
+    return f"{KINDS[value['kind']]}, {plural(shown.attempts, 'attempt')} over {shown.gives_up}"
 
 
 def _moment(value: str) -> str:
-    return absolute(datetime.fromisoformat(value), now=current_work().now(), zone=periods.zone())
+    return absolute(datetime.fromisoformat(value), now=current_work().now(), zone=times.zone())
 
 
 WORDS: Mapping[str, Callable[[Any], str]] = MappingProxyType(

@@ -21,6 +21,7 @@ from markupsafe import Markup, escape
 from console.core.redact import visible
 from console.extensions import collaborators
 from console.paths import STATIC
+from console.web import times
 from console.web.charts import Bar, Bars, timing_phases
 from console.web.pretty import json_tokens
 
@@ -268,11 +269,6 @@ def _now() -> datetime:
     return cast("datetime", g.now)
 
 
-def _zone() -> tzinfo:
-    """Return the reader's time zone."""
-    return g.get("zone") or UTC
-
-
 def format_name(payload_format: str) -> str:
     """Name a payload format as its makers do; one that this version does not know stands for itself."""
     return FORMAT_NAMES.get(payload_format, payload_format)
@@ -285,9 +281,9 @@ def install(app: Flask) -> None:
     app.jinja_env.filters.update(
         visible=lambda text: visible(str(text)),
         relative=lambda at: relative(at, now=_now()),
-        absolute=lambda at: absolute(at, now=_now(), zone=_zone()),
-        exact=lambda at: exact(at, zone=_zone()),
-        day=lambda at: day(at, now=_now(), zone=_zone()),
+        absolute=lambda at: absolute(at, now=_now(), zone=times.zone()),
+        exact=lambda at: exact(at, zone=times.zone()),
+        day=lambda at: day(at, now=_now(), zone=times.zone()),
         json_tokens=json_tokens,
         timing_phases=timing_phases,
     )
@@ -295,10 +291,13 @@ def install(app: Flask) -> None:
         asset=asset,
         csrf_field=csrf_field,
         drawn_icon=icon,
-        here=lambda **changes: with_query(request.path, request.args.to_dict(flat=False), **changes),
+        here=lambda **changes: with_query(
+            request.path, times.with_offsets(request.args.to_dict(flat=False)), **changes
+        ),
         now=_now,
-        zone_name=lambda: _now().astimezone(_zone()).tzname() or "UTC",
+        zone_name=lambda: _now().astimezone(times.zone()).tzname() or "UTC",
         theme=lambda: chosen("theme", THEMES),
+        time_field=lambda name: times.field_value(request.values.get(name, "")),
         density=lambda: chosen("density", DENSITIES),
         url_of=url_of,
     )

@@ -10,6 +10,7 @@ from flask import Response, request
 
 from console.core.redact import visible
 from console.models import AuditEntry, Bin, BinRequest, Delivery, Event, Membership, Replay, Source, Token
+from console.web import times
 from console.web.filters import with_query
 
 PAGE = 50
@@ -98,7 +99,7 @@ def address(path: str, **changes: object) -> str:
         for name, values in request.args.to_dict(flat=False).items()
         if name not in CURSORS and any(value.strip() for value in values)
     }
-    return with_query(path, kept, **changes)
+    return with_query(path, times.with_offsets(kept), **changes)
 
 
 def chips(labels: Mapping[str, tuple[str, str]], **changes: object) -> list[Chip]:

@@ -77,7 +77,7 @@ def test_tests_and_resends_are_marked(signed_in, ada, scene, work) -> None:
         ("event_type=order.*&state=held", ["Held"]),
         ("q=3", ["Held"]),
         ("since=1h&state=held", ["Held"]),
-        ("from=2026-11-22T08:00&until=2026-11-22T10:00&state=held", ["Held"]),
+        ("from=2026-11-22T08:00Z&until=2026-11-22T10:00Z&state=held", ["Held"]),
     ],
 )
 def test_the_log_is_narrowed_by_its_query_string(signed_in, ada, five, query, states) -> None:
@@ -114,7 +114,7 @@ def test_no_match_names_the_filters_and_how_many_there_are_without(signed_in, ad
         "from=0001-01-01T00:00:00%2B23:59",
         "hook=nonsense",
         "hook=00000000-0000-7000-8000-000000000000",
-        "from=2026-11-22T10:00&until=2026-11-22T09:00",
+        "from=2026-11-22T10:00Z&until=2026-11-22T09:00Z",
     ],
 )
 def test_a_filter_that_cannot_be_read_is_said_and_the_form_stays(signed_in, ada, five, query) -> None:
@@ -247,7 +247,7 @@ def test_too_many_new_rows_and_those_of_another_day_are_a_new_list(signed_in, ad
 def test_a_past_period_and_older_pages_have_no_tail(signed_in, ada, five) -> None:
     browser = signed_in(ada)
 
-    for query in ("?until=2027-01-01T00:00", f"?before={five[3].number}"):
+    for query in ("?until=2027-01-01T00:00Z", f"?before={five[3].number}"):
         page = browser.see(LOG + query)
         assert page.select_one("#tail") is None
         assert page.select_one("#filter-tail").has_attr("disabled")

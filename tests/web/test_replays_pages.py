@@ -106,7 +106,7 @@ def test_a_replay_leads_to_its_deliveries(signed_in, ada, scene, lose, begin, wo
     log = browser.see(link["href"])
     assert len(log.select("tbody tr:not(.day)")) == 1
     assert [chip.get_text(" ", strip=True).split()[0] for chip in log.select(".chip")] == ["Replay"]
-    assert log.select_one("form[role=search][method=get] input[name=replay]")["value"] == str(row.id)
+    assert log.select_one("input[form=log-list-filters][name=replay]")["value"] == str(row.id)
 
 
 @pytest.mark.parametrize("htmx", [False, True])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, TypeAlias
 from uuid import UUID
 
@@ -13,9 +13,9 @@ from pydantic_core import PydanticCustomError
 
 from console.api.paging import CURSOR, LONGEST_PAGE, USUAL_PAGE
 from console.core.errors import Refused
+from console.core.moments import OutOfRange, moment_of
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_EARLIEST, _LATEST = 1, 9998  # years that can be moved between zones
 
 
 class Input(BaseModel):
@@ -65,12 +65,11 @@ def _moment(value: object) -> object:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise PydanticCustomError("time", "Give a time with its zone as in 2026-11-22T09:00:00Z (RFC 3339).")
     try:
-        moment = datetime.fromisoformat(value.upper())
+        return moment_of(value, zone=UTC)
+    except OutOfRange as error:
+        raise PydanticCustomError("range", "{words}", {"words": str(error)}) from error
     except ValueError as error:
         raise PydanticCustomError("time", "There is no such time.") from error
-    if not _EARLIEST < moment.year <= _LATEST:
-        raise PydanticCustomError("range", "Give a time of the years 2 to 9998.")
-    return moment
 
 
 def _dashed(value: object) -> object:

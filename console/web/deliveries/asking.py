@@ -16,7 +16,7 @@ from console.models import DeliveryState, Hook, Replay
 from console.services.deliveries.delivery_filters import NO_STATUS, STATUS_CLASSES, DeliveryFilter
 from console.services.hooks import hooks
 from console.services.replays import replays
-from console.web import access, lists, periods
+from console.web import access, lists, periods, times
 from console.web.delivery_rows import name_of
 from console.web.filters import shorten
 from console.web.lists import Chip
@@ -55,7 +55,7 @@ def asked_of(*, hook: Hook | None) -> Asked:
     try:
         hook = hook or hook_with_id(values.get("hook", ""))
         replay = replay_with_id(values.get("replay", ""))
-        period = periods.read(values, now=current_work().now(), zone=periods.zone())
+        period = periods.read(values, now=current_work().now())
         states = states_named(state)
     except Invalid as error:
         return Asked(DeliveryFilter(), hook, state, problem=error.message)
@@ -76,6 +76,7 @@ def asked_of(*, hook: Hook | None) -> Asked:
 def filter_values(*, hook: Hook | None = None) -> dict[str, str]:
     """Give the parameters of the filter in force, for addresses that take it along; *hook* when the path names it."""
     given = {name: request.args.get(name, "").strip() for name in NAMES}
+    given |= {name: times.with_offset(given[name]) for name in times.NAMES}
     if hook is not None:
         given["hook"] = str(hook.id)
     return {name: value for name, value in given.items() if value}

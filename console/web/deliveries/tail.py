@@ -17,7 +17,7 @@ from console.extensions import current_work
 from console.models import Delivery, Hook
 from console.services.deliveries import deliveries
 from console.services.deliveries.deliveries import FINAL
-from console.web import access, hx, lists, periods
+from console.web import access, hx, lists, times
 from console.web.deliveries.asking import asked_of, filter_values, query_of
 from console.web.deliveries.shared import pages
 from console.web.delivery_rows import rows_of
@@ -79,7 +79,7 @@ def _address(rows: Iterable[Delivery], **changes: object) -> str:
 
 def _day(delivery: Delivery) -> str:
     """Name the day under which the reader finds a delivery: rows of another need a heading, so the whole list."""
-    return delivery.created_at.astimezone(periods.zone()).date().isoformat()
+    return delivery.created_at.astimezone(times.zone()).date().isoformat()
 
 
 def _first_page(hook: Hook | None) -> str:

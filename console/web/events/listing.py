@@ -25,7 +25,7 @@ def index() -> Response:
     work, problem, period = current_work(), "", Period()
     values = {name: value.strip() for name, value in request.args.items()}
     try:
-        period = periods.read(values, now=work.now(), zone=periods.zone())
+        period = periods.read(values, now=work.now())
     except Invalid as error:
         problem = error.message
     wanted = EventFilter(

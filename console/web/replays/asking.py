@@ -101,7 +101,7 @@ def _period(values: Mapping[str, str], *, failing: datetime | None, now: datetim
     if since in PRESETS and not until:
         return Period(now - PRESETS[since], preset=since)
     known = {"since": values.get("from", "") if since == EXACT else values.get("from") or since, "until": until}
-    period = periods.read(known, now=now, zone=periods.zone(), presets=PRESETS)
+    period = periods.read(known, now=now, presets=PRESETS)
     is_open = period.since is None and period.until is None
     return replace(period, preset="" if is_open and since != EXACT else EXACT)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 
 from flask import Response, request, url_for
@@ -18,7 +17,7 @@ from console.services.event_types import catalogue
 from console.services.replays import planning, replays
 from console.services.replays.planning import Plan, ReplayDraft
 from console.services.replays.selection import SKIP_WORDS
-from console.web import access, hook_choices, hx, lists, periods
+from console.web import access, hook_choices, hx, lists, periods, times
 from console.web.deliveries.asking import (
     CLASS_LABELS,
     OUTCOME_LABELS,
@@ -87,7 +86,7 @@ def create() -> Response:
 def _address() -> str:
     """Give the address of the page for what the form says."""
     given = {name: [value] for name in ASKING if (value := request.form.get(name, "").strip())}
-    return with_query(url_for("replays.new"), given)
+    return with_query(url_for("replays.new"), times.with_offsets(given))
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
@@ -129,7 +128,7 @@ def _page(asked: Asked) -> Response:
         most_without=MOST_BEFORE if asked.is_proposed else COUNT_LIMIT,
         glance=planning.GLANCE,
         most_counted=planning.COUNT_CAP,
-        local=_local,
+        local=times.local,
         exact=EXACT,
         name_of=name_of,
     )
@@ -170,11 +169,6 @@ def _retrying(asked: Asked) -> Retrying | None:
         until=draft.until.isoformat() if draft.until else None,
     )
     return Retrying(count, url) if count else None
-
-
-def _local(moment: datetime | None) -> str:
-    """Write a bound as a field for date and time takes it, in the reader's zone."""
-    return f"{moment.astimezone(periods.zone()):%Y-%m-%dT%H:%M}" if moment else ""
 
 
 def _labels(asked: Asked) -> dict[str, str]:
@@ -233,7 +227,7 @@ def _period_words(asked: Asked) -> str:
     if asked.period.preset in PRESETS:
         return f"in the {LABELS[asked.period.preset].lower()}"
     bounds = (("since", asked.draft.since), ("until", asked.draft.until))
-    return " ".join(f"{word} {periods.words(at, zone=periods.zone())}" for word, at in bounds if at)
+    return " ".join(f"{word} {periods.words(at)}" for word, at in bounds if at)
 
 
 def _without_narrowing(draft: ReplayDraft) -> str:

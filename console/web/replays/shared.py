@@ -117,12 +117,11 @@ def details_of(
     narrowed: Mapping[str, Any],
 ) -> tuple[str, ...]:
     """Say what narrows a replay, one thing at a time."""
-    zone = periods.zone()
     found = [", ".join(event_types)] if event_types else []
     if since is not None:
-        found.append(f"since {periods.words(since, zone=zone)}")
+        found.append(f"since {periods.words(since)}")
     if until is not None:
-        found.append(f"until {periods.words(until, zone=zone)}")
+        found.append(f"until {periods.words(until)}")
     return (*found, *_narrowed_words(narrowed))
 
 

@@ -128,7 +128,7 @@ def _asked() -> Asked:
     values = {name: value.strip() for name, value in request.args.items()}
     period, problem = Period(), ""
     try:
-        period = periods.read(values, now=current_work().now(), zone=periods.zone())
+        period = periods.read(values, now=current_work().now())
     except Invalid as error:
         problem = error.message
     wanted = AuditFilter(
