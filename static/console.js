@@ -78,10 +78,13 @@
 
   /* -- clicks ------------------------------------------------------------------------------------------------------ */
   const copy = async (button) => {
+    const text = button.dataset.copy, dialog = document.getElementById("copy-text"), area = dialog.querySelector("textarea");
     try {
-      await navigator.clipboard.writeText(button.dataset.copy);
-    } catch { // plain http has no clipboard: select the text for the person instead
-      return toast({ tone: "bad", message: "The browser only copies over https or localhost. Select the text instead." });
+      await navigator.clipboard.writeText(text);
+    } catch { // there is no clipboard on plain http, except for localhost: select the text, or leave it selected in a dialog
+      area.value = text; dialog.showModal(); area.select();
+      if (!document.execCommand("copy")) return;
+      dialog.close();
     }
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 1500);

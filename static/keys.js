@@ -39,6 +39,25 @@
     if (button) showNew(button);
   });
 
+  /* -- a bin: new requests wait while one is being read, which they would push down -------------------------------- */
+  let caught = [];
+  const showCaught = () => {
+    one("#caught").prepend(...caught);
+    caught.forEach((item) => htmx.process(item));
+    caught = [];
+    one("#caught-new").hidden = true;
+  };
+  document.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {
+    if (detail.target.id !== "caught") return;
+    caught.unshift(...detail.fragment.children);
+    detail.shouldSwap = false;
+    const button = one("#caught-new");
+    button.textContent = `${caught.length} new: show`;
+    button.hidden = false;
+    if (scrollY < 200 && !one("#caught > li:has(details[open]):is(:hover, :focus-within)")) showCaught();
+  });
+  document.addEventListener("click", ({ target }) => { if (target.closest("#caught-new")) showCaught(); });
+
   /* -- single keys: not while typing, not when switched off --------------------------------------------------------- */
   let before = "";
   const open = (id) => { one(`#${id}:not([open])`)?.showModal(); };
@@ -86,23 +105,29 @@
   });
 
   /* -- find in a pane ------------------------------------------------------------------------------------------------ */
+  const MOST_FOUND = 2000; // marks; a browser takes seconds to draw ten times as many
   document.addEventListener("input", ({ target }) => {
     if (!target.matches("[data-find]") || !CSS.highlights) return;
     const words = target.value.toLowerCase();
     const found = [];
-    for (const block of words ? all("pre", target.closest(".pane")) : []) {
+    search: for (const block of words ? all("pre", target.closest(".pane")) : []) {
       const walker = document.createTreeWalker(block, NodeFilter.SHOW_TEXT);
       while (walker.nextNode()) {
-        const text = walker.currentNode.data.toLowerCase();
+        const { data } = walker.currentNode;
+        const lower = data.toLowerCase();
+        const text = lower.length === data.length ? lower : data; // "İ" has two letters in lower case, and places would be off
         for (let at = text.indexOf(words); at >= 0; at = text.indexOf(words, at + words.length)) {
           const range = new Range();
           range.setStart(walker.currentNode, at);
           range.setEnd(walker.currentNode, at + words.length);
           found.push(range);
+          if (found.length === MOST_FOUND) break search;
         }
       }
     }
-    CSS.highlights.set("found", new Highlight(...found));
+    const marks = new Highlight();
+    found.forEach((range) => marks.add(range)); // one by one: as arguments, very many overflow the stack
+    CSS.highlights.set("found", marks);
     found.map((range) => range.startContainer.parentElement).find((element) => element.offsetParent)?.scrollIntoView({ block: "nearest" });
   });
 })();

@@ -17,6 +17,7 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
+from console.core.addresses import is_literal
 from console.core.outcomes import Outcome
 from console.core.targets import Target, TargetPolicy
 from console.core.urls import DEFAULT_PORTS
@@ -120,7 +121,8 @@ class GuardedAdapter(HTTPAdapter):
         try:
             addresses = self._guard.addresses(request.target, deadline=request.deadline)
         finally:
-            request.watch.lap("dns")
+            if not is_literal(request.target.host):  # nothing was looked up for an address
+                request.watch.lap("dns")
         idle = self.pool.take(request.target, addresses=addresses)
         if idle:
             request.reused = True

@@ -123,6 +123,15 @@ def unwrapped(address: str | Address) -> Address:
     return parsed
 
 
+def is_literal(host: str) -> bool:
+    """Return whether *host* is an address rather than a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _reason(address: Address) -> str | None:
     """Look *address* up in the table, then ask the standard library, which knows a few reserved blocks more."""
     if address.is_loopback:

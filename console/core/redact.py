@@ -29,11 +29,16 @@ _PATH_QUERY = re.compile(r"(\burl: /[^\s?]*\?)[^\s]+")
 _SIGNS = re.compile(r"://|url: /|authorization|cookie|bearer|basic|token|whsec_|hy_", re.IGNORECASE)
 
 # Control characters but line feed and tab; directions (UAX 9); zero-width and invisible ones; separators; surrogates.
+# A zero-width joiner or non-joiner is part of a word or picture between the characters that it is made for: emoji, and
+# the Arabic and Indic scripts (RFC 5892, appendix A.1 and A.2). So are the marks of a region after the black flag.
+_JOINED = "[\u0600-\u0dff\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]"
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"
+    f"(?<={_JOINED})[\u200c\u200d](?={_JOINED})"
+    "|(?<=\U0001f3f4)[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f"
+    "|(?P<shown>[\x00-\x08\x0b-\x1f\x7f-\x9f"
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff])"
 )
 
 
@@ -64,9 +69,10 @@ def redact_text(text: str) -> str:
 def visible(text: str) -> str:
     """Return *text* with each control, direction and zero-width character written out, such as ⟨U+202E⟩.
 
-    Line feed and tab stay. A reader then sees what is there, not what the characters make of it.
+    Line feed and tab stay, and joiners within emoji and the scripts that need them. A reader then sees what is there,
+    not what the characters make of it.
     """
-    return _INVISIBLE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+    return _INVISIBLE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩" if found["shown"] else found[0], text)
 
 
 def _without_tokens(text: str) -> str:

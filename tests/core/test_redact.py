@@ -136,3 +136,32 @@ def test_what_is_made_visible_can_be_encoded_and_stays_as_it_is(text: str) -> No
 
     assert visible(once) == once
     assert once.encode().decode() == once
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",  # a family
+        "\U0001f3f3\ufe0f\u200d\U0001f308",  # a rainbow flag
+        "\U0001f469\U0001f3fd\u200d\U0001f4bb",  # with a colour of skin
+        "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # the flag of England
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",  # Persian
+        "\u0915\u094d\u200d\u0937",  # Devanagari
+    ],
+)
+def test_joiners_stay_where_a_script_or_a_picture_needs_them(name: str) -> None:
+    assert visible(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("pay\u200dpal", "pay⟨U+200D⟩pal"),
+        ("\U0001f468\u200dadmin", "\U0001f468⟨U+200D⟩admin"),
+        ("\U0001f468\u200d\u200d\U0001f469", "\U0001f468⟨U+200D⟩⟨U+200D⟩\U0001f469"),
+        ("\U0001f468\u202e\U0001f469", "\U0001f468⟨U+202E⟩\U0001f469"),
+        ("a\U000e0067\U000e007f", "a⟨U+E0067⟩⟨U+E007F⟩"),
+    ],
+)
+def test_joiners_and_tags_elsewhere_are_written_out(name: str, shown: str) -> None:
+    assert visible(name) == shown

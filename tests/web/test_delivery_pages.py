@@ -74,6 +74,15 @@ def test_the_headline_is_a_sentence_in_every_state(signed_in, ada, scene, delive
     assert words in headline(signed_in(ada).see(f"{LOG}/{delivery.id}"))
 
 
+@pytest.mark.parametrize(("state", "tone"), [("delivered", None), ("failed", "bad"), ("canceled", "off")])
+def test_the_last_station_has_the_colour_of_the_end(signed_in, ada, scene, delivery, state, tone) -> None:
+    scene.put(delivery, state=state, finished_at=delivery.created_at)
+
+    last = signed_in(ada).see(f"{LOG}/{delivery.id}").select(".strip > li")[-1]
+
+    assert last["class"] == ["done", *([tone] if tone else [])]
+
+
 def test_an_attempt_shows_what_was_sent_and_what_came_back(signed_in, ada, scene, delivery) -> None:
     scene.attempt(delivery)
     scene.put(delivery, state="delivered")

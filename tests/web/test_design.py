@@ -115,7 +115,7 @@ def test_nothing_is_loaded_from_elsewhere(page: Path) -> None:
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_evaluate_nothing_and_stay_small(name: str) -> None:
     assert not re.search(r"\beval\(|new Function|innerHTML|insertAdjacentHTML|document\.write", SCRIPTS[name])
-    assert SCRIPTS[name].count("\n") <= 150
+    assert SCRIPTS[name].count("\n") <= 170
 
 
 def test_scripts_keep_to_their_budget() -> None:

@@ -134,6 +134,10 @@ def test_an_answer_to_head_has_no_body_whatever_its_length_says(play_fault: Play
     assert (result.outcome, result.body, result.truncated) == ("ok", b"", False)
 
 
+def test_no_time_is_given_to_the_dns_for_an_address(play_fault: Play, attempt: Any) -> None:
+    assert attempt(play_fault("ok")).timings.dns == 0
+
+
 def test_the_timings_add_up(play_fault: Play, attempt: Any) -> None:
     timings = attempt(play_fault("slow:0.1")).timings
 
