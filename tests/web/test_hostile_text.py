@@ -86,7 +86,12 @@ def check_inert(answer, *, string: str) -> None:
     names = [name for name, _ in page.tags]
     assert names.count("h1") == 1
     scripts = [attributes.get("src", "") for name, attributes in page.tags if name == "script"]
-    assert {src.split("?")[0].rsplit("/", 1)[-1] for src in scripts} <= {"console.js", "keys.js", "htmx.min.js"}
+    assert {src.split("?")[0].rsplit("/", 1)[-1] for src in scripts} <= {
+        "console.js",
+        "forms.js",
+        "keys.js",
+        "htmx.min.js",
+    }
     assert not {"iframe", "base", "style", "object", "embed", "math", "img"} & set(names)
     for tag, attributes in page.tags:
         assert not [name for name in attributes if name.startswith("on") or "hx-on" in name], (tag, attributes)
