@@ -7,6 +7,7 @@ statements and idle transactions, so that nothing waits for ever.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -192,6 +193,13 @@ def is_busy(error: BaseException) -> bool:
 def server_now(session: Session) -> Any:
     """Give the database's clock: what is due and who is dead is decided by one clock, not by each host's."""
     return session.scalar(text("SELECT clock_timestamp()"))
+
+
+def take_turns(session: Session, name: str) -> None:
+    """Let transactions that give the same *name* run one after the other; SQLite's writers do so anyhow."""
+    if dialect_of(session) == "postgresql":
+        key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
 
 Dialect = Literal["sqlite", "postgresql"]

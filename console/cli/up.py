@@ -108,9 +108,8 @@ def prepare_database(settings: Settings) -> None:
 def setup_lines(settings: Settings) -> list[str]:
     """Give the line with the link for the first admin while there is no user at all."""
     with opened(settings) as work:
-        if not first_setup.is_needed(work):
-            return []
-        return [f"Set up the first admin at {settings.base_url}/setup?token={first_setup.create_link(work)}"]
+        secret = first_setup.create_link(work)
+        return [f"Set up the first admin at {settings.base_url}/setup?token={secret}"] if secret else []
 
 
 def export(settings: Settings) -> None:

@@ -50,6 +50,8 @@ class User(Base):
     two_factor_since: Mapped[datetime | None]
     time_zone: Mapped[str] = mapped_column(String(64), default="UTC")  # an IANA name
     has_shortcuts: Mapped[bool] = mapped_column(default=True, server_default=true())  # of one key
+    generation: Mapped[int] = mapped_column(default=0, server_default="0")  # how often all sessions were ended
+    last_organization_number: Mapped[int | None]  # where the person was last; it may be gone, or closed to them
 
     memberships: Mapped[list[Membership]] = relationship(back_populates="user", cascade="all, delete-orphan")
 
@@ -135,6 +137,7 @@ class Invitation(Base):
     email: Mapped[str] = mapped_column(String(254))
     role: Mapped[str] = mapped_column(String(20))
     invited_by: Mapped[str] = mapped_column(String(254))
+    invited_by_number: Mapped[int | None]  # the user, without whose right to invite the link is worth nothing
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]  # accepted or withdrawn

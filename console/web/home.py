@@ -29,15 +29,15 @@ def index() -> Response:
 
 
 def last_organization(user: User) -> Organization | None:
-    """Give the organization that was looked at last in this browser, else the person's first; None without any."""
-    theirs = members.organizations_of(current_work(), user=user)
-    return next((one for one in theirs if one.slug == session.get(LAST)), theirs[0] if theirs else None)
+    """Return the organization that this browser looked at last, else what ``members.landing_of`` says."""
+    return members.landing_of(current_work(), user=user, slug=session.get(LAST))
 
 
 @pages.after_app_request
 def _remember(response: Response) -> Response:
-    """Keep which organization was looked at, when it is another than before."""
-    here = g.get("place")
-    if here is not None and session.get(LAST) != here.organization.slug:
+    """Keep which organization was looked at, when it is another than before: for this browser, and the next sign-in."""
+    here, someone = g.get("place"), access.person()
+    if here is not None and someone is not None and session.get(LAST) != here.organization.slug:
         session[LAST] = here.organization.slug
+        members.note_last(current_work(), user=someone.user, organization=here.organization)
     return response

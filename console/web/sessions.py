@@ -24,7 +24,8 @@ _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 TOO_MANY = 429
 WRONG = 422
 PENDING = "password_given"
-"""Where the browser's session keeps who gave the right password, and when: the code is missing."""
+"""Where the browser's session keeps who gave the right password, when, and the account's mark; the code is missing."""
+PENDING_PARTS = 3
 CODE_WITHIN_S = 600
 
 
@@ -60,9 +61,13 @@ def create() -> Response:
     if not form.validate():
         return _form(form, status=WRONG)
     try:
-        user = sign_in.authenticate(
+        proven = sign_in.authenticate(
             current_work(), login=text_of(form.login), password=text_of(form.password), ip=request.remote_addr
         )
+        if two_factor.is_on(proven.user):
+            session[PENDING] = [proven.user.number, int(current_work().now().timestamp()), proven.mark]
+            return hx.redirect_to(url_for("sessions.code", next=safe_next(request.args.get("next"))))
+        begin(proven.user, mark=proven.mark)
     except Unauthenticated as error:
         add_error(form, "", message=error.message)
         return _form(form, status=WRONG)
@@ -71,10 +76,6 @@ def create() -> Response:
         answer = _form(form, status=TOO_MANY)
         answer.headers["Retry-After"] = str(error.retry_after_s)
         return answer
-    if two_factor.is_on(user):
-        session[PENDING] = [user.number, int(current_work().now().timestamp())]
-        return hx.redirect_to(url_for("sessions.code", next=safe_next(request.args.get("next"))))
-    begin(user)
     return hx.redirect_to(_target())
 
 
@@ -92,8 +93,12 @@ def check_code() -> Response:
         return _again()
     if not form.validate():
         return _code_form(form, status=WRONG)
+    mark = session[PENDING][2]
     try:
-        two_factor.check(_work_of(user), user=user, code=text_of(form.code))
+        two_factor.check(_work_of(user), user=user, code=text_of(form.code), mark=mark)
+        begin(user, mark=mark)
+    except Unauthenticated:
+        return _again()
     except Invalid as error:
         accept(form, error=error)
         return _code_form(form, status=WRONG)
@@ -102,8 +107,6 @@ def check_code() -> Response:
         answer = _code_form(form, status=TOO_MANY)
         answer.headers["Retry-After"] = str(error.retry_after_s)
         return answer
-    session.pop(PENDING)
-    begin(user)
     return hx.redirect_to(_target())
 
 
@@ -117,29 +120,36 @@ def delete() -> Response:
     return hx.redirect_to(url_for("sessions.new"), message="You are signed out.", tone="info")
 
 
-def begin(user: User) -> None:
-    """Sign *user* in, in this browser: a new session, and the one that was there before is over."""
+def begin(user: User, *, mark: str | None = None) -> None:
+    """Sign *user* in, in this browser: a new session, and the one that was there before is over.
+
+    *mark* is that of the account when it was proven whose it is; raise Unauthenticated when it holds no longer.
+    """
     work = current_work()
     before = access.person()
     if before is not None:
         sign_in.end_session(work, session=before.session)
     agent = request.user_agent.string
-    secret = sign_in.start_session(work, user=user, ip=request.remote_addr, user_agent=agent)
+    secret = sign_in.start_session(work, user=user, ip=request.remote_addr, user_agent=agent, mark=mark)
     row = sign_in.load_session(work, secret)
     if row is not None:
         access.sign_in_person(secret, row)
 
 
 def _pending() -> User | None:
-    """Give the person who gave the right password in this browser a moment ago; None when that is too long ago."""
+    """Return who gave the right password in this browser a moment ago.
+
+    None when that is too long ago, or when the password was changed or all sessions were ended since.
+    """
     work, kept = current_work(), session.get(PENDING)
-    if not kept or work.now().timestamp() - kept[1] > CODE_WITHIN_S:
+    if not kept or len(kept) != PENDING_PARTS or work.now().timestamp() - kept[1] > CODE_WITHIN_S:
         return None
     try:
         user = accounts.get_user_by_number(work, number=kept[0])
     except NotFound:
         return None
-    return user if user.is_active and two_factor.is_on(user) else None
+    is_same = user.is_active and sign_in.mark_of(user) == kept[2]
+    return user if is_same and two_factor.is_on(user) else None
 
 
 def _work_of(user: User) -> Work:
@@ -150,7 +160,7 @@ def _again() -> Response:
     session.pop(PENDING, None)
     return hx.redirect_to(
         url_for("sessions.new", next=safe_next(request.args.get("next"))),
-        message="That took too long. Sign in again.",
+        message="That took too long, or your account was changed meanwhile. Sign in again.",
         tone="info",
     )
 

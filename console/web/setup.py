@@ -94,6 +94,8 @@ def create() -> Response:
             full_name=text_of(form.full_name),
             password=text_of(form.password),
         )
+    except Unauthenticated as error:  # somebody was quicker
+        return _refused(error.code)
     except Invalid as error:
         accept(form, error=error, names=POINTERS)
         return _page(form, status=WRONG)
@@ -118,13 +120,13 @@ def _problem_with(token: str) -> Response | None:
     try:
         first_setup.check_link(current_work(), secret=token)
     except Unauthenticated as error:
-        return hx.page(
-            "setup/link.html",
-            status=FORBIDDEN,
-            reason=error.code if token else "",
-            is_new=first_setup.is_needed(current_work()),
-        )
+        return _refused(error.code if token else "")
     return None
+
+
+def _refused(reason: str) -> Response:
+    is_new = first_setup.is_needed(current_work())
+    return hx.page("setup/link.html", status=FORBIDDEN, reason=reason, is_new=is_new)
 
 
 def _page(form: SetupForm, *, status: int = 200) -> Response:

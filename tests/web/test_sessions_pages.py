@@ -219,6 +219,35 @@ def test_the_root_leads_to_the_organization_that_was_looked_at_last(signed_in, a
     assert browser.get("/").location == "/o/acme/"
 
 
+def test_signing_in_again_leads_to_the_organization_that_was_used_last(signed_in, ada, mallory, work) -> None:
+    with work.transaction():
+        work.session.add(
+            Membership(user=ada.user, organization=mallory.organization, role="viewer", created_at=work.now())
+        )
+    signed_in(ada).get("/o/elsewhere/")
+
+    assert signed_in(ada).get("/").location == "/o/elsewhere/"
+
+
+def test_staff_begin_in_their_own_organization_not_in_the_first_of_all(signed_in, ada, mallory, work) -> None:
+    with work.transaction():
+        mallory.user.is_staff = True
+    browser = signed_in(mallory)
+
+    assert browser.get("/").location == "/o/elsewhere/"
+
+    browser.get("/o/acme/")
+    assert signed_in(mallory).get("/").location == "/o/acme/"
+
+
+def test_where_somebody_was_last_is_no_way_into_what_they_left(signed_in, ada, ed, mallory, work) -> None:
+    signed_in(ed).get("/o/acme/")
+    membership = members.get_member(work, organization_number=ed.organization.number, user_id=ed.user.id)
+    members.remove_member(work, membership=membership)
+
+    assert "Ask an admin" in signed_in(ed).see("/").get_text()
+
+
 def test_somebody_without_an_organization_is_told_what_to_do(signed_in, ada, ed, work) -> None:
     browser = signed_in(ed)
     membership = members.get_member(work, organization_number=ed.organization.number, user_id=ed.user.id)

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from console.models import Attempt, BinRequest, Delivery, Organization, User
 from console.services.bins import bins
 from console.services.organizations import organizations
-from console.services.people import first_setup
+from console.services.people import accounts, first_setup
 from console.web.setup import slug_of
 
 FORM = {
@@ -79,6 +79,25 @@ def test_a_used_link_says_so_and_leads_to_sign_in(client, link, app) -> None:
     assert answer.status_code == 403
     assert "was used already" in answer.text
     assert 'href="/login"' in answer.text
+
+
+def test_a_link_from_before_the_first_account_makes_nobody(client, link, work) -> None:
+    accounts.create_user(
+        work,
+        username="grace",
+        email="grace@example.com",
+        password=FORM["password"],
+        organization_slug="acme",
+        role="viewer",
+    )
+
+    shown, sent = client.get(f"/setup?token={link}"), client.submit("/setup", FORM | {"token": link})
+
+    for answer in (shown, sent):
+        assert answer.status_code == 403
+        assert "This link is no longer needed" in answer.text
+        assert "Ask one of its admins for an invitation" in " ".join(answer.text.split())
+    assert work.session.scalars(select(User.username)).all() == ["grace"]
 
 
 def test_an_expired_link_says_which_command_prints_a_new_one(client, link, clock) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pyotp
 import pytest
 
+from console.services.people import accounts, sign_in, two_factor
+
 PASSWORD = "correct horse battery"
 PAGE = "/account/two-factor"
 
@@ -69,6 +71,30 @@ def test_the_code_is_asked_only_of_whoever_gave_the_password_a_moment_ago(phone:
 
     assert client.submit(page, {"code": phone[1]()}).location == "/login"
     assert client.get("/account").status_code == 303
+
+
+@pytest.mark.parametrize("change", ["password changed", "switched off and on", "other browsers signed out"])
+def test_an_open_second_step_ends_with_what_it_rests_on(
+    phone: Any, client: Any, ada: Any, work: Any, change: str
+) -> None:
+    page = _give_password(client).location
+    if change == "password changed":
+        accounts.set_password(work, user=ada.user, new="another correct horse")
+    elif change == "switched off and on":
+        with work.transaction():
+            ada.user.is_active = False
+            sign_in.end_sessions_within(work, user=ada.user, keep=None, reason="Switched off.")
+        with work.transaction():
+            ada.user.is_active = True
+    else:
+        sign_in.end_other_sessions(work, user=ada.user, keep=None)
+
+    shown = client.get(page)
+    answer = client.submit(page, {"code": phone[2][0]})
+
+    assert (shown.location, answer.location) == ("/login", "/login")
+    assert client.get("/account").status_code == 303
+    assert two_factor.recovery_codes_left(work, user=ada.user) == 10, "the code was not used up"
 
 
 def test_the_recovery_codes_are_shown_once_and_renewed_with_the_password(phone: Any) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from zoneinfo import available_timezones
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from console.core.permissions import Role
-from console.models import BrowserSession, Membership, Organization, User
+from console.database import take_turns
+from console.models import BrowserSession, Membership, Organization, SetupLink, User
 from console.services import audit
 from console.services.organizations import organizations
 from console.services.people import members, passwords, sign_in
@@ -22,6 +23,8 @@ from console.services.work import Work
 _USERNAME = re.compile(r"[a-z0-9_][a-z0-9_.@+-]{0,149}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
 _LONGEST_NAME = 200
+FIRST_USER = "the first user"
+"""What transactions that make a user, or a link for the first one, take turns by."""
 _NOT_IN_A_USERNAME = re.compile(r"[^a-z0-9_.+-]+", re.ASCII)
 
 
@@ -75,15 +78,20 @@ def _organization_for(work: Work, slug: str) -> Organization:
 def add_user(work: Work, user: User, *, organization: Organization, role: Role) -> User:
     """Add a checked user and the membership inside the caller's transaction.
 
-    Either name may be used to sign in, so neither may be another's: raise Conflict.
+    Either name may be used to sign in, so neither may be another's: raise Conflict. Whoever is first ends all links
+    that would set up the first: those are for an installation that has nobody.
     """
     names = (user.username, user.email)
+    take_turns(work.session, FIRST_USER)
     if work.session.scalar(select(User.number).where(or_(User.username.in_(names), User.email.in_(names)))):
         raise Conflict("That user name or e-mail is somebody's already.", code="user_exists")
     user.id, user.created_at = work.new_id(), work.now()
     user.memberships = [Membership(organization=organization, role=role.value, created_at=work.now())]
     work.session.add(user)
     work.session.flush()
+    now = work.now()
+    open_links = update(SetupLink).where(SetupLink.used_at.is_(None), SetupLink.expires_at > now)
+    work.session.execute(open_links.values(expires_at=now))
     changes = {"role": [None, role.value], "is_staff": [None, user.is_staff]}
     _audit(work, user, "user.created", organization=organization, changes=changes)
     return user
@@ -165,10 +173,10 @@ def change_password(work: Work, *, user: User, current: str, new: str, keep: Bro
     if wrong:
         raise Invalid(*wrong)
     try:
-        sign_in.confirm_password(work, user=user, password=current)
+        mark = sign_in.confirm_password(work, user=user, password=current)
     except Invalid as error:
         raise Invalid.field("current", error.message, code="wrong_password") from error
-    _set_password(work, user, new, keep=keep)
+    _set_password(work, user, new, keep=keep, mark=mark)
 
 
 def set_password(work: Work, *, user: User, new: str) -> None:
@@ -179,10 +187,12 @@ def set_password(work: Work, *, user: User, new: str) -> None:
     _set_password(work, user, new, keep=None)
 
 
-def _set_password(work: Work, user: User, new: str, *, keep: BrowserSession | None) -> None:
+def _set_password(work: Work, user: User, new: str, *, keep: BrowserSession | None, mark: str | None = None) -> None:
     work.session.commit()  # no transaction is open while hashing
     password_hash = passwords.hash_password(new)
     with work.transaction():
+        if mark is not None:
+            sign_in.hold(work, user=user, mark=mark)
         user.password_hash = password_hash
         sign_in.end_sessions_within(work, user=user, keep=keep, reason="The password of your account was changed.")
         for membership in members.memberships_of(work, user=user):

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from console.core.errors import Invalid, Unauthenticated
 from console.core.permissions import Role
+from console.database import take_turns
 from console.models import SetupLink, User
 from console.services.organizations import organizations
 from console.services.people import accounts, passwords, sign_in
@@ -25,11 +26,17 @@ def is_needed(work: Work) -> bool:
     return work.session.scalar(select(User.number).limit(1)) is None
 
 
-def create_link(work: Work) -> str:
-    """Make the one-time secret with which the first admin is set up, valid for 24 hours; earlier ones end."""
+def create_link(work: Work) -> str | None:
+    """Create the one-time secret with which the first admin is set up, valid for 24 hours; earlier ones end.
+
+    Return None, and create nothing, when somebody has an account.
+    """
     secret = urlsafe_b64encode(work.token_bytes(32)).decode().rstrip("=")
     now = work.now()
     with work.transaction():
+        take_turns(work.session, accounts.FIRST_USER)
+        if not is_needed(work):
+            return None
         work.session.execute(
             update(SetupLink).where(SetupLink.used_at.is_(None), SetupLink.expires_at > now).values(expires_at=now)
         )
@@ -38,12 +45,18 @@ def create_link(work: Work) -> str:
 
 
 def check_link(work: Work, *, secret: str) -> SetupLink:
-    """Give the link of *secret*; raise Unauthenticated, code ``setup_link_unknown``, ``…_used`` or ``…_expired``."""
+    """Return the link of *secret*.
+
+    Raise Unauthenticated with the code ``setup_link_unknown``, ``setup_link_used``, ``setup_over`` (somebody has an
+    account by now) or ``setup_link_expired``.
+    """
     link = work.session.scalar(select(SetupLink).where(SetupLink.secret_hash == _digest(secret)))
     if link is None:
         raise Unauthenticated("There is no such set-up link.", code="setup_link_unknown")
     if link.used_at is not None:
         raise Unauthenticated("This set-up link was used already.", code="setup_link_used")
+    if not is_needed(work):
+        raise _over()
     if link.expires_at <= work.now():
         raise Unauthenticated("This set-up link has expired.", code="setup_link_expired")
     return link
@@ -61,7 +74,7 @@ def set_up(
 ) -> User:
     """Make the first organization and its admin, who is staff too; the link is used up.
 
-    Raise Unauthenticated as ``check_setup_link`` does, Invalid, or Conflict for a slug or an e-mail that is taken.
+    Raise Unauthenticated as ``check_link`` does, Invalid, or Conflict for a slug or an e-mail that is taken.
     """
     check_link(work, secret=secret)
     email = sign_in.normalized(email)
@@ -85,11 +98,18 @@ def set_up(
 
 
 def _use_up(work: Work, secret: str) -> None:
-    """Mark the link as used; of two at once only one passes."""
-    unused = (SetupLink.secret_hash == _digest(secret), SetupLink.used_at.is_(None))
-    used = update(SetupLink).where(*unused).values(used_at=work.now()).returning(SetupLink.number)
-    if work.session.scalar(used) is None:
+    """Mark the link as used, when it may still be used: nobody else makes the first user meanwhile."""
+    take_turns(work.session, accounts.FIRST_USER)
+    if not is_needed(work):
+        raise _over()
+    now = work.now()
+    usable = (SetupLink.secret_hash == _digest(secret), SetupLink.used_at.is_(None), SetupLink.expires_at > now)
+    if work.session.scalar(update(SetupLink).where(*usable).values(used_at=now).returning(SetupLink.number)) is None:
         raise Unauthenticated("This set-up link was used already.", code="setup_link_used")
+
+
+def _over() -> Unauthenticated:
+    return Unauthenticated("Somebody has an account here already: this link sets up nothing.", code="setup_over")
 
 
 def _digest(secret: str) -> bytes:

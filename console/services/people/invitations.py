@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import aliased, joinedload
 
 from console.core.errors import Conflict, Invalid, NotFound, Unauthenticated
 from console.core.permissions import Role
@@ -54,6 +54,7 @@ def invite(work: Work, *, organization: Organization, email: str, role: str) -> 
             email=email,
             role=role,
             invited_by=work.actor.name[:254],
+            invited_by_number=work.actor.user_number,
             created_at=now,
             expires_at=now + LIFE,
         )
@@ -65,8 +66,7 @@ def invite(work: Work, *, organization: Organization, email: str, role: str) -> 
 
 def waiting(work: Work, *, organization_number: int) -> list[Invitation]:
     """List the invitations that may still be accepted, newest first."""
-    query = select(Invitation).where(Invitation.organization_number == organization_number)
-    query = query.where(Invitation.ended_at.is_(None), Invitation.expires_at > work.now())
+    query = select(Invitation).where(Invitation.organization_number == organization_number, *_usable(work))
     return list(work.session.scalars(query.order_by(Invitation.number.desc())))
 
 
@@ -96,6 +96,8 @@ def look_up(work: Work, *, secret: str) -> Invitation:
         raise _ended()
     if invitation.expires_at <= work.now():
         raise Unauthenticated("This invitation has expired.", code="invitation_expired")
+    if not work.session.scalar(select(Invitation.number).where(Invitation.number == invitation.number, *_usable(work))):
+        raise _ended()  # who invited may do so no longer
     return invitation
 
 
@@ -143,15 +145,41 @@ def accept_as_new(work: Work, *, secret: str, full_name: str, password: str) -> 
 
 
 def _use_up(work: Work, invitation: Invitation) -> None:
-    """End the invitation as accepted; of two at once only one passes."""
-    usable = (Invitation.number == invitation.number, Invitation.ended_at.is_(None))
-    used = update(Invitation).where(*usable).values(ended_at=work.now()).returning(Invitation.number)
-    if work.session.scalar(used) is None:
+    """End the invitation as accepted, when it may still be used; of two at once only one passes."""
+    usable = update(Invitation).where(Invitation.number == invitation.number, *_usable(work))
+    used = usable.values(ended_at=work.now()).returning(Invitation.number)
+    if work.session.scalar(used.execution_options(synchronize_session=False)) is None:
         raise _ended()
 
 
+def _usable(work: Work) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions under which an invitation gives a right.
+
+    Its organization is open, and who invited may still do so: whoever is switched off, or is no admin any more, leaves
+    no link behind. One that a command made, or one from before its author was kept, has no such person.
+    """
+    author, membership = aliased(User), aliased(Membership)
+    is_admin = exists().where(
+        membership.user_number == author.number,
+        membership.organization_number == Invitation.organization_number,
+        membership.role == Role.ADMIN,
+    )
+    may_invite = exists().where(
+        author.number == Invitation.invited_by_number, author.is_active, or_(author.is_staff, is_admin)
+    )
+    is_open = exists().where(Organization.number == Invitation.organization_number, Organization.closed_at.is_(None))
+    return (
+        Invitation.ended_at.is_(None),
+        Invitation.expires_at > work.now(),
+        or_(Invitation.invited_by_number.is_(None), may_invite),
+        is_open,
+    )
+
+
 def _ended() -> Unauthenticated:
-    return Unauthenticated("This invitation was used or withdrawn.", code="invitation_ended")
+    return Unauthenticated(
+        "This invitation was used or withdrawn, or who made it is no longer an admin.", code="invitation_ended"
+    )
 
 
 def _is_member(work: Work, organization: Organization, email: str) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import case, exists, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import joinedload
 
-from console.core.errors import Conflict, Invalid, NotFound
+from console.core.errors import Busy, Conflict, Invalid, NotFound
 from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
 from console.models import BrowserSession, Membership, Organization, User
 from console.services import audit
@@ -29,6 +31,30 @@ def organizations_of(work: Work, *, user: User) -> list[Organization]:
     if not user.is_staff:
         query = query.join(Membership).where(Membership.user_number == user.number)
     return list(work.session.scalars(query))
+
+
+def landing_of(work: Work, *, user: User, slug: str | None) -> Organization | None:
+    """Return where a person begins: in *slug* when they may enter it, else where they were last, else in their own.
+
+    Staff without one of their own begin in the first of all. None when there is none that they may enter.
+    """
+    is_own = exists().where(
+        Membership.user_number == user.number, Membership.organization_number == Organization.number
+    )
+    rank = case(
+        (Organization.slug == slug, 0), (Organization.number == user.last_organization_number, 1), (is_own, 2), else_=3
+    )
+    query = select(Organization).where(Organization.closed_at.is_(None)).order_by(rank, Organization.slug).limit(1)
+    return work.session.scalar(query if user.is_staff else query.where(is_own))
+
+
+def note_last(work: Work, *, user: User, organization: Organization) -> None:
+    """Remember where a person was last, for their next sign-in; a database that is busy is let be."""
+    if user.last_organization_number == organization.number:
+        return
+    with suppress(Busy, SQLAlchemyError), work.transaction():
+        here = update(User).where(User.number == user.number)
+        work.session.execute(here.values(last_organization_number=organization.number))
 
 
 def members(work: Work, *, organization_number: int, before: int | None = None, limit: int = 50) -> list[Membership]:

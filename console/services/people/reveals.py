@@ -14,8 +14,9 @@ def reveal(work: Work, *, hook: Hook, user: User, password: str) -> list[tuple[H
 
     Raise Invalid for a wrong password, TooMany while throttled, KeyUnavailable.
     """
-    sign_in.confirm_password(work, user=user, password=password)
+    mark = sign_in.confirm_password(work, user=user, password=password)
     secrets = hook_secrets.secrets_of(work, hook)
     with work.transaction():
+        sign_in.hold(work, user=user, mark=mark)
         audit.record_of_hook(work, hook=hook, action="hook.secret_revealed")
     return secrets

@@ -1,8 +1,8 @@
 """Signing in and the sessions of browsers.
 
-Guessing is slowed down in the database, so over all processes: after five failures within 15 minutes an account, and
-after twenty an address prefix (/24, /64), has to wait, longer each time. Nobody is locked out: a person who signed in
-from a prefix before is counted there alone, whatever strangers try elsewhere.
+Guessing is slowed down in the database, so over all processes: after five failures within 15 minutes a name, and after
+twenty an address prefix (/24, /64), has to wait, longer each time. Strangers lock nobody out: who signed in from a
+prefix before waits only for failures with the same name from there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import unicodedata
 from base64 import urlsafe_b64encode
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -35,37 +35,71 @@ WRONG = "That e-mail and password do not go together."
 # --- signing in -----------------------------------------------------------------------------------------------------
 
 
-def authenticate(work: Work, *, login: str, password: str, ip: str | None) -> User:
-    """Give the user with that e-mail or user name and password.
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Somebody who gave the right password, and the *mark* of the account as it was then."""
 
-    Raise Unauthenticated with the same sentence, after the same work, whatever is wrong; TooMany while throttled.
-    Nobody is signed in yet: a second factor may be missing.
+    user: User
+    mark: str
+
+
+def mark_of(user: User) -> str:
+    """Return what changes with the password and whenever all sessions of *user* are ended."""
+    return hashlib.sha256(f"{user.number}:{user.generation}:{user.password_hash}".encode()).hexdigest()
+
+
+def hold(work: Work, *, user: User, mark: str | None) -> None:
+    """Keep the account of *user* as it is until the caller's transaction ends.
+
+    Raise Unauthenticated when the person is switched off, or when the account no longer has *mark*, which the password
+    that gave the right to go on left; None: no password did.
     """
-    login = normalized(login)
+    work.session.refresh(user, ["is_active", "generation", "password_hash"], with_for_update=True)
+    if not user.is_active or mark not in {None, mark_of(user)}:
+        raise Unauthenticated("Your account was changed meanwhile. Sign in again.", code="sign_in_over")
+
+
+def authenticate(work: Work, *, login: str, password: str, ip: str | None) -> Proven:
+    """Return who has that e-mail or user name and password.
+
+    Raise Unauthenticated with the same sentence, after the same work, whatever is wrong; TooMany while throttled, after
+    the same failures whether there is such an account or not, and whichever of its names is typed. Nobody is signed in
+    yet: a second factor may be missing.
+    """
+    login, prefix = normalized(login), prefix_of(ip)
     user = work.session.scalar(select(User).where(or_(User.email == login, User.username == login)))
-    password_hash = user.password_hash if user else None  # read before the commit: no transaction while hashing
-    scopes = _scopes(work, user, login=login, ip=ip)
-    attempts = throttle.admit(work, scopes)
+    password_hash, mark = (user.password_hash, mark_of(user)) if user else (None, None)
+    is_familiar = _is_familiar(work, user, prefix=prefix)
+    own, account, network = _scopes(login, prefix=prefix)
+    admission = throttle.admit(work, own, shared=[account, network])  # ends the transaction: none while hashing
     is_right = passwords.is_password(password, password_hash=password_hash)
-    if user is None or not is_right or not user.is_active:
+    if user is None or not is_right or not user.is_active or (admission.delay and not is_familiar):
+        if admission.delay:  # a familiar person with the wrong password is told no more than a stranger
+            raise admission.delay
         # Not what was typed: people type passwords into the wrong field.
         actor = Actor(user.email, user.number, ip) if user else Actor("Somebody unknown", ip=ip)
         _note_refusal(replace(work, actor=actor), user)
         raise Unauthenticated(WRONG, code="sign_in_wrong")
     renewed = passwords.rehash(password, password_hash=password_hash or "")
     with work.transaction():
+        hold(work, user=user, mark=mark)
         if renewed is not None:
             user.password_hash = renewed
-        throttle.forget(work, account=scopes[0], attempts=attempts)
-    return user
+        # What strangers did elsewhere still counts against strangers.
+        throttle.forget(work, scopes=[own] if is_familiar else [own, account], attempts=admission.attempts)
+    return Proven(user, mark_of(user))
 
 
-def confirm_password(work: Work, *, user: User, password: str) -> None:
-    """Make sure again, before something delicate, that it is *user*; raise Invalid, or TooMany while throttled."""
-    password_hash = user.password_hash
+def confirm_password(work: Work, *, user: User, password: str) -> str:
+    """Make sure again, before something delicate, that it is *user*, and return the mark of the account for ``hold``.
+
+    Raise Invalid for a wrong password, TooMany while throttled.
+    """
+    password_hash, mark = user.password_hash, mark_of(user)
     with throttle.throttled(work, f"confirm:{user.number}"):
         if not passwords.is_password(password, password_hash=password_hash):
             raise Invalid.field("password", "That is not your password.", code="wrong_password")
+    return mark
 
 
 def normalized(login: str) -> str:
@@ -98,14 +132,16 @@ def audit_for(work: Work, user: User | None, action: str) -> None:
 # --- the throttle ---------------------------------------------------------------------------------------------------
 
 
-def _scopes(work: Work, user: User | None, *, login: str, ip: str | None) -> list[throttle.Scope]:
-    prefix = prefix_of(ip)
-    known = _is_familiar(work, user, prefix=prefix)
-    account = f"account:{user.number if user else login}" + (f"@{prefix}" if known else "")
-    return [
-        throttle.Scope(throttle.hashed(account), free=5),
+def _scopes(login: str, *, prefix: str) -> tuple[throttle.Scope, throttle.Scope, throttle.Scope]:
+    """Return what an attempt counts for: the pair of name and prefix, the name, the prefix.
+
+    A name is what was typed, not the account it belongs to: nobody learns from a wait which accounts there are.
+    """
+    return (
+        throttle.Scope(throttle.hashed(f"account:{login}@{prefix}"), free=5),
+        throttle.Scope(throttle.hashed(f"account:{login}"), free=5),
         throttle.Scope(throttle.hashed(f"prefix:{prefix}"), free=20),
-    ]
+    )
 
 
 def prefix_of(ip: str | None) -> str:
@@ -132,11 +168,15 @@ def _is_familiar(work: Work, user: User | None, *, prefix: str) -> bool:
 # --- sessions -------------------------------------------------------------------------------------------------------
 
 
-def start_session(work: Work, *, user: User, ip: str | None, user_agent: str | None) -> str:
-    """Start a session and give the secret for its cookie, which is stored nowhere."""
+def start_session(work: Work, *, user: User, ip: str | None, user_agent: str | None, mark: str | None = None) -> str:
+    """Start a session and return the secret for its cookie, which is stored nowhere.
+
+    *mark* is that of the account when it was proven whose it is; raise Unauthenticated as ``hold`` does.
+    """
     secret = urlsafe_b64encode(work.token_bytes(32)).decode().rstrip("=")
     now = work.now()
     with work.transaction():
+        hold(work, user=user, mark=mark)
         work.session.add(
             BrowserSession(
                 secret_hash=_digest(secret),
@@ -194,7 +234,11 @@ def end_other_sessions(
 
 
 def end_sessions_within(work: Work, *, user: User, keep: BrowserSession | None, reason: str) -> int:
-    """End a user's sessions but *keep* inside the caller's transaction; say how many were ended."""
+    """End a user's sessions but *keep*, and every sign-in that is not complete, inside the caller's transaction.
+
+    Return how many sessions were ended.
+    """
+    work.session.execute(update(User).where(User.number == user.number).values(generation=User.generation + 1))
     kept = keep.number if keep is not None else 0
     return len(
         work.session.scalars(
@@ -209,7 +253,7 @@ def end_sessions_within(work: Work, *, user: User, keep: BrowserSession | None, 
 def forget_old(work: Work) -> int:
     """Delete sessions that began longer ago than a prefix stays familiar, and old failures; say how many sessions."""
     with work.transaction():
-        work.session.execute(delete(SignInFailure).where(SignInFailure.at < work.now() - timedelta(days=1)))
+        work.session.execute(delete(SignInFailure).where(SignInFailure.at < work.now() - throttle.WINDOW))
         old = delete(BrowserSession).where(BrowserSession.created_at < work.now() - FAMILIAR_FOR)
         return len(work.session.scalars(old.returning(BrowserSession.number)).all())
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, text
+from sqlalchemy import ColumnElement, delete, func, or_, select
 
 from console.core.errors import TooMany
-from console.database import dialect_of
+from console.database import take_turns
 from console.models import SignInFailure
 from console.services.work import Work
 
@@ -32,59 +32,68 @@ class Scope:
     free: int
 
 
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """An attempt that may be made: the numbers of the rows that count it, and the wait of its shared scopes, if any."""
+
+    attempts: list[int]
+    delay: TooMany | None = None
+
+
 @contextmanager
 def throttled(work: Work, name: str, *, free: int = 5) -> Iterator[None]:
     """Count what is tried inside as a failure of *name*, unless it ends well; raise TooMany while a wait lasts."""
     scope = Scope(hashed(name), free=free)
-    attempts = admit(work, [scope])
+    admission = admit(work, scope)
     yield
     with work.transaction():
-        forget(work, account=scope, attempts=attempts)
+        forget(work, scopes=[scope], attempts=admission.attempts)
 
 
-def admit(work: Work, scopes: list[Scope]) -> list[int]:
-    """Count this attempt as a failure until it proves to be none, and give the numbers of what was written.
+def admit(work: Work, own: Scope, *, shared: Sequence[Scope] = ()) -> Admission:
+    """Count this attempt as a failure until it proves to be none.
 
-    Counting first means that many attempts at once cannot all slip through. Raise TooMany while a wait lasts.
+    Counting first means that many attempts at once cannot all slip through. Raise TooMany while *own* has to wait.
+    While a *shared* scope has to wait, the attempt counts for *own* alone; the caller decides whether it may succeed.
     """
     now = work.now()
     with work.transaction():
-        for scope in scopes:
-            _one_at_a_time(work, scope)
-            failures, last = work.session.execute(
-                select(func.count(), func.max(SignInFailure.at, type_=SignInFailure.at.type)).where(
-                    SignInFailure.scope == scope.name, SignInFailure.at > now - WINDOW
-                )
-            ).one()
-            _check_wait(now, failures=failures, last=last, free=scope.free)
-        rows = [SignInFailure(scope=scope.name, at=now) for scope in scopes]
+        for scope in (own, *shared):  # always in this order, so that no two wait for each other
+            take_turns(work.session, scope.name)
+        left_s = _wait_left_s(work, own, now=now)
+        if left_s > 0:
+            raise _too_many(left_s)
+        shared_s = max((_wait_left_s(work, scope, now=now) for scope in shared), default=0)
+        counted = [own] if shared_s > 0 else [own, *shared]
+        rows = [SignInFailure(scope=scope.name, at=now) for scope in counted]
         work.session.add_all(rows)
         work.session.flush()
-        return [row.number for row in rows]
+    return Admission([row.number for row in rows], _too_many(shared_s) if shared_s > 0 else None)
 
 
-def _check_wait(now: datetime, *, failures: int, last: datetime | None, free: int) -> None:
-    if last is None or failures < free:
-        return
-    delay_s = min(FIRST_DELAY_S * 2 ** (failures - free), LONGEST_DELAY_S)
-    left_s = math.ceil((last + timedelta(seconds=delay_s) - now).total_seconds())
-    if left_s > 0:
-        raise TooMany(f"Too many attempts. Try again in {left_s} s.", retry_after_s=left_s)
+def _wait_left_s(work: Work, scope: Scope, *, now: datetime) -> int:
+    """Return how many seconds *scope* still has to wait; zero or less: none."""
+    failures, last = work.session.execute(
+        select(func.count(), func.max(SignInFailure.at, type_=SignInFailure.at.type)).where(
+            SignInFailure.scope == scope.name, SignInFailure.at > now - WINDOW
+        )
+    ).one()
+    if not failures or failures < scope.free:
+        return 0
+    delay_s = min(FIRST_DELAY_S * 2 ** (failures - scope.free), LONGEST_DELAY_S)
+    return math.ceil((last + timedelta(seconds=delay_s) - now).total_seconds())
 
 
-def _one_at_a_time(work: Work, scope: Scope) -> None:
-    """Let attempts of one scope count one after the other; SQLite's writers do so anyhow."""
-    if dialect_of(work.session) == "postgresql":
-        key = int.from_bytes(hashlib.sha256(scope.name.encode()).digest()[:8], "big", signed=True)
-        work.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+def _too_many(left_s: int) -> TooMany:
+    return TooMany(f"Too many attempts. Try again in {left_s} s.", retry_after_s=left_s)
 
 
-def forget(work: Work, *, account: Scope, attempts: list[int]) -> None:
-    """Clear the account's failures and this attempt's own rows; and what is a day old, of everybody."""
+def forget(work: Work, *, scopes: Sequence[Scope], attempts: list[int]) -> None:
+    """Clear the failures of *scopes* and this attempt's own rows; and of everybody what counts no longer."""
     wanted: ColumnElement[bool] = or_(
-        SignInFailure.scope == account.name,
+        SignInFailure.scope.in_([scope.name for scope in scopes]),
         SignInFailure.number.in_(attempts),
-        SignInFailure.at < work.now() - timedelta(days=1),
+        SignInFailure.at < work.now() - WINDOW,
     )
     work.session.execute(delete(SignInFailure).where(wanted))
 

@@ -41,8 +41,9 @@ def begin(work: Work, *, user: User, password: str) -> None:
     """
     if is_on(user):
         raise _on_already()
-    sign_in.confirm_password(work, user=user, password=password)
+    mark = sign_in.confirm_password(work, user=user, password=password)
     with work.transaction():
+        sign_in.hold(work, user=user, mark=mark)
         _read_again(work, user)
         if is_on(user):  # in another browser, while the password was looked at
             raise _on_already()
@@ -80,9 +81,13 @@ def confirm(work: Work, *, user: User, code: str) -> list[str]:
     return codes
 
 
-def check(work: Work, *, user: User, code: str) -> None:
-    """Use up a code of the app or a recovery code; raise Invalid for a wrong or used one, TooMany while throttled."""
+def check(work: Work, *, user: User, code: str, mark: str | None = None) -> None:
+    """Use up a code of the app or a recovery code, of an account that still has *mark*.
+
+    Raise Invalid for a wrong or used code, TooMany while throttled, Unauthenticated as ``sign_in.hold`` does.
+    """
     with throttle.throttled(work, f"code:{user.number}"), work.transaction():
+        sign_in.hold(work, user=user, mark=mark)
         plain = _plain(code)
         # Told apart by length, so that recovery codes work even while the key of the app's secret is missing.
         use = _use_step if len(plain) == DIGITS else _use_recovery_code
@@ -97,8 +102,9 @@ def renew_recovery_codes(work: Work, *, user: User, password: str) -> list[str]:
     """
     if not is_on(user):
         raise Conflict("Two-factor sign-in is off.", code="two_factor_off")
-    sign_in.confirm_password(work, user=user, password=password)
+    mark = sign_in.confirm_password(work, user=user, password=password)
     with work.transaction():
+        sign_in.hold(work, user=user, mark=mark)
         codes = _renew_codes(work, user)
         sign_in.audit_for(work, user, "user.recovery_codes_renewed")
     return codes
@@ -106,13 +112,14 @@ def renew_recovery_codes(work: Work, *, user: User, password: str) -> list[str]:
 
 def turn_off(work: Work, *, user: User, password: str) -> None:
     """Ask for no code any more; raise Invalid for a wrong password, TooMany while throttled."""
-    sign_in.confirm_password(work, user=user, password=password)
-    reset(work, user=user)
+    reset(work, user=user, mark=sign_in.confirm_password(work, user=user, password=password))
 
 
-def reset(work: Work, *, user: User) -> None:
-    """Turn the second factor off, on the operator's word: somebody lost the app and the recovery codes."""
+def reset(work: Work, *, user: User, mark: str | None = None) -> None:
+    """Turn the second factor off: on the operator's word, or on that of the person, whose account has *mark*."""
     with work.transaction():
+        if mark is not None:
+            sign_in.hold(work, user=user, mark=mark)
         if is_on(user):
             sign_in.audit_for(work, user, "user.two_factor_off")
         user.sealed_totp = user.two_factor_since = user.totp_step = None

@@ -160,7 +160,7 @@ def test_changing_the_password_ends_the_other_sessions(work: Work, ada: Any) -> 
     assert sign_in.load_session(work, here) is not None
     assert sign_in.load_session(work, there) is None
     assert sign_in.why_ended(work, there) == "The password of your account was changed."
-    assert sign_in.authenticate(work, login="ada", password=NEW_PASSWORD, ip=None).number == ada.user.number
+    assert sign_in.authenticate(work, login="ada", password=NEW_PASSWORD, ip=None).user.number == ada.user.number
 
 
 def test_the_present_password_is_asked_for(work: Work, ada: Any) -> None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, event, select
+from sqlalchemy.orm import Session
 
 from console.core.errors import Conflict, Unauthenticated
-from console.models import User
+from console.models import SetupLink, User
 from console.services.organizations import organizations
-from console.services.people import accounts, first_setup, members
+from console.services.people import accounts, first_setup, invitations, members
 from console.services.work import Work
 
 pytestmark = pytest.mark.both_databases
@@ -87,21 +90,108 @@ def test_a_setup_secret_that_was_never_made_is_unknown(work: Work) -> None:
 
 
 def test_a_setup_that_is_refused_leaves_the_link_and_nothing_else(work: Work) -> None:
-    _somebody(work, "grace", slug="taken")
+    organizations.create(work, slug="taken")
     secret = first_setup.create_link(work)
 
     with pytest.raises(Conflict):
         _set_up(work, secret, slug="taken")
-    with pytest.raises(Conflict):
-        _set_up(work, secret, email="grace@example.com", slug="free")
 
     assert [one.slug for one in organizations.find(work)] == ["taken"]
     _set_up(work, secret, slug="free")
 
 
-def test_a_user_name_that_is_taken_gets_a_number(work: Work) -> None:
-    _somebody(work, "ada", slug="elsewhere")
+# --- the right to set up ends with the first user -------------------------------------------------------------------
 
-    user = _set_up(work, first_setup.create_link(work), email="ada@example.org")
 
-    assert user.username == "ada2"
+def test_no_link_is_made_once_somebody_has_an_account(work: Work) -> None:
+    _somebody(work, "ada", slug="acme")
+
+    assert first_setup.create_link(work) is None
+    assert work.session.scalars(select(SetupLink)).all() == []
+
+
+def test_the_first_user_ends_the_link_that_was_printed_before(work: Work) -> None:
+    secret = first_setup.create_link(work)
+    _somebody(work, "grace", slug="acme")
+
+    for act in (lambda: first_setup.check_link(work, secret=secret), lambda: _set_up(work, secret, slug="evil")):
+        with pytest.raises(Unauthenticated) as caught:
+            act()
+        assert caught.value.code == "setup_over"
+    assert [one.slug for one in organizations.find(work)] == ["acme"]
+    link = work.session.scalars(select(SetupLink)).one()
+    assert link.expires_at <= work.now()
+
+
+def test_a_first_user_by_an_invitation_ends_the_link_too(work: Work) -> None:
+    organization = organizations.create(work, slug="acme")
+    secret = first_setup.create_link(work)
+    invited = invitations.invite(work, organization=organization, email="ann@example.com", role="admin")
+    invitations.accept_as_new(work, secret=invited.secret, full_name="", password="lantern moss by the river")
+
+    with pytest.raises(Unauthenticated):
+        _set_up(work, secret, slug="evil")
+
+
+@pytest.mark.parametrize("rival", ["another use of the link", "users create"])
+def test_of_two_who_make_the_first_user_at_once_only_one_gets_the_right_of_the_link(
+    work: Work, engine: Engine, rival: str
+) -> None:
+    """Both pass the first look at the link; both are let go at the moment of the transaction."""
+    secret = first_setup.create_link(work)
+    work.session.commit()
+    ready, outcomes = Barrier(2), []
+
+    def use(slug: str) -> None:
+        with Session(engine, expire_on_commit=False) as session:
+            mine = replace(work, session=session)
+            first_setup.check_link(mine, secret=secret)
+            session.commit()
+            ready.wait(10)
+            try:
+                _set_up(mine, secret, email=f"{slug}@example.com", slug=slug)
+                outcomes.append(f"link: {slug}")
+            except Unauthenticated as error:
+                outcomes.append(error.code)
+
+    def create() -> None:
+        with Session(engine, expire_on_commit=False) as session:
+            ready.wait(10)
+            _somebody(replace(work, session=session), "grace", slug="two")
+            outcomes.append("command")
+
+    threads = [
+        Thread(target=use, args=("one",)),
+        Thread(target=use, args=("two",)) if rival == "another use of the link" else Thread(target=create),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    work.session.expire_all()
+    staff = work.session.scalars(select(User).where(User.is_staff)).all()
+    assert len(outcomes) == 2, outcomes
+    if rival == "users create":  # an operator may always add somebody
+        assert (len(staff) == 1) is any(one.startswith("link") for one in outcomes)
+        assert "command" in outcomes
+    else:
+        assert len(staff) == 1
+        assert min(one.split(":")[0] for one in outcomes) == "link"
+        assert {"setup_over", "setup_link_used"} & set(outcomes)
+
+
+def test_a_user_made_between_the_look_at_the_link_and_its_use_ends_it(work: Work, engine: Engine) -> None:
+    secret = first_setup.create_link(work)
+    work.session.commit()
+
+    def hash_while_a_command_is_quicker(*_arguments: Any, **_options: Any) -> None:
+        with Session(engine, expire_on_commit=False) as session:
+            _somebody(replace(work, session=session), "grace", slug="acme")
+
+    event.listen(work.session, "after_commit", hash_while_a_command_is_quicker, once=True)
+    with pytest.raises(Unauthenticated) as caught:
+        _set_up(work, secret, slug="evil")
+
+    assert caught.value.code == "setup_over"
+    assert [one.username for one in work.session.scalars(select(User))] == ["grace"]

@@ -33,7 +33,7 @@ def test_a_new_person_makes_an_account_and_is_a_member(work: Work, ada: Any) -> 
 
     assert (user.email, user.username, user.full_name) == ("ann@example.com", "ann", "Ann")
     assert members.role_of(work, user=user, organization_number=ada.organization.number) == "editor"
-    assert sign_in.authenticate(work, login="ann@example.com", password=PASSWORD, ip=None).number == user.number
+    assert sign_in.authenticate(work, login="ann@example.com", password=PASSWORD, ip=None).user.number == user.number
 
 
 def test_somebody_with_an_account_joins_with_it(work: Work, ada: Any, mallory: Any) -> None:
@@ -135,3 +135,35 @@ def test_the_audit_log_tells_who_invited_and_who_came(work: Work, ada: Any, mall
         ("member.invited", "ann@example.com"),
     ]
     assert made.secret not in str([entry.changes for entry in entries])
+
+
+@pytest.mark.parametrize("loss", ["switched off", "no admin any more", "removed"])
+def test_who_may_no_longer_invite_leaves_no_link_behind(
+    work: Work, ada: Any, ed: Any, as_person: Any, loss: str
+) -> None:
+    membership = members.get_member(work, organization_number=ada.organization.number, user_id=ed.user.id)
+    members.change_role(work, membership=membership, role="admin")
+    made = _invite(as_person(ed), ada)
+    assert invitations.look_up(work, secret=made.secret).email == "ann@example.com"
+
+    if loss == "switched off":
+        with work.transaction():
+            ed.user.is_active = False
+    elif loss == "removed":
+        members.remove_member(work, membership=membership)
+    else:
+        members.change_role(work, membership=membership, role="editor")
+
+    assert _code(work, made.secret) == "invitation_ended"
+    assert invitations.waiting(work, organization_number=ada.organization.number) == []
+    with pytest.raises(Unauthenticated):
+        invitations.accept_as_new(work, secret=made.secret, full_name="", password=PASSWORD)
+
+
+def test_staff_may_invite_where_they_are_no_member(work: Work, ada: Any, mallory: Any, as_person: Any) -> None:
+    with work.transaction():
+        mallory.user.is_staff = True
+
+    made = _invite(as_person(mallory), ada)
+
+    assert invitations.look_up(work, secret=made.secret).email == "ann@example.com"

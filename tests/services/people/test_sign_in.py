@@ -31,7 +31,7 @@ def _fail(work: Work, login: Any = "ada", ip: Any = "198.51.100.7") -> Any:
 
 
 def _succeed(work: Work, login: Any = "ada", ip: Any = "198.51.100.7") -> Any:
-    return sign_in.authenticate(work, login=login, password=PASSWORD, ip=ip)
+    return sign_in.authenticate(work, login=login, password=PASSWORD, ip=ip).user
 
 
 def _wait_left(work: Work, login: Any = "ada", ip: Any = "198.51.100.7") -> Any:
@@ -182,6 +182,72 @@ def test_strangers_cannot_lock_a_person_out_of_where_they_signed_in_before(work:
 
     _wait_left(work, ip="198.51.100.7")
     assert _succeed(work, ip="192.0.2.77").number == ada.user.number
+
+
+def test_twenty_failures_of_strangers_do_not_stop_a_person_from_where_they_signed_in_before(
+    work: Work, ada: Any
+) -> None:
+    sign_in.start_session(work, user=ada.user, ip="198.51.100.7", user_agent="home")
+    for number in range(25):
+        if number < 20:
+            _fail(work, f"somebody{number}", ip=f"198.51.100.{number}")
+        else:
+            _wait_left(work, f"somebody{number}", ip=f"198.51.100.{number}")
+
+    assert _succeed(work, ip="198.51.100.9").number == ada.user.number
+    assert _wait_left(work, "nobody", ip="198.51.100.9")
+
+
+def test_who_is_familiar_from_there_is_told_no_more_than_a_stranger(work: Work, ada: Any) -> None:
+    """While the prefix has to wait, a wrong password of an account gets what any other name gets."""
+    sign_in.start_session(work, user=ada.user, ip="198.51.100.7", user_agent="home")
+    for number in range(20):
+        _fail(work, f"somebody{number}")
+
+    def answer(login: str) -> str:
+        with pytest.raises(TooMany) as caught:
+            sign_in.authenticate(work, login=login, password="not the password", ip="198.51.100.7")
+        return caught.value.message
+
+    assert [answer("ada") for _ in range(7)] == [answer("nobody") for _ in range(7)]
+
+
+def test_a_familiar_prefix_is_no_way_to_guess_for_long(work: Work, ada: Any) -> None:
+    sign_in.start_session(work, user=ada.user, ip="198.51.100.7", user_agent="home")
+    for _ in range(5):
+        _fail(work)
+
+    assert _wait_left(work) == 5
+
+
+def test_one_account_cannot_be_guessed_from_many_prefixes(work: Work, ada: Any) -> None:
+    for number in range(5):
+        _fail(work, ip=f"203.0.{number}.9")
+
+    assert _wait_left(work, ip="192.0.2.1") == 5
+
+
+def _answers(work: Work, logins: list[str]) -> list[str]:
+    found = []
+    for login in logins:
+        try:
+            sign_in.authenticate(work, login=login, password="not the password", ip="203.0.113.9")
+        except (TooMany, Unauthenticated) as error:
+            found.append(f"{error.code}: {error.message}")
+    return found
+
+
+@pytest.mark.parametrize(
+    "order", [("{0}@example.com", "{0}"), ("{0}", "{0}@example.com"), ("{0}@example.com", "{0}@example.com")]
+)
+def test_waits_tell_nobody_whether_there_is_an_account(work: Work, ada: Any, order: tuple[str, str]) -> None:
+    """Five failures with one of its names, then with the other: the same as of a person who does not exist."""
+    first, second = order
+
+    known = _answers(work, [first.format("ada")] * 6 + [second.format("ada")] * 2)
+    unknown = _answers(work, [first.format("nobody")] * 6 + [second.format("nobody")] * 2)
+
+    assert known == unknown
 
 
 def test_attempts_at_the_same_moment_do_not_slip_through(work: Work, ada: Any, engine: Any) -> None:
