@@ -39,7 +39,7 @@ def install(app: Flask) -> None:
 @auth.permission(Permission.ADMIN)
 def show() -> Response:
     """Give all metrics, in the form that the caller accepts: OpenMetrics or Prometheus' own."""
-    metrics.require_sight(current_work(), is_staff=auth.principal().user.is_staff)
+    metrics.require_sight(current_work(), is_staff=auth.principal().is_staff)
     registry = CollectorRegistry(auto_describe=False)
     ring = collaborators().ring
     is_redis_there = not ring.trouble() if isinstance(ring, RedisRing) else None

@@ -12,10 +12,14 @@ from sqlalchemy import Connection, Engine, delete, event, func, select, text, up
 from sqlalchemy.orm import Session
 
 from console import migrations
+from console.core.errors import Unauthenticated
+from console.core.permissions import Permission
 from console.core.rollups import hour_of
 from console.models import Base, Delivery, Event, Hook, HookHour, Organization, TypeHour, User
+from console.services import idempotency
 from console.services.figures import organization_hours, stats, type_hours
 from console.services.figures.stats import Period
+from console.services.people import token_use, tokens
 from console.services.work import Work
 from tests.engine import make_hook, publish
 
@@ -196,3 +200,39 @@ def test_postgresql_is_told_how_many_deliveries_an_event_has(work: Work, ada, en
         ]
         told = text("SELECT n_distinct FROM pg_stats WHERE tablename = 'deliveries' AND attname = 'event_number'")
         assert connection.scalar(told) == pytest.approx(-0.1)
+
+
+def test_tokens_and_answers_that_are_kept_for_them_survive_service_tokens(
+    work: Work, ada, token_of, engine: Engine
+) -> None:
+    text_of_token = token_of(ada, "EVENTS:VIEW")
+    begun = idempotency.begin(
+        work, token_number=token_use.authenticate(work, text_of_token).token_number, credential="a", key="b"
+    )
+    assert isinstance(begun, idempotency.Begun)
+    idempotency.keep(work, begun=begun, status=201, headers=[], body=b"kept")
+    work.session.rollback()
+
+    migrations.downgrade(engine, "0007")
+    migrations.upgrade(engine)
+    work.session.expire_all()
+
+    principal = token_use.authenticate(work, text_of_token)
+    assert principal.user_number == ada.user.number
+    again = idempotency.begin(work, token_number=principal.token_number, credential="a", key="b")
+    assert isinstance(again, idempotency.Answer)
+    assert again.body == b"kept"
+
+
+def test_a_service_token_does_not_survive_the_way_back_to_a_version_without_them(
+    work: Work, ada, engine: Engine
+) -> None:
+    issued = tokens.issue(
+        work, user=ada.user, organization=ada.organization, permissions=[Permission.EVENTS_VIEW], is_service=True
+    )
+
+    migrations.downgrade(engine, "0007")
+    migrations.upgrade(engine)
+
+    with pytest.raises(Unauthenticated):
+        token_use.authenticate(work, issued.text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from flask import current_app, g, request
@@ -13,7 +14,6 @@ from console.extensions import collaborators, current_work
 from console.rates import left_of_minute
 from console.services.people import token_use
 from console.services.people.token_use import Principal
-from console.services.work import Actor
 
 View = TypeVar("View", bound=Callable[..., Any])
 KEYWORDS = frozenset({"token", "bearer"})
@@ -49,8 +49,7 @@ def identify(text: str) -> Principal:
     found = token_use.authenticate(current_work(), text)
     g.principal = found
     g.organization_number = found.organization.number
-    person = found.user
-    g.actor = Actor(person.email, user_number=person.number, ip=request.remote_addr)
+    g.actor = replace(found.actor, ip=request.remote_addr)
     return found
 
 

@@ -9,7 +9,7 @@ from console.api import paging, shown
 from console.api.auth import organization_number, permission, principal
 from console.api.blueprints import resource
 from console.api.schemas.deliveries import Delivery, DeliveryPage, DeliveryQuery, DeliveryWithAttempts
-from console.core.permissions import Permission, Role
+from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
 from console.extensions import current_work
 from console.models import Delivery as DeliveryRow
 from console.models import Event as EventRow
@@ -108,6 +108,12 @@ def _number(kind: type[HookRow | EventRow | ReplayRow], wanted: UUID | None) -> 
 
 
 def _may_read_responses(work: Work) -> bool:
-    """Say whether the token's user is more than a viewer: what receivers answer is not for everybody."""
-    user = accounts.get_user_by_number(work, number=principal().user.number)
+    """Return whether the caller is more than a viewer: what receivers respond is not for everybody.
+
+    A person's role decides; a service token has none, so its permissions do.
+    """
+    caller = principal()
+    if caller.user is None:
+        return not caller.permissions <= ROLE_PERMISSIONS[Role.VIEWER]
+    user = accounts.get_user_by_number(work, number=caller.user.number)
     return members.role_of(work, user=user, organization_number=organization_number()) not in (None, Role.VIEWER)

@@ -76,7 +76,7 @@ def create(json_data: HookWrite) -> tuple[HookWithSecret, int, dict[str, str]]:
     made = cases.create(
         work,
         organization_number=organization_number(),
-        author_number=principal().user.number,
+        author_number=principal().user_number,
         draft=_draft(work, json_data, names=HookWrite.model_fields, hook=None),
     )
     return shown.hook_with_secret(work, made), 201, {"Location": url_for(".read", hook_id=made.hook.id)}

@@ -19,6 +19,7 @@ from console.services.events.events import FanOut
 from console.services.figures.stats import Tally
 from console.services.hooks import hook_health, hook_secrets, hooks
 from console.services.hooks.hook_health import Condition
+from console.services.people import tokens
 from console.services.replays.planning import Plan
 from console.services.replays.replays import Progress
 from console.services.work import Work
@@ -277,23 +278,27 @@ def source(row: Source) -> catalogue_schemas.Source:
     return catalogue_schemas.Source(id=row.id, slug=row.slug, name=row.name, created_at=row.created_at)
 
 
-def token(row: Token) -> token_schemas.Token:
+def token(work: Work, row: Token) -> token_schemas.Token:
     """Show a token, without its text."""
-    return token_schemas.Token(**_token_fields(row))
+    return token_schemas.Token(**_token_fields(work, row))
 
 
-def token_with_text(row: Token, text: str) -> token_schemas.TokenWithText:
+def token_with_text(work: Work, row: Token, text: str) -> token_schemas.TokenWithText:
     """Show a new token with its text."""
-    return token_schemas.TokenWithText(**_token_fields(row), token=text)
+    return token_schemas.TokenWithText(**_token_fields(work, row), token=text)
 
 
-def _token_fields(row: Token) -> dict[str, Any]:
+def _token_fields(work: Work, row: Token) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": row.name,
         "prefix": row.prefix,
-        "user": row.user.username,
-        "permissions": row.permissions,
+        "user": row.user.username if row.user else None,
+        "service": row.is_service,
+        "owner": row.user.email if row.user else row.organization.slug,
+        "permissions": tokens.effective(row),
+        "status": tokens.status_of(work, row),
+        "created_by": row.created_by,
         "created_at": row.created_at,
         "expires_at": row.expires_at,
         "last_used_at": row.last_used_at,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +13,8 @@ from console.api.auth import organization_number, permission, principal
 from console.api.blueprints import resource
 from console.api.schemas.base import ListQuery
 from console.api.schemas.tokens import Token, TokenPage, TokenWithText, TokenWrite
-from console.core.errors import Forbidden, Invalid, NotFound
-from console.core.permissions import Permission, grants
+from console.core.errors import Invalid, NotFound
+from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Token as TokenRow
 from console.services.organizations import organizations
@@ -31,15 +32,16 @@ tokens = resource("tokens", about="Credentials of this API.")
 def index(query_data: ListQuery) -> dict[str, Any]:
     """List tokens.
 
-    Those that are not revoked, of all people of the organization.
+    Those that are not revoked: of all people, and of the organization itself.
     """
+    work = current_work()
     rows = cases.find(
-        current_work(),
+        work,
         organization_number=organization_number(),
         before=paging.before(query_data.cursor),
         limit=query_data.limit + 1,
     )
-    return paging.page(rows, limit=query_data.limit, shown=shown.token)
+    return paging.page(rows, limit=query_data.limit, shown=partial(shown.token, work))
 
 
 @tokens.post("/tokens")
@@ -49,26 +51,26 @@ def index(query_data: ListQuery) -> dict[str, Any]:
 def create(json_data: TokenWrite) -> tuple[TokenWithText, int, dict[str, str]]:
     """Create a token.
 
-    It is for the caller's user, with no more permissions than the caller's token has. The answer holds its text, this
-    once.
+    It belongs to the caller's user, or to the organization with `service: true`; what a service token creates is a
+    service token too. It has no more permissions than the caller's token, expires no later and is revoked with it. The
+    response holds its text, this once.
     """
-    for wanted in json_data.permissions:
-        if not grants(principal().permissions, wanted):
-            raise Forbidden(wanted)
     if json_data.expires_at is not None and json_data.expires_in_days is not None:
         raise Invalid.field("expires_at", "Give expires_at or expires_in_days, not both.", code="ambiguous")
-    work = current_work()
+    work, caller = current_work(), principal()
     issued = cases.issue(
         work,
-        user=accounts.get_user_by_number(work, number=principal().user.number),
-        organization=organizations.get(work, slug=principal().organization.slug),
+        user=accounts.get_user_by_number(work, number=caller.user.number) if caller.user else None,
+        parent_number=caller.token_number,
+        is_service=json_data.service,
+        organization=organizations.get(work, slug=caller.organization.slug),
         permissions=json_data.permissions,
         name=json_data.name,
         expires_in_days=json_data.expires_in_days,
         expires_at=json_data.expires_at,
     )
     location = url_for(".read", token_id=issued.token.id)
-    return shown.token_with_text(_get(work, issued.token.id), issued.text), 201, {"Location": location}
+    return shown.token_with_text(work, _get(work, issued.token.id), issued.text), 201, {"Location": location}
 
 
 @tokens.get("/tokens/<uuid:token_id>")
@@ -76,12 +78,13 @@ def create(json_data: TokenWrite) -> tuple[TokenWithText, int, dict[str, str]]:
 @tokens.output(Token)
 def read(token_id: UUID) -> Token:
     """Read a token."""
-    return shown.token(_get(current_work(), token_id))
+    work = current_work()
+    return shown.token(work, _get(work, token_id))
 
 
 @tokens.delete("/tokens/<uuid:token_id>")
 @permission(Permission.TOKENS_MANAGE)
-@tokens.doc(responses={204: "The token works no more, from this moment on."})
+@tokens.doc(responses={204: "The token, and the tokens that it created, are refused from this moment on."})
 def revoke(token_id: UUID) -> tuple[str, int]:
     """Revoke a token."""
     work = current_work()

@@ -159,7 +159,11 @@ class SetupLink(Base):
 
 
 class Token(Base):
-    """An API credential: a user, an organization, a set of permissions. Only its SHA-256 is stored."""
+    """An API credential: an organization, a set of permissions, an owner. Only its SHA-256 is stored.
+
+    The owner of a personal token is a user; a service token has none and belongs to the organization. A token that
+    another token created (its parent) is revoked with it and expires no later.
+    """
 
     __tablename__ = "tokens"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -169,14 +173,32 @@ class Token(Base):
     prefix: Mapped[str] = mapped_column(String(20), unique=True)
     secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
     name: Mapped[text200]
-    user_number: Mapped[int] = mapped_column(ForeignKey("users.number", ondelete="CASCADE"), index=True)
+    user_number: Mapped[int | None] = mapped_column(ForeignKey("users.number", ondelete="CASCADE"), index=True)
     organization_number: Mapped[int] = mapped_column(ForeignKey("organizations.number", ondelete="CASCADE"), index=True)
+    parent_number: Mapped[int | None] = mapped_column(ForeignKey("tokens.number", ondelete="CASCADE"), index=True)
     permissions: Mapped[list[str]]
+    created_by: Mapped[str] = mapped_column(String(254), default="", server_default="")  # the name as it was then
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     last_used_ip: Mapped[str | None] = mapped_column(String(40))
     revoked_at: Mapped[datetime | None]
 
-    user: Mapped[User] = relationship()
+    user: Mapped[User | None] = relationship()
     organization: Mapped[Organization] = relationship()
+    membership: Mapped[Membership | None] = relationship(
+        primaryjoin="and_(foreign(Token.user_number) == Membership.user_number,"
+        " foreign(Token.organization_number) == Membership.organization_number)",
+        viewonly=True,
+        uselist=False,
+    )
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it belongs to the organization, not to a person."""
+        return self.user_number is None
+
+    @property
+    def label(self) -> str:
+        """What people call it: its name, or how its text begins."""
+        return self.name or self.prefix

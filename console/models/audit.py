@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -26,6 +27,7 @@ class AuditEntry(Base):
     organization_number: Mapped[int | None] = mapped_column(ForeignKey("organizations.number", ondelete="CASCADE"))
     user_number: Mapped[int | None] = mapped_column(ForeignKey("users.number", ondelete="SET NULL"))
     actor: Mapped[str] = mapped_column(String(254))  # the e-mail address as it was then; "Hookyard" for its own acts
+    service_token_id: Mapped[UUID | None]  # the service token that acted, whose name is ``actor``
     ip: Mapped[str | None] = mapped_column(String(40))
     at: Mapped[datetime]
     action: Mapped[str] = mapped_column(String(60))  # verb on a noun: hook.updated

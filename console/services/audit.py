@@ -70,6 +70,7 @@ def record(
         organization_number=organization_number,
         user_number=work.actor.user_number,
         actor=work.actor.name[:254],
+        service_token_id=work.actor.service_token_id,
         ip=work.actor.ip,
         at=work.now(),
         action=action,

@@ -59,11 +59,12 @@ class SilentRing:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does it, for the audit log: a person, a token's user, or Hookyard itself."""
+    """Who does it, for the audit log: a person, a token's user, a service token, or Hookyard itself."""
 
     name: str = "Hookyard"
     user_number: int | None = None
     ip: str | None = None
+    service_token_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,11 +129,12 @@ def test_the_use_of_a_token_is_noted(ada_api, work, clock):
     assert token.last_used_at == clock.now()
 
 
-def test_a_person_who_leaves_takes_the_permissions_along(work, caller, token_of, ed):
+def test_a_token_whose_owner_is_no_member_any_more_is_refused(work, caller, token_of, ed):
     eds = caller(token_of(ed, "EVENTS:VIEW"))
     assert eds.get("/events").status_code == 200
 
     with work.transaction():
         work.session.delete(work.session.query(Membership).filter_by(user_number=ed.user.number).one())
 
-    assert eds.get("/events").status_code == 403
+    refused = eds.get("/events")
+    assert (refused.status_code, refused.get_json()["code"]) == (401, "owner_left")

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from console.core.errors import Conflict, NotFound
+from console.core.errors import Conflict, Forbidden, NotFound
 from console.core.outcomes import Outcome
+from console.core.permissions import Permission
 from console.models import Hook
 from console.services.deliveries import deliveries
 from console.services.deliveries.delivery_filters import DeliveryFilter
@@ -20,6 +21,7 @@ from console.services.events import event_resends, publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
+from console.services.people import members, tokens
 from console.services.upkeep import retention
 from console.services.work import Work
 from tests.engine import claim, delivery, hire, make_hook, publish, record, rows_of
@@ -216,3 +218,56 @@ def test_an_event_that_was_deleted_meanwhile_cannot_be_sent_again(work: Work, ad
 
     with pytest.raises(NotFound):
         event_resends.to_hook(work, event=old, hook=hook)
+
+
+def test_a_token_revoked_while_it_creates_another_leaves_none_that_works(work: Work, ada, just_before) -> None:
+    manage = [Permission.TOKENS_MANAGE]
+    parent = tokens.issue(work, user=ada.user, organization=ada.organization, permissions=manage).token
+
+    def revoke(other: Work) -> None:
+        number = ada.organization.number
+        tokens.revoke(other, token=tokens.get(other, organization_number=number, token_id=parent.id))
+
+    with just_before("INSERT INTO tokens", revoke):
+        child = tokens.issue(
+            work, user=ada.user, organization=ada.organization, permissions=manage, parent_number=parent.number
+        )
+
+    work.session.expire_all()
+    assert child.token.revoked_at is not None
+
+
+def test_a_member_removed_while_they_create_a_token_leaves_none_that_works(work: Work, ada, ed, just_before) -> None:
+    publish_only = [Permission.EVENTS_PUBLISH]
+
+    def remove(other: Work) -> None:
+        number = ada.organization.number
+        members.remove_member(
+            other, membership=members.get_member(other, organization_number=number, user_id=ed.user.id)
+        )
+
+    with just_before("INSERT INTO tokens", remove):
+        token = tokens.issue(work, user=ed.user, organization=ed.organization, permissions=publish_only).token
+
+    work.session.expire_all()
+    assert token.revoked_at is not None
+
+
+@pytest.mark.postgresql_only  # SQLite has one writer: there the token comes first, and stays
+def test_somebody_removed_just_before_they_create_a_service_token_creates_none(
+    work: Work, ada, ed, just_before
+) -> None:
+    def remove(other: Work) -> None:
+        number = ada.organization.number
+        members.remove_member(
+            other, membership=members.get_member(other, organization_number=number, user_id=ed.user.id)
+        )
+
+    with just_before("SELECT organizations.number", remove), pytest.raises(Forbidden):
+        tokens.issue(
+            work,
+            user=ed.user,
+            organization=ed.organization,
+            permissions=[Permission.EVENTS_PUBLISH],
+            is_service=True,
+        )

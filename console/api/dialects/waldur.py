@@ -77,7 +77,7 @@ def create() -> Response:
     hook = hooks.create(
         work,
         organization_number=drf.organization_number(),
-        author_number=drf.principal().user.number,
+        author_number=drf.principal().user_number,
         draft=_draft(given, hook=None),
         dialect=WALDUR,
     ).hook
@@ -126,8 +126,7 @@ def _get(work: Work, uuid: str) -> Hook:
     hook = dialect_hooks.get_by_id(
         work, organization_number=drf.organization_number(), hook_id=hook_id, can_say=can_say
     )
-    who = drf.principal()
-    if hook.author_number != who.user.number and not drf.sees_everything(who):
+    if drf.shown_author() not in {None, hook.author_number}:
         raise drf.not_found(waldur.not_found)
     return hook
 
@@ -192,11 +191,11 @@ def _draft(given: Mapping[str, Any], *, hook: Hook | None) -> HookDraft:
 
 
 def _wanted() -> HooksWanted:
-    """Read the filters of the list; only staff and ADMIN tokens see hooks of others."""
+    """Read the filters of the list; staff, ADMIN tokens and service tokens see the hooks of everybody."""
     filters = drf.Filters()
     number = filters.choice("content_type", CONTENT_TYPE_NUMBERS)
     wanted = HooksWanted(
-        author_number=None if drf.sees_everything(drf.principal()) else drf.principal().user.number,
+        author_number=drf.shown_author(),
         author_id=filters.uuid("author_uuid"),
         author_username=filters.text("author_username"),
         author_email=filters.text("author_email"),

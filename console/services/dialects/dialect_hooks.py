@@ -25,6 +25,7 @@ CanSay: TypeAlias = Callable[[Hook | Row[Any]], bool]
 
 _JUDGED = (
     Hook.number,
+    Hook.author_number,
     Hook.all_events,
     Hook.event_types,
     Hook.event_groups,

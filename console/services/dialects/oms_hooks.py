@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
-
 from console.core.catalogue import OMS
 from console.core.countdown import Countdown, countdown_of
 from console.core.errors import Conflict
-from console.models import Hook, Organization
+from console.models import Hook
 from console.services.dialects import dialect_hooks, dialect_words
 from console.services.dialects.dialect_hooks import CanSay
 from console.services.hooks import hook_secrets
 from console.services.keys import KeyRing
+from console.services.organizations import organizations
 from console.services.work import Work
 
 _AUTH = "sealed_auth"
@@ -104,9 +103,7 @@ def take_turn(work: Work, *, organization_number: int) -> None:
     So two equal hooks cannot be made at the same moment, nor two changes of one hook undo each other. (SQLite has one
     writer anyway.)
     """
-    work.session.execute(
-        select(Organization.number).where(Organization.number == organization_number).with_for_update(key_share=True)
-    )
+    organizations.lock_within(work, number=organization_number)
 
 
 def refuse_twin(
@@ -118,11 +115,18 @@ def refuse_twin(
     event_type: str,
     but: int | None = None,
 ) -> None:
-    """Raise Conflict (``registered``) when the author has a hook other than number *but* with that URL and type."""
-    judge = _saying(event_type)
-    wanted = dialect_hooks.HooksWanted(author_number=author_number, url=url)
-    twins = dialect_hooks.numbers(work, organization_number=organization_number, can_say=judge, wanted=wanted)
-    if author_number is not None and any(number != but for number in twins):
+    """Raise Conflict (``registered``) when the author has a hook other than number *but* with that URL and type.
+
+    No author: the hooks that belong to no person, as those of service tokens.
+    """
+    is_alike = _saying(event_type)
+    twins = dialect_hooks.numbers(
+        work,
+        organization_number=organization_number,
+        can_say=lambda hook: hook.author_number == author_number and is_alike(hook),
+        wanted=dialect_hooks.HooksWanted(url=url),
+    )
+    if any(number != but for number in twins):
         raise Conflict("The author has a hook with this URL and event type.", code="registered")
 
 

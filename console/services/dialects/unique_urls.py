@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from console.core.errors import Conflict
-from console.models import Hook, Organization
+from console.models import Hook
+from console.services.organizations import organizations
 from console.services.work import Work
 
 
@@ -15,9 +16,7 @@ def refuse_taken(work: Work, *, organization_number: int, url: str) -> None:
     Compared as text. Call it inside the transaction that writes the hook: it lets no second caller of the organization
     in before that one ends, so two at the same moment cannot both pass. (SQLite has one writer anyway.)
     """
-    work.session.execute(
-        select(Organization.number).where(Organization.number == organization_number).with_for_update(key_share=True)
-    )
+    organizations.lock_within(work, number=organization_number)
     query = select(Hook.number).where(
         Hook.organization_number == organization_number, Hook.deleted_at.is_(None), Hook.url == url
     )

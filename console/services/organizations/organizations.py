@@ -47,6 +47,15 @@ def find(work: Work) -> list[Organization]:
     )
 
 
+def lock_within(work: Work, *, number: int) -> None:
+    """Wait until no other transaction holds this lock of the organization, and hold it until the caller's ends.
+
+    Events are published meanwhile. (SQLite has one writer anyway.)
+    """
+    row = select(Organization.number).where(Organization.number == number)
+    work.session.execute(row.with_for_update(key_share=True))
+
+
 def rename(work: Work, *, organization: Organization, name: str) -> Organization:
     """Change the name of an organization; its slug stays, since bodies that were sent contain it. Raise Invalid."""
     wrong = wrong_fields(organization.slug, name)

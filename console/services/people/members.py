@@ -15,7 +15,8 @@ from console.core.errors import Busy, Conflict, Invalid, NotFound
 from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
 from console.models import BrowserSession, Membership, Organization, User
 from console.services import audit
-from console.services.people import sign_in
+from console.services.organizations import organizations
+from console.services.people import sign_in, tokens
 from console.services.work import Work
 
 
@@ -113,11 +114,16 @@ def change_role(work: Work, *, membership: Membership, role: str) -> Membership:
     return membership
 
 
-def remove_member(work: Work, *, membership: Membership) -> None:
-    """Take a member out of an organization and end their sessions; raise Conflict for the last admin."""
+def remove_member(work: Work, *, membership: Membership, handed_over: Collection[UUID] = ()) -> None:
+    """Take a member out of an organization and end their sessions and tokens; raise Conflict for the last admin.
+
+    The tokens in *handed_over* go on as service tokens of the organization.
+    """
     with work.transaction():
         _keep_an_admin(work, membership)
         _end_sessions(work, membership)
+        number = membership.organization_number
+        tokens.settle_within(work, user=membership.user, organization_number=number, handed_over=handed_over)
         audit_of(work, membership, "member.removed", before=membership.role, after=None)
         work.session.delete(membership)
 
@@ -133,7 +139,7 @@ def only_admin(work: Work, *, organization_number: int) -> int | None:
 def _keep_an_admin(work: Work, membership: Membership) -> None:
     """Raise Conflict when *membership* is the last admin's; locks the organization, so that two cannot go at once."""
     number = membership.organization_number
-    work.session.scalar(select(Organization.number).where(Organization.number == number).with_for_update())
+    organizations.lock_within(work, number=number)
     if only_admin(work, organization_number=number) == membership.number:
         raise Conflict(
             "The last admin of an organization cannot go; make somebody else admin first.", code="last_admin"

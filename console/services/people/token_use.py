@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, and_, bindparam, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from console.core import token_text
+from console.core import token_rights, token_text
 from console.core.errors import Busy, Unauthenticated
-from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
+from console.core.permissions import Permission
+from console.core.token_rights import TokenStatus
 from console.models import Membership, Organization, Token, User
-from console.services.work import Work
+from console.services.work import Actor, Work
 
 NOTE_EVERY = timedelta(minutes=1)
 
@@ -47,13 +47,48 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a request comes from. *permissions* are in force: the token's, as far as the user's role still has them."""
+    """Who a request comes from. *permissions* are in force: the token's, as far as the user's role still has them.
+
+    *user* is None for a service token, which belongs to the organization.
+    """
 
     token_number: int
     token_id: UUID
-    user: Person
+    token_name: str
+    user: Person | None
     organization: Tenant
     permissions: frozenset[Permission]
+
+    @property
+    def user_number(self) -> int | None:
+        """The number of the person, as the author of what the request creates; None for a service token."""
+        return self.user.number if self.user else None
+
+    @property
+    def is_service(self) -> bool:
+        """Whether a service token asks."""
+        return self.user is None
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether a member of staff asks; a service token never is."""
+        return self.user is not None and self.user.is_staff
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, for the audit log."""
+        if self.user is None:
+            return Actor(self.token_name, service_token_id=self.token_id)
+        return Actor(self.user.email, user_number=self.user.number)
+
+
+_MESSAGES = {
+    TokenStatus.REVOKED: "This token was revoked.",
+    TokenStatus.EXPIRED: "This token has expired.",
+    TokenStatus.OWNER_INACTIVE: "The owner of this token is no longer active.",
+    TokenStatus.OWNER_LEFT: "The owner of this token has left the organization. Create a new token, best a service "
+    "token.",
+}
 
 
 _TOKENS, _USERS, _ORGANIZATIONS, _MEMBERSHIPS = (kind.__table__.c for kind in (Token, User, Organization, Membership))
@@ -64,6 +99,8 @@ _LOOK_UP = (
     select(
         _TOKENS.number,
         _TOKENS.id,
+        _TOKENS.prefix,
+        _TOKENS.name.label("token_name"),
         _TOKENS.secret_hash,
         _TOKENS.permissions,
         _TOKENS.expires_at,
@@ -83,7 +120,7 @@ _LOOK_UP = (
         _MEMBERSHIPS.role,
     )
     .select_from(
-        Token.__table__.join(User.__table__, _USERS.number == _TOKENS.user_number)
+        Token.__table__.outerjoin(User.__table__, _USERS.number == _TOKENS.user_number)
         .join(Organization.__table__, _ORGANIZATIONS.number == _TOKENS.organization_number)
         .outerjoin(
             Membership.__table__,
@@ -98,24 +135,29 @@ _LOOK_UP = (
 
 
 def authenticate(work: Work, text: str) -> Principal:
-    """Say who a token speaks for, in one query, and note its use at most once a minute.
+    """Return who a token speaks for, in one query, and note its use at most once a minute.
 
-    Raise Unauthenticated with the code ``token_malformed``, ``token_unknown``, ``token_revoked``, ``token_expired``
-    or ``user_inactive``.
+    Raise Unauthenticated with the code ``token_malformed``, ``token_unknown`` or a ``TokenStatus``.
     """
     prefix = token_text.prefix_of(text)
     if prefix is None:
-        _refuse("token_malformed", "This is not a token of Hookyard; it may have been cut off or mistyped.")
+        raise Unauthenticated(
+            "This is not a token of Hookyard; it may have been cut off or mistyped.", code="token_malformed"
+        )
     row = _look_up(work, prefix)
     if row is None or not hmac.compare_digest(row.secret_hash, hashlib.sha256(text.encode()).digest()):
-        _refuse("token_unknown", "There is no such token.")
+        raise Unauthenticated("There is no such token.", code="token_unknown")
     now = work.now()
-    if row.revoked_at is not None:
-        _refuse("token_revoked", "This token was revoked.")
-    if row.expires_at is not None and row.expires_at <= now:
-        _refuse("token_expired", "This token has expired.")
-    if not row.is_active:
-        _refuse("user_inactive", "The user of this token is no longer active.")
+    status = token_rights.status(
+        now=now,
+        revoked_at=row.revoked_at,
+        expires_at=row.expires_at,
+        is_service=row.user_number is None,
+        is_owner_active=bool(row.is_active),
+        is_owner_here=row.role is not None or bool(row.is_staff),
+    )
+    if status is not TokenStatus.VALID:
+        raise Unauthenticated(_MESSAGES[status], code=status.value)
     if row.last_used_at is None or row.last_used_at <= now - NOTE_EVERY:
         _note_use(work, row.number)
     return _principal(row)
@@ -130,15 +172,15 @@ def _look_up(work: Work, prefix: str) -> Row[*tuple[Any, ...]] | None:
     return row
 
 
-def _refuse(code: str, message: str) -> NoReturn:
-    raise Unauthenticated(message, code=code)
-
-
 def _principal(row: Row[*tuple[Any, ...]]) -> Principal:
+    is_service = row.user_number is None
     return Principal(
         token_number=row.number,
         token_id=row.id,
-        user=Person(
+        token_name=row.token_name or row.prefix,
+        user=None
+        if is_service
+        else Person(
             number=row.user_number,
             id=row.user_id,
             username=row.username,
@@ -149,18 +191,10 @@ def _principal(row: Row[*tuple[Any, ...]]) -> Principal:
         organization=Tenant(
             number=row.organization_number, id=row.organization_id, slug=row.slug, name=row.organization_name
         ),
-        permissions=_in_force(row.permissions, role=row.role, is_staff=row.is_staff),
+        permissions=token_rights.in_force(
+            row.permissions, is_service=is_service, role=row.role, is_staff=bool(row.is_staff)
+        ),
     )
-
-
-def _in_force(held: Iterable[str], *, role: str | None, is_staff: bool) -> frozenset[Permission]:
-    """Cut a token's permissions down to what its user may do now; ADMIN counts as all of them."""
-    permissions = frozenset(map(Permission, held))
-    if Permission.ADMIN in permissions:
-        permissions = frozenset(Permission)
-    if is_staff:
-        return permissions
-    return permissions & ROLE_PERMISSIONS[Role(role)] if role else frozenset()
 
 
 def _note_use(work: Work, token_number: int) -> None:

@@ -92,14 +92,14 @@ def test_a_token_loses_what_its_user_loses(work: Work, ada: Any, token_of: Any) 
     assert token_use.authenticate(work, text).permissions == ROLE_PERMISSIONS[Role.VIEWER]
 
 
-def test_a_token_of_somebody_who_left_may_do_nothing(work: Work, ada: Any, token_of: Any) -> None:
+def test_a_token_of_somebody_who_left_is_refused(work: Work, ada: Any, token_of: Any) -> None:
     _second_admin(work)
     text = token_of(ada)
     membership = members.get_member(work, organization_number=ada.organization.number, user_id=ada.user.id)
 
     members.remove_member(work, membership=membership)
 
-    assert token_use.authenticate(work, text).permissions == frozenset()
+    assert _code(work, text) == "token_revoked"
 
 
 def _second_admin(work: Work) -> Any:

@@ -12,7 +12,7 @@ from console.api.auth import organization_number, principal
 from console.api.dialects.drf import fields
 from console.api.dialects.drf.answers import ErrorAnswer, answer, base_url, empty, moment, not_found
 from console.api.dialects.drf.bodies import Given, body
-from console.api.dialects.drf.dialect import Dialect, sees_everything
+from console.api.dialects.drf.dialect import Dialect, shown_author
 from console.api.dialects.drf.fields import Field, Wrong, take
 from console.api.dialects.drf.lists import Filters, Page, page_of
 from console.api.dialects.drf.texts import read_number, read_uuid
@@ -37,6 +37,6 @@ __all__ = [
     "principal",
     "read_number",
     "read_uuid",
-    "sees_everything",
+    "shown_author",
     "take",
 ]

@@ -166,9 +166,15 @@ def _redirect(**_values: str) -> Response:
     return response
 
 
-def sees_everything(principal: Principal) -> bool:
-    """Say whether the caller sees what others of the organization own: staff, and tokens with ADMIN."""
-    return principal.user.is_staff or Permission.ADMIN in principal.permissions
+def shown_author() -> int | None:
+    """Return the number of the only user whose hooks the caller sees; None: those of everybody.
+
+    Staff and tokens with ADMIN see those of everybody. So do service tokens: they belong to the organization, as all of
+    its hooks do, and have none of their own.
+    """
+    caller = auth.principal()
+    sees_all = caller.is_service or caller.is_staff or Permission.ADMIN in caller.permissions
+    return None if sees_all else caller.user_number
 
 
 def check_accept() -> None:

@@ -72,12 +72,6 @@ def registered_types(work: Work) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def shown_author() -> int | None:
-    """Give the number of the only user whose hooks the caller sees; None: those of all."""
-    who = drf.principal()
-    return None if drf.sees_everything(who) else who.user.number
-
-
 def shown_hooks(
     work: Work, *, wanted: dialect_hooks.CanSay = oms_hooks.can_say, is_active: bool | None = None
 ) -> list[int]:
@@ -86,7 +80,7 @@ def shown_hooks(
         work,
         organization_number=drf.organization_number(),
         can_say=wanted,
-        wanted=HooksWanted(author_number=shown_author(), is_active=is_active),
+        wanted=HooksWanted(author_number=drf.shown_author(), is_active=is_active),
     )
 
 
@@ -98,6 +92,6 @@ def get_hook(work: Work, number: str) -> Hook:
     hook = dialect_hooks.get(
         work, organization_number=drf.organization_number(), number=wanted, can_say=oms_hooks.can_say
     )
-    if shown_author() not in {None, hook.author_number}:
+    if drf.shown_author() not in {None, hook.author_number}:
         raise NotFound("hook")
     return hook

@@ -60,7 +60,7 @@ def registry() -> Response:
 def create() -> Response:
     """Subscribe to an event type."""
     work = current_work()
-    organization_number, author_number = drf.organization_number(), drf.principal().user.number
+    organization_number, author_number = drf.organization_number(), drf.principal().user_number
     with work.transaction():
         oms_hooks.take_turn(work, organization_number=organization_number)
         draft = webhooks.new(work)

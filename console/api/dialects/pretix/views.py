@@ -68,7 +68,7 @@ def create(**_place: str) -> Response:
     made = hooks.create(
         work,
         organization_number=organization_number,
-        author_number=drf.principal().user.number,
+        author_number=drf.principal().user_number,
         draft=webhooks.new(work, organization_number=organization_number),
         dialect=PRETIX,
     )

@@ -57,7 +57,7 @@ def create() -> Response:
         made = hooks.create(
             work,
             organization_number=organization_number(),
-            author_number=principal().user.number,
+            author_number=principal().user_number,
             draft=draft,
             dialect=DIALECT,
         )
