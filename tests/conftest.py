@@ -385,6 +385,19 @@ def token_of(work: Work) -> Callable[..., str]:
 
 
 @pytest.fixture
+def service_token_of(work: Work) -> Callable[..., str]:
+    """Issue a service token named "shop" in a person's organization, with all permissions or with some."""
+
+    def issue(person: Person, *permissions: str) -> str:
+        chosen = [Permission(name) for name in permissions] or [Permission.ADMIN]
+        return tokens.issue(
+            work, organization=person.organization, user=person.user, permissions=chosen, is_service=True, name="shop"
+        ).text
+
+    return issue
+
+
+@pytest.fixture
 def as_person(work: Work) -> Callable[[Person], Work]:
     """Give a Work whose actor is that person."""
 

@@ -22,7 +22,7 @@ COMMANDS = {
     "db": "console.cli.parts:db",
     "organizations": "console.cli.accounts:organizations",
     "users": "console.cli.accounts:users",
-    "tokens": "console.cli.accounts:tokens",
+    "tokens": "console.cli.tokens:tokens",
     "publish": "console.cli.publish:publish",
     "receiver": "console.cli.receiver:receiver",
     "doctor": "console.cli.doctor:doctor",

@@ -1,4 +1,4 @@
-"""Organizations, people and API tokens from the shell: to start an installation without a browser."""
+"""Organizations and people from the shell: to start an installation without a browser."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import sys
 import click
 
 from console.cli.work import opened
-from console.core.errors import Forbidden, NotFound
-from console.core.permissions import Permission, Role
+from console.core.errors import NotFound
+from console.core.permissions import Role
 from console.models import Organization, User
 from console.services.organizations import organizations as organization_service
 from console.services.people import accounts, two_factor
-from console.services.people import tokens as token_service
 from console.services.work import Work
 
 
@@ -122,46 +121,3 @@ def read_password(*, from_stdin: bool) -> str:
     if not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask for the password: give --password-stdin and pipe it in.")
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-
-
-@click.group()
-def tokens() -> None:
-    """Make API tokens."""
-
-
-@tokens.command("create")
-@click.option("--user", required=True, metavar="LOGIN", help="Whose token: a user name or an e-mail address.")
-@click.option("--organization", required=True, metavar="SLUG", help="Which organization it is for.")
-@click.option(
-    "--permission",
-    "permissions",
-    type=click.Choice([permission.value for permission in Permission], case_sensitive=False),
-    multiple=True,
-    required=True,
-    help="What it allows; may be given several times. ADMIN allows everything.",
-)
-@click.option("--name", default="", help="What it is for, as the list of tokens shows it.")
-@click.option("--expires", type=click.IntRange(1, 3650), metavar="DAYS", help="Days until it ends. Default: never.")
-@click.option("--quiet", is_flag=True, help="Print just the token.")
-def create_token(
-    user: str, organization: str, permissions: tuple[str, ...], name: str, expires: int | None, *, quiet: bool
-) -> None:
-    """Make an API token and print it, this once."""
-    with opened() as work:
-        owner = user_named(work, user)
-        where = organization_named(work, organization)
-        try:
-            issued = token_service.issue(
-                work,
-                user=owner,
-                organization=where,
-                permissions=[Permission(permission) for permission in permissions],
-                name=name,
-                expires_in_days=expires,
-            )
-        except Forbidden as error:
-            raise click.ClickException(
-                f"{owner.username} does not have the permission {error.permission} in {where.slug}: "
-                "leave it out, or give the user another role."
-            ) from error
-        click.echo(issued.text if quiet else f"The token, shown this once:\n{issued.text}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from console.models import Membership, Token
+from console.core.outcomes import Outcome
+from console.models import AuditEntry, Membership, Token
 from console.services.people import sign_in
 from tests.api.conftest import pointers, rows
+from tests.engine import claim, hire, record, rows_of
 
 
 @pytest.mark.both_databases
@@ -63,6 +65,108 @@ def test_a_wrong_field_of_a_token_is_pointed_at(ada_api, fields, pointer, code):
 
     assert response.status_code == 422
     assert pointers(response) == {pointer: code}
+
+
+# --- service tokens -------------------------------------------------------------------------------------------------
+
+
+def test_a_service_token_belongs_to_the_organization(ada_api, caller):
+    made = ada_api.post("/tokens", json={"permissions": ["EVENTS:PUBLISH"], "service": True}).get_json()
+    mine = ada_api.post("/tokens", json={"permissions": ["EVENTS:PUBLISH"]}).get_json()
+
+    assert (made["service"], made["user"], made["owner"]) == (True, None, "acme")
+    assert (mine["service"], mine["user"], mine["owner"]) == (False, "ada", "ada@example.com")
+    assert made["status"] == "valid"
+    assert caller(made["token"]).publish()
+    listed = {one["id"]: one["service"] for one in ada_api.get("/tokens").get_json()["data"]}
+    assert (listed[made["id"]], listed[mine["id"]]) == (True, False)
+
+
+@pytest.mark.parametrize("service", [1, "true", None])
+def test_service_is_true_or_false(ada_api, service):
+    response = ada_api.post("/tokens", json={"permissions": ["EVENTS:VIEW"], "service": service})
+
+    assert response.status_code == 422
+    assert list(pointers(response)) == ["/service"]
+
+
+def test_what_a_service_token_creates_is_a_service_token(caller, service_token_of, ada):
+    shop = caller(service_token_of(ada, "TOKENS:MANAGE", "EVENTS:VIEW"))
+
+    made = shop.post("/tokens", json={"permissions": ["EVENTS:VIEW"]})
+
+    assert made.status_code == 201
+    assert made.get_json()["service"]
+    assert made.get_json()["created_by"] == "shop"
+    assert caller(made.get_json()["token"]).get("/events").status_code == 200
+
+
+def test_a_token_that_a_token_creates_ends_with_it(ada_api, caller, clock):
+    parent = ada_api.post("/tokens", json={"permissions": ["TOKENS:MANAGE", "EVENTS:VIEW"], "expires_in_days": 2})
+    minting = caller(parent.get_json()["token"])
+
+    child = minting.post("/tokens", json={"permissions": ["EVENTS:VIEW"], "expires_in_days": 3650}).get_json()
+    never = minting.post("/tokens", json={"permissions": ["TOKENS:MANAGE", "EVENTS:VIEW"], "service": True}).get_json()
+    grandchild = caller(never["token"]).post("/tokens", json={"permissions": ["EVENTS:VIEW"]}).get_json()
+
+    assert {one["expires_at"] for one in (child, never, grandchild)} == {parent.get_json()["expires_at"]}
+    assert ada_api.delete(f"/tokens/{parent.get_json()['id']}").status_code == 204
+    for one in (child, never, grandchild):
+        assert caller(one["token"]).get("/events").get_json()["code"] == "token_revoked"
+
+
+def test_a_service_token_works_like_another_everywhere(caller, service_token_of, ada, ada_api):
+    """No view needs a person behind the token: each of them answers, and what is created has no author."""
+    shop = caller(service_token_of(ada))
+    hook = shop.make_hook()
+    event = shop.publish()
+    delivery = shop.get("/deliveries").get_json()["data"][0]["id"]
+
+    assert hook["author"] is None
+    assert shop.put(f"/hooks/{hook['id']}", json={"url": hook["url"], "event_types": ["a"]}).status_code == 200
+    assert shop.patch(f"/hooks/{hook['id']}", json={"name": "renamed"}).status_code == 200
+    assert shop.post(f"/hooks/{hook['id']}/test", json={}).status_code == 202
+    assert shop.post(f"/hooks/{hook['id']}/secret/rotate", json={}).status_code == 200
+    assert shop.get(f"/events/{event['id']}").status_code == 200
+    assert shop.get(f"/deliveries/{delivery}").status_code == 200
+    assert shop.post(f"/deliveries/{delivery}/cancel").status_code == 200
+    assert shop.post(f"/deliveries/{delivery}/resend").status_code == 202
+    replay = shop.post("/replays", json={"which": "all", "since": "2026-11-22T00:00:00Z"})
+    assert (replay.status_code, replay.get_json()["author"]) == (202, None)
+    assert ada_api.get(f"/hooks/{hook['id']}").get_json()["author"] is None
+
+
+def test_a_service_token_sees_its_organization_alone(caller, service_token_of, ada, mallory_api):
+    hook, token = mallory_api.make_hook()["id"], mallory_api.post("/tokens", json={"permissions": ["EVENTS:VIEW"]})
+    shop = caller(service_token_of(ada))
+
+    assert shop.get(f"/hooks/{hook}").status_code == 404
+    assert shop.delete(f"/tokens/{token.get_json()['id']}").status_code == 404
+    assert shop.get("/hooks").get_json()["data"] == []
+
+
+@pytest.mark.parametrize(("others", "is_shown"), [((), False), (("DELIVERIES:RESEND",), True)])
+def test_a_service_token_that_only_views_does_not_read_what_receivers_respond(
+    caller, service_token_of, ada, ada_api, work, others, is_shown
+):
+    ada_api.make_hook()
+    ada_api.publish()
+    [row] = rows_of(claim(work, hire(work)))
+    record(work, row, Outcome.SERVER_ERROR, status=500, response_body=b"internal detail")
+    delivery = ada_api.get("/deliveries").get_json()["data"][0]["id"]
+
+    answer = caller(service_token_of(ada, "DELIVERIES:VIEW", *others)).get(f"/deliveries/{delivery}")
+
+    assert answer.status_code == 200
+    assert ("internal detail" in answer.text) is is_shown
+
+
+def test_a_service_token_acts_under_its_name_in_the_audit_log(caller, service_token_of, ada, work):
+    caller(service_token_of(ada)).make_hook()
+
+    [entry] = [one for one in rows(work, AuditEntry) if one.action == "hook.created"]
+    [token] = rows(work, Token)
+    assert (entry.actor, entry.user_number, entry.service_token_id) == ("shop", None, token.id)
 
 
 # --- what opens the door --------------------------------------------------------------------------------------------

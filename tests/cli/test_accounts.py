@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from click.testing import Result
 
 Run = Callable[..., Result]
@@ -108,6 +109,58 @@ def test_a_token_for_an_unknown_organization_names_those_there_are(installed: Ru
     made = installed("tokens", "create", "--user", "ada", "--organization", "acne", "--permission", "ADMIN")
 
     assert made.stderr == "Error: There is no organization acne; there are: acme.\n"
+
+
+SERVICE = ("tokens", "create", "--service", "--organization", "acme", "--permission", "EVENTS:PUBLISH")
+
+
+def test_a_service_token_needs_no_user(installed: Run) -> None:
+    installed("organizations", "create", "acme")
+
+    made = installed(*SERVICE, "--name", "shop", "--quiet")
+    listed = installed("tokens", "list", "--organization", "acme").output.rstrip("\n").split("\t")
+
+    assert made.output.startswith("hy_")
+    assert listed == [
+        made.output[:11],
+        "shop",
+        "service",
+        "EVENTS:PUBLISH",
+        "never used",
+        "never ends",
+        "valid",
+    ]
+
+
+@pytest.mark.parametrize("owner", [(), ("--service", "--user", "ada")])
+def test_a_token_is_of_one_person_or_of_the_organization(installed: Run, owner: tuple[str, ...]) -> None:
+    made = installed("tokens", "create", *owner, "--organization", "acme", "--permission", "EVENTS:PUBLISH")
+
+    assert made.exit_code == 2
+    assert "--user LOGIN for a person, or --service for the organization" in made.stderr
+
+
+def test_a_listed_name_cannot_forge_a_line_or_a_field(installed: Run) -> None:
+    installed("organizations", "create", "acme")
+    installed(*SERVICE, "--name", "shop\tvalid\nhy_12345678\x1b[31m")
+
+    [line] = installed("tokens", "list", "--organization", "acme").output.splitlines()
+
+    assert len(line.split("\t")) == 7
+    assert "\x1b" not in line
+
+
+def test_a_token_is_revoked_by_how_it_begins(installed: Run) -> None:
+    installed("organizations", "create", "acme")
+    prefix = installed(*SERVICE, "--name", "shop", "--quiet").output[:11]
+
+    revoked = installed("tokens", "revoke", prefix, "--organization", "acme")
+    again = installed("tokens", "revoke", prefix, "--organization", "acme")
+
+    assert revoked.output == f"Revoked shop ({prefix}…).\n"
+    assert installed("tokens", "list", "--organization", "acme").output == ""
+    assert again.exit_code == 1
+    assert f"No token of acme begins with {prefix}" in again.stderr
 
 
 def test_a_lost_second_factor_is_turned_off_by_the_operator(installed: Run) -> None:

@@ -220,7 +220,7 @@ def find(
     is_service: bool | None = None,
     with_revoked: bool = False,
     before: int | None = None,
-    limit: int = 50,
+    limit: int | None = 50,
 ) -> list[Token]:
     """List tokens with their owners, newest first, with a number below *before*; of all users or of one."""
     query = _query(organization_number)
