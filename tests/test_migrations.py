@@ -213,7 +213,7 @@ def test_tokens_and_answers_that_are_kept_for_them_survive_service_tokens(
     idempotency.keep(work, begun=begun, status=201, headers=[], body=b"kept")
     work.session.rollback()
 
-    migrations.downgrade(engine, "0007")
+    migrations.downgrade(engine, "0008")
     migrations.upgrade(engine)
     work.session.expire_all()
 
@@ -231,7 +231,7 @@ def test_a_service_token_does_not_survive_the_way_back_to_a_version_without_them
         work, user=ada.user, organization=ada.organization, permissions=[Permission.EVENTS_VIEW], is_service=True
     )
 
-    migrations.downgrade(engine, "0007")
+    migrations.downgrade(engine, "0008")
     migrations.upgrade(engine)
 
     with pytest.raises(Unauthenticated):

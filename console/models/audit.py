@@ -40,5 +40,10 @@ class AuditEntry(Base):
 
     @property
     def who(self) -> str:
-        """Return who it was: a person by the account, whatever name was written down; else the name alone."""
-        return self.user.who if self.user is not None else self.actor
+        """Return who it was: a person by the account, whatever name was written down; else the name alone.
+
+        The name of a service token is somebody's choice, so what it is stands beside it.
+        """
+        if self.user is not None:
+            return self.user.who
+        return f"{self.actor} (service token)" if self.service_token_id is not None else self.actor

@@ -66,6 +66,11 @@ class Actor:
     ip: str | None = None
     service_token_id: UUID | None = None
 
+    @property
+    def who(self) -> str:
+        """The name, with what it is where somebody chose it freely: that of a service token."""
+        return self.name if self.service_token_id is None else f"{self.name} (service token)"
+
 
 @dataclass(frozen=True, slots=True)
 class Work:

@@ -28,6 +28,7 @@ __all__ = [
     "for_staff",
     "install",
     "login_required",  # Flask-Login's, for pages outside an organization
+    "only_own_tokens",
     "person",
     "place",
     "requires",
@@ -96,6 +97,12 @@ def person() -> SignedIn | None:
 def place() -> Place:
     """Give the organization of this page; only on pages inside one."""
     return cast("Place", g.place)
+
+
+def only_own_tokens() -> int | None:
+    """Return the number of the person whose tokens alone may be seen and revoked here; None: those of everybody."""
+    someone = person()
+    return None if someone is None or grants(place().permissions, Permission.TOKENS_MANAGE) else someone.user.number
 
 
 def requires(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R]]:

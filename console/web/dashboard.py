@@ -76,11 +76,11 @@ def live() -> Response:
 
 
 def _live() -> dict[str, Any]:
-    work = current_work()
+    work, number = current_work(), access.place().organization.number
     return {
-        "attention": attention.attention(work, organization_number=access.place().organization.number),
+        "attention": attention.attention(work, organization_number=number, tokens_of=access.only_own_tokens()),
         "lanes": [(lane, *LANES.get(lane.name, (lane.name, ""))) for lane in stats.lanes(work)],
-        "due": unfinished.due_by_lane(work, organization_number=access.place().organization.number),
+        "due": unfinished.due_by_lane(work, organization_number=number),
         "name_of": name_of,
     }
 

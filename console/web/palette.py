@@ -48,7 +48,7 @@ WAYS = (
     Way("Publish an event", "events.publish", Permission.EVENTS_PUBLISH),
     Way("Event types", "events.types", Permission.EVENTS_VIEW),
     Way("Bins", "bins.index", note="the built-in receiver: URLs that catch requests"),
-    Way("Tokens", "settings.tokens", Permission.TOKENS_MANAGE, "settings"),
+    Way("Tokens", "settings.tokens", note="settings"),
     Way("Members", "settings.members", Permission.ADMIN, "settings"),
     Way("Sources", "settings.sources", note="settings"),
     Way("Organization", "settings.organization", Permission.ADMIN, "settings: name, defaults"),

@@ -97,7 +97,7 @@ def test_what_a_service_token_creates_is_a_service_token(caller, service_token_o
 
     assert made.status_code == 201
     assert made.get_json()["service"]
-    assert made.get_json()["created_by"] == "shop"
+    assert made.get_json()["created_by"] == "shop (service token)"
     assert caller(made.get_json()["token"]).get("/events").status_code == 200
 
 

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import update
 
+from console.core.permissions import Permission
 from console.core.rollups import bucket_of, hour_of
 from console.models import Event, HookHour, HookState, Worker
 from console.services.deliveries import unfinished
@@ -17,6 +18,7 @@ from console.services.figures import attention, stats
 from console.services.figures.stats import Period, Tally
 from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
+from console.services.people import tokens
 from console.web.dashboard import tiles_of
 from tests.web.soup import words_of
 
@@ -323,3 +325,47 @@ def test_the_workers_strip_says_how_many_deliveries_are_due(signed_in, ada, work
 
     strip = page.select_one("section[aria-labelledby=workers-title]").get_text(" ", strip=True)
     assert "1 due" in strip
+
+
+# --- tokens near their end ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ending(work, ada, ed):
+    """Ada's token and a service token end in 10 days, Ed's in 9."""
+    for name, person, days, is_service in (("Ada's", ada, 10, False), ("ours", ada, 10, True), ("Ed's", ed, 9, False)):
+        tokens.issue(
+            work,
+            organization=person.organization,
+            user=person.user,
+            permissions=[Permission.EVENTS_PUBLISH],
+            name=name,
+            expires_in_days=days,
+            is_service=is_service,
+        )
+
+
+def test_tokens_near_their_end_are_named_to_who_can_act(signed_in, ada, ed, vi, ending) -> None:
+    def named(person) -> list[str]:
+        page = signed_in(person).see("/o/acme/")
+        return [one.get_text() for one in page.select("[aria-labelledby=attention-title] strong")]
+
+    assert named(ada) == ["Ed's", "Ada's", "ours"]
+    assert named(ed) == ["Ed's"]
+    assert named(vi) == []
+
+
+def test_a_token_that_expired_lately_is_still_named_and_one_that_never_ends_is_not(
+    signed_in, ada, ending, service_token_of, clock
+) -> None:
+    service_token_of(ada)
+    clock.advance(days=9.5)
+
+    page = signed_in(ada).see("/o/acme/").get_text()
+
+    assert "Ed's of ed@example.com expired" in " ".join(page.split())
+    assert "shop" not in page
+
+
+def test_a_token_of_another_organization_is_not_named(signed_in, mallory, ending) -> None:
+    assert signed_in(mallory).see("/o/elsewhere/").select("[aria-labelledby=attention-title] strong") == []

@@ -61,7 +61,7 @@ def test_people_see_only_where_they_may_go(signed_in, vi) -> None:
     lines = lines_of(signed_in(vi).see(GO))
 
     assert "Deliveries" in lines
-    assert not {"New hook", "Publish an event", "Tokens settings", "Audit log settings"} & set(lines)
+    assert not {"New hook", "Publish an event", "Members settings", "Audit log settings"} & set(lines)
 
 
 def test_hooks_of_strangers_are_not_found(signed_in, ada, elsewhere) -> None:

@@ -8,6 +8,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -18,12 +19,12 @@ from console.services import audit
 from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import sources
-from console.services.people import members, token_use
+from console.services.people import members, token_use, tokens
 from console.services.work import Actor
 from tests.web.soup import soup_of
 
 SETTINGS = "/o/acme/settings"
-TOKEN = {"name": "Shop", "preset": "publish", "expires_in_days": "90"}
+TOKEN = {"name": "Shop", "owner": "person", "preset": "publish", "expires_in_days": "90"}
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------
@@ -101,6 +102,166 @@ def test_tokens_of_others_are_not_there(signed_in, ada, mallory, token_of, work)
 
     assert browser.get(f"{SETTINGS}/tokens/{token.id}/revoke").status_code == 404
     assert browser.submit(f"{SETTINGS}/tokens/{token.id}/revoke").status_code == 404
+
+
+@pytest.mark.parametrize("owner", ["service", "person"])
+def test_a_token_belongs_to_the_organization_or_to_who_creates_it(signed_in, ada, work, owner) -> None:
+    browser = signed_in(ada)
+    form = browser.see(f"{SETTINGS}/tokens")
+    assert form.select_one("input[name=owner][checked]")["value"] == "service"
+
+    browser.submit(f"{SETTINGS}/tokens", {**TOKEN, "owner": owner})
+
+    token = work.session.scalar(select(Token))
+    assert token.user_number == (None if owner == "service" else ada.user.number)
+    shown = browser.see(f"{SETTINGS}/tokens").select_one("tbody [data-label=Owner]").get_text().strip()
+    assert shown.startswith("Service" if owner == "service" else "ada@example.com")
+
+
+@pytest.mark.parametrize(
+    ("preset", "days"), [("publish", None), ("read", 90), ("full", 90), ("custom", None), ("custom+", 90)]
+)
+def test_a_token_that_only_publishes_never_expires_unless_chosen(signed_in, ada, work, preset, days) -> None:
+    permissions = ["EVENTS:PUBLISH", *(["EVENTS:VIEW"] if preset == "custom+" else [])]
+    browser = signed_in(ada)
+    recommended = browser.see(f"{SETTINGS}/tokens").select_one("#expires_in_days option[selected]")["value"]
+    fields = {**TOKEN, "preset": preset.strip("+"), "permissions": permissions, "expires_in_days": recommended}
+
+    browser.submit(f"{SETTINGS}/tokens", fields)
+
+    token = work.session.scalar(select(Token))
+    assert token.expires_at == (days and token.created_at + timedelta(days=days))
+
+
+def test_service_tokens_are_listed_apart(signed_in, ada, token_of, service_token_of) -> None:
+    token_of(ada)
+    service_token_of(ada)
+    browser = signed_in(ada)
+
+    def names(query: str) -> list[str]:
+        return [one.get_text() for one in browser.see(f"{SETTINGS}/tokens{query}").select("tbody strong")]
+
+    assert names("") == ["shop", "test"]
+    assert names("?owner=service") == ["shop"]
+    assert names("?owner=person") == ["test"]
+    assert names("?owner=nonsense") == ["shop", "test"]
+
+
+def test_who_manages_no_tokens_sees_and_revokes_their_own(signed_in, ada, ed, token_of, service_token_of, work) -> None:
+    token_of(ada)
+    service_token_of(ada)
+    token_of(ed, "EVENTS:PUBLISH")
+    adas, service, eds = work.session.scalars(select(Token).order_by(Token.number))
+    browser = signed_in(ed)
+
+    page = browser.see(f"{SETTINGS}/tokens?owner=service")
+    assert page.select("tbody tr") == []
+    page = browser.see(f"{SETTINGS}/tokens")
+
+    assert [one.get_text() for one in page.select("tbody code")] == [f"{eds.prefix}…"]
+    assert page.select("#new-token, [name=owner]") == []
+    assert browser.submit(f"{SETTINGS}/tokens", TOKEN).status_code == 403
+    for other in (adas, service):
+        assert browser.get(f"{SETTINGS}/tokens/{other.id}/revoke").status_code == 404
+        assert browser.submit(f"{SETTINGS}/tokens/{other.id}/revoke").status_code == 404
+    assert browser.submit(f"{SETTINGS}/tokens/{eds.id}/revoke").status_code == 303
+    work.session.expire_all()
+    assert [one.revoked_at is None for one in (adas, service, eds)] == [True, True, False]
+
+
+def test_a_token_of_somebody_who_is_no_member_is_not_shown_as_valid(signed_in, ada, ed, token_of, work) -> None:
+    token_of(ed, "EVENTS:PUBLISH")
+    with work.transaction():
+        work.session.delete(members.get_member(work, organization_number=1, user_id=ed.user.id))
+
+    assert "Ended: owner left" in signed_in(ada).see(f"{SETTINGS}/tokens").select_one("tbody tr").get_text()
+
+
+def test_a_token_shows_what_the_role_of_its_owner_still_allows(signed_in, ada, ed, token_of, work) -> None:
+    token_of(ed, "EVENTS:PUBLISH", "EVENTS:VIEW")
+    membership = members.get_member(work, organization_number=ed.organization.number, user_id=ed.user.id)
+    members.change_role(work, membership=membership, role="viewer")
+
+    row = signed_in(ada).see(f"{SETTINGS}/tokens").select_one("tbody tr").get_text()
+
+    assert "EVENTS:VIEW" in row
+    assert "EVENTS:PUBLISH" not in row
+    assert "the role of its owner allows no more" in row
+
+
+def test_the_page_that_asks_names_what_is_revoked_too(signed_in, ada, token_of, work) -> None:
+    parent = token_use.authenticate(work, token_of(ada)).token_number
+    tokens.issue(work, organization=ada.organization, permissions=["EVENTS:VIEW"], parent_number=parent, name="child")
+    token = work.session.scalar(select(Token).where(Token.number == parent))
+
+    page = signed_in(ada).see(f"{SETTINGS}/tokens/{token.id}/revoke")
+
+    assert "child" in page.select_one("main li").get_text()
+
+
+# --- the tokens of who is removed -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def eds_tokens(ed, token_of, work) -> tuple[Token, Token]:
+    """Two tokens of Ed's: the first is in use."""
+    used = token_of(ed, "EVENTS:PUBLISH")
+    token_of(ed, "EVENTS:VIEW")
+    token_use.authenticate(work, used)
+    work.session.expire_all()
+    first, second = work.session.scalars(select(Token).order_by(Token.number))
+    return first, second
+
+
+def test_the_page_that_asks_proposes_to_hand_over_what_is_in_use(signed_in, ada, ed, eds_tokens) -> None:
+    used, unused = eds_tokens
+
+    page = signed_in(ada).see(f"{SETTINGS}/members/{ed.user.id}/remove")
+
+    proposed = {one["value"]: one.has_attr("checked") for one in page.select("input[name=hand_over]")}
+    assert proposed == {str(used.id): True, str(unused.id): False}
+    assert "2 tokens end unless you hand them over" in page.get_text()
+
+
+@pytest.mark.parametrize("htmx", [False, True])
+def test_the_chosen_tokens_of_who_is_removed_work_on(signed_in, ada, ed, eds_tokens, work, htmx) -> None:
+    used, unused = eds_tokens
+    browser = signed_in(ada)
+
+    answer = browser.submit(f"{SETTINGS}/members/{ed.user.id}/remove", {"hand_over": [str(used.id)]}, htmx=htmx)
+    page = browser.see(f"{SETTINGS}/members")
+
+    assert answer.status_code < 400
+    assert "1 token is a service token now. 1 token ended." in page.get_text()
+    work.session.expire_all()
+    assert (used.is_service, used.revoked_at) == (True, None)
+    assert unused.revoked_at is not None
+    log = browser.see(f"{SETTINGS}/audit").get_text()
+    assert "Token: handed over to the organization" in log
+    assert "Token: revoked" in log
+
+
+def test_only_tokens_of_who_is_removed_are_handed_over(signed_in, ada, ed, mallory, eds_tokens, token_of, work) -> None:
+    for person in (ada, mallory):
+        token_of(person)
+    tokens_of_all = work.session.scalars(select(Token).order_by(Token.number)).all()
+    chosen = [str(one.id) for one in tokens_of_all] + ["nonsense", ""]
+
+    signed_in(ada).submit(f"{SETTINGS}/members/{ed.user.id}/remove", {"hand_over": chosen})
+
+    work.session.expire_all()
+    assert [one.is_service for one in tokens_of_all] == [True, True, False, False]
+
+
+def test_a_service_token_is_marked_in_the_audit_log(signed_in, ada, caller, service_token_of) -> None:
+    caller(service_token_of(ada)).post("/api/v1/sources", json={"slug": "shop2"})
+    browser = signed_in(ada)
+
+    row = browser.see(f"{SETTINGS}/audit?about=source").select_one("tbody tr").get_text()
+    rows = list(csv.reader(io.StringIO(browser.get(f"{SETTINGS}/audit.csv?about=source").text)))
+
+    assert "shop (service token)" in row
+    assert rows[1][1] == "shop (service token)"
 
 
 # --- sources --------------------------------------------------------------------------------------------------------
@@ -237,7 +398,7 @@ def test_the_audit_log_of_a_person(signed_in, ada, ed, as_person, scene) -> None
 # --- who may see what -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", ["tokens", "members", "audit"])
+@pytest.mark.parametrize("page", ["members", "audit"])
 def test_settings_are_for_admins(signed_in, ada, ed, vi, page) -> None:
     seen = [signed_in(person).get(f"{SETTINGS}/{page}").status_code for person in (ada, ed, vi)]
 

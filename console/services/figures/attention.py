@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from console.core.health import DISABLE_AFTER, Health, HookHealth
+from console.models import Token
 from console.services.deliveries import unfinished
 from console.services.figures import stats
 from console.services.hooks import hook_health
 from console.services.hooks.hook_health import Brief, Condition
+from console.services.people import tokens
 from console.services.work import Work
 
 _ORDER = (Health.FAILING, Health.CIRCUIT_OPEN, Health.DISABLED)
@@ -44,21 +46,28 @@ class Ailing:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Everything that needs a look; *late* is when the oldest delivery that nobody takes fell due."""
+    """Everything that needs a look; *late_since* is when the oldest delivery that nobody takes fell due.
+
+    *ending* are tokens that expire soon or expired lately.
+    """
 
     ailing: tuple[Ailing, ...]
     lost: tuple[Lost, ...]
     unheard: tuple[str, ...]
     late_since: datetime | None
+    ending: tuple[Token, ...]
 
     @property
     def is_empty(self) -> bool:
         """Whether all is well."""
-        return not (self.ailing or self.lost or self.unheard or self.late_since)
+        return not (self.ailing or self.lost or self.unheard or self.late_since or self.ending)
 
 
-def attention(work: Work, *, organization_number: int) -> Attention:
-    """Look for what needs a person: failing and disabled hooks, late and lost deliveries, events that no hook hears."""
+def attention(work: Work, *, organization_number: int, tokens_of: int | None = None) -> Attention:
+    """Look for what needs a person: failing and disabled hooks, late and lost deliveries, events that no hook hears.
+
+    And tokens near their end: all of them, or those of the user with the number *tokens_of*.
+    """
     hooks = hook_health.living(work, organization_number=organization_number)
     found = hook_health.conditions(work, hooks)
     unwell = [hook for hook in hooks if found[hook.number].health.health in _ORDER]
@@ -75,6 +84,7 @@ def attention(work: Work, *, organization_number: int) -> Attention:
         lost=tuple(_lost(work, organization_number, hooks)),
         unheard=tuple(stats.unheard_types(work, organization_number=organization_number)),
         late_since=_late_since(work, organization_number),
+        ending=tuple(tokens.ending(work, organization_number=organization_number, user_number=tokens_of)),
     )
 
 

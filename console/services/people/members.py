@@ -17,6 +17,7 @@ from console.models import BrowserSession, Membership, Organization, User
 from console.services import audit
 from console.services.organizations import organizations
 from console.services.people import sign_in, tokens
+from console.services.people.tokens import Settled
 from console.services.work import Work
 
 
@@ -114,7 +115,7 @@ def change_role(work: Work, *, membership: Membership, role: str) -> Membership:
     return membership
 
 
-def remove_member(work: Work, *, membership: Membership, handed_over: Collection[UUID] = ()) -> None:
+def remove_member(work: Work, *, membership: Membership, handed_over: Collection[UUID] = ()) -> Settled:
     """Take a member out of an organization and end their sessions and tokens; raise Conflict for the last admin.
 
     The tokens in *handed_over* go on as service tokens of the organization.
@@ -123,9 +124,10 @@ def remove_member(work: Work, *, membership: Membership, handed_over: Collection
         _keep_an_admin(work, membership)
         _end_sessions(work, membership)
         number = membership.organization_number
-        tokens.settle_within(work, user=membership.user, organization_number=number, handed_over=handed_over)
+        settled = tokens.settle_within(work, user=membership.user, organization_number=number, handed_over=handed_over)
         audit_of(work, membership, "member.removed", before=membership.role, after=None)
         work.session.delete(membership)
+    return settled
 
 
 def only_admin(work: Work, *, organization_number: int) -> int | None:

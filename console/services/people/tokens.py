@@ -39,6 +39,14 @@ class Issued:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How many tokens of somebody who left go on as service tokens, and how many ended."""
+
+    handed_over: int
+    ended: int
+
+
 # --- issuing --------------------------------------------------------------------------------------------------------
 
 
@@ -81,7 +89,7 @@ def issue(
             organization_number=organization.number,
             parent_number=parent_number,
             permissions=_in_order(wanted),
-            created_by=work.actor.name[:254],
+            created_by=work.actor.who[:254],
             created_at=now,
             expires_at=expiry,
         )
@@ -164,7 +172,7 @@ def of_leaver(work: Work, *, user_number: int, organization_number: int) -> list
     return [found[number] for number in sorted(found)]
 
 
-def settle_within(work: Work, *, user: User, organization_number: int, handed_over: Collection[UUID]) -> None:
+def settle_within(work: Work, *, user: User, organization_number: int, handed_over: Collection[UUID]) -> Settled:
     """End a leaver's tokens within the caller's transaction, which holds the lock of the organization.
 
     Those in *handed_over* become service tokens instead, with the permissions that they have now.
@@ -176,6 +184,7 @@ def settle_within(work: Work, *, user: User, organization_number: int, handed_ov
             _hand_over_within(work, one, keeps_parent=one.parent_number in kept)
         else:
             _end_within(work, one)
+    return Settled(len(kept), len(leaving) - len(kept))
 
 
 def _created_by(work: Work, parents: Collection[Token]) -> list[Token]:

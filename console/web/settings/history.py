@@ -41,6 +41,7 @@ VERBS = {
     "secret_rotated": "secret rotated",
     "role_changed": "role changed",
     "overlap_ended": "overlap of secrets ended",
+    "handed_over": "handed over to the organization",
     "two_factor_on": "two-factor sign-in turned on",
     "two_factor_off": "two-factor sign-in turned off",
 }

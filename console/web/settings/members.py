@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
@@ -12,13 +13,18 @@ from wtforms.validators import DataRequired
 from console.core.errors import Conflict, Invalid
 from console.core.permissions import Permission, Role
 from console.extensions import collaborators, current_work
-from console.models import Membership
-from console.services.people import invitations
+from console.models import Membership, Token
+from console.services.people import invitations, tokens
 from console.services.people import members as cases
 from console.web import access, hx, lists, once
 from console.web.access import SignedIn
+from console.web.filters import plural
 from console.web.forms import Form, accept, add_error, options
 from console.web.settings.shared import WRONG, number, pages, tabs
+from console.web.settings.tokens import words
+
+IN_USE = timedelta(days=30)
+"""A token that was used within this time is proposed to be handed over when its owner is removed."""
 
 ROLES = {
     Role.VIEWER: "reads hooks, events and deliveries",
@@ -89,24 +95,42 @@ def member_role(user_id: UUID) -> Response:
 @pages.get("/members/<uuid:user_id>/remove")
 @access.requires(Permission.ADMIN)
 def member_confirm(user_id: UUID) -> Response:
-    """Ask before a member is removed."""
-    return hx.page("settings/remove.html", membership=_membership(user_id))
+    """Ask before a member is removed, and what is to become of their tokens."""
+    membership, used_since = _membership(user_id), current_work().now() - IN_USE
+    leaving = _leaving(membership)
+    return hx.page(
+        "settings/remove.html",
+        membership=membership,
+        leaving=leaving,
+        in_use={one.id for one in leaving if one.last_used_at is not None and one.last_used_at > used_since},
+        words=words,
+    )
 
 
 @pages.post("/members/<uuid:user_id>/remove")
 @access.requires(Permission.ADMIN)
 def member_remove(user_id: UUID) -> Response:
-    """Take a member out of the organization."""
-    membership = _membership(user_id)
+    """Take a member out of the organization; the chosen tokens are handed over to it, the others end."""
+    membership, chosen = _membership(user_id), request.form.getlist("hand_over")
+    handed_over = {one.id for one in _leaving(membership) if str(one.id) in chosen}
     try:
-        cases.remove_member(current_work(), membership=membership)
+        settled = cases.remove_member(current_work(), membership=membership, handed_over=handed_over)
     except Conflict as error:
         return hx.redirect_to(url_for("settings.members"), message=error.message, tone="bad")
-    return hx.redirect_to(url_for("settings.members"), message=f"{membership.user.email} is no longer a member.")
+    message = f"{membership.user.email} is no longer a member."
+    if settled.handed_over:
+        message += f" {plural(settled.handed_over, 'token is a service token', 'tokens are service tokens')} now."
+    if settled.ended:
+        message += f" {plural(settled.ended, 'token', 'tokens')} ended."
+    return hx.redirect_to(url_for("settings.members"), message=message)
 
 
 def _membership(user_id: UUID) -> Membership:
     return cases.get_member(current_work(), organization_number=number(), user_id=user_id)
+
+
+def _leaving(membership: Membership) -> list[Token]:
+    return tokens.of_leaver(current_work(), user_number=membership.user_number, organization_number=number())
 
 
 def _page(form: InvitationForm, *, status: int = 200) -> Response:

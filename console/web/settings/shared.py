@@ -13,7 +13,7 @@ pages = Blueprint("settings", __name__, url_prefix="/o/<organization>/settings")
 
 WRONG = 422
 SECTIONS = (
-    ("Tokens", "settings.tokens", Permission.TOKENS_MANAGE),
+    ("Tokens", "settings.tokens", Permission.WEBHOOKS_VIEW),
     ("Members", "settings.members", Permission.ADMIN),
     ("Sources", "settings.sources", Permission.WEBHOOKS_VIEW),
     ("Organization", "settings.organization", Permission.ADMIN),

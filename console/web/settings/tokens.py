@@ -11,10 +11,11 @@ from wtforms import RadioField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import DataRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from console.core.errors import Forbidden, Invalid
+from console.core.errors import Forbidden, Invalid, NotFound
 from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
+from console.core.token_rights import TokenStatus
 from console.extensions import collaborators, current_work
-from console.models import Token
+from console.models import Token, User
 from console.services.people import tokens as cases
 from console.web import access, hx, lists, once
 from console.web.access import SignedIn
@@ -33,13 +34,34 @@ HINTS = {
     "full": "Everything an admin may do.",
     CUSTOM: "Exactly the permissions ticked below.",
 }
-LIVES = {"30": "30 days", "90": "90 days", "365": "A year", "": "Never"}
+RECOMMENDED = "recommended"
+RECOMMENDED_DAYS = 90
+LIVES = {
+    RECOMMENDED: "As recommended",
+    "30": "30 days",
+    "90": "90 days",
+    "365": "A year",
+    "": "Never",
+}
+SERVICE, PERSON = "service", "person"
+OWNERS = {SERVICE: "The organization: a service token", PERSON: "You"}
+OWNER_HINTS = {
+    SERVICE: "For applications. It works on when people leave.",
+    PERSON: "It ends when you leave, and never does more than your role allows.",
+}
+SHOWN = {"": "All", SERVICE: "Service", PERSON: "People"}
+ENDED = {
+    TokenStatus.EXPIRED: "Expired",
+    TokenStatus.OWNER_INACTIVE: "Ended: owner deactivated",
+    TokenStatus.OWNER_LEFT: "Ended: owner left",
+}
 
 
 class TokenForm(Form):
     """A new token."""
 
     name = StringField("Name", [DataRequired("Give the token a name, so that you recognise it later.")])
+    owner = RadioField("It belongs to", choices=options(OWNERS), default=SERVICE)
     preset = RadioField(
         "It may",
         choices=options({**{name: label for name, (label, _held) in PRESETS.items()}, CUSTOM: "Choose one by one"}),
@@ -51,33 +73,34 @@ class TokenForm(Form):
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )
-    expires_in_days = SelectField("It expires after", choices=options(LIVES), default="90")
+    expires_in_days = SelectField("It expires after", choices=options(LIVES), default=RECOMMENDED)
 
 
 @pages.get("/tokens")
-@access.requires(Permission.TOKENS_MANAGE)
+@access.requires(Permission.WEBHOOKS_VIEW)
 def tokens() -> Response:
-    """List the tokens; a new one is shown in full this once."""
+    """List the tokens: all for who manages them, else the person's own; a new one is shown in full this once."""
     return _page(TokenForm(formdata=None))
 
 
 @pages.post("/tokens")
 @access.requires(Permission.TOKENS_MANAGE)
 def token_create() -> Response:
-    """Make a token for the person who asks."""
+    """Create a token for the organization, or for the person who asks."""
     form = TokenForm()
     if not form.validate():
         return _page(form, status=WRONG)
     chosen = form.preset.data
-    wanted = map(Permission, form.permissions.data or []) if chosen == CUSTOM else PRESETS[chosen][1]
+    wanted = frozenset(map(Permission, form.permissions.data or [])) if chosen == CUSTOM else PRESETS[chosen][1]
     try:
         issued = cases.issue(
             current_work(),
-            user=cast("SignedIn", access.person()).user,
+            user=_me(),
+            is_service=form.owner.data == SERVICE,
             organization=access.place().organization,
             permissions=wanted,
             name=(form.name.data or "").strip(),
-            expires_in_days=int(form.expires_in_days.data) if form.expires_in_days.data else None,
+            expires_in_days=_days(form.expires_in_days.data, wanted),
         )
     except Invalid as error:
         accept(form, error=error)
@@ -90,29 +113,57 @@ def token_create() -> Response:
 
 
 @pages.get("/tokens/<uuid:token_id>/revoke")
-@access.requires(Permission.TOKENS_MANAGE)
+@access.requires(Permission.WEBHOOKS_VIEW)
 def token_confirm(token_id: UUID) -> Response:
     """Ask before a token is revoked."""
-    return hx.page("settings/revoke.html", token=_token(token_id))
+    token = _token(token_id)
+    return hx.page("settings/revoke.html", token=token, with_it=cases.depending_on(current_work(), token=token))
 
 
 @pages.post("/tokens/<uuid:token_id>/revoke")
-@access.requires(Permission.TOKENS_MANAGE)
+@access.requires(Permission.WEBHOOKS_VIEW)
 def token_revoke(token_id: UUID) -> Response:
     """End a token."""
     token = _token(token_id)
     cases.revoke(current_work(), token=token)
-    return hx.redirect_to(url_for("settings.tokens"), message=f"{token.name or token.prefix} is revoked.")
+    return hx.redirect_to(url_for("settings.tokens"), message=f"{token.label} is revoked.")
+
+
+def words(token: Token) -> str:
+    """Return what a token may do now: the name of a preset, or the list."""
+    held = cases.effective(token)
+    presets = (label for label, wanted in PRESETS.values() if set(held) == wanted)
+    return next(presets, ", ".join(held) or "Nothing")
+
+
+def _me() -> User:
+    return cast("SignedIn", access.person()).user
+
+
+def _days(chosen: str, wanted: frozenset[Permission]) -> int | None:
+    if chosen == RECOMMENDED:
+        return None if wanted == {Permission.EVENTS_PUBLISH} else RECOMMENDED_DAYS
+    return int(chosen) if chosen else None
 
 
 def _token(token_id: UUID) -> Token:
-    return cases.get(current_work(), organization_number=number(), token_id=token_id)
+    token = cases.get(current_work(), organization_number=number(), token_id=token_id)
+    if access.only_own_tokens() not in {None, token.user_number}:
+        raise NotFound("token")
+    return token
 
 
 def _page(form: TokenForm, *, status: int = 200) -> Response:
-    work = current_work()
+    work, owner = current_work(), request.args.get("owner", "")
     page = lists.turn(
-        lambda before, _after, limit: cases.find(work, organization_number=number(), before=before, limit=limit),
+        lambda before, _after, limit: cases.find(
+            work,
+            organization_number=number(),
+            user_number=access.only_own_tokens(),
+            is_service=owner == SERVICE if owner in OWNERS else None,
+            before=before,
+            limit=limit,
+        ),
         is_one_way=True,
     )
     made = _made(page.rows) if status != WRONG else None
@@ -123,22 +174,19 @@ def _page(form: TokenForm, *, status: int = 200) -> Response:
         tabs=tabs(),
         form=form,
         hints=HINTS,
+        owner_hints=OWNER_HINTS,
         page=page,
+        shown=[lists.Preset(label, lists.here(owner=one), owner == one) for one, label in SHOWN.items()],
         made=made,
         text=once.take(made.id) if made else None,
         base_url=collaborators().settings.base_url,
-        words=_words,
-        now=work.now(),
+        words=words,
+        is_cut=lambda token: cases.effective(token) != token.permissions,
+        ended=lambda token: ENDED.get(cases.status_of(work, token), ""),
     )
 
 
 def _made(rows: Sequence[Token]) -> Token | None:
-    """Give the token that was made just now, as the address says."""
+    """Return the token that was created just now, as the address says."""
     wanted = request.args.get("made", "")
     return next((one for one in rows if str(one.id) == wanted), None)
-
-
-def _words(token: Token) -> str:
-    """Say what a token may do: the name of a preset, or the list."""
-    held = frozenset(token.permissions)
-    return next((label for label, wanted in PRESETS.values() if held == wanted), ", ".join(token.permissions))
