@@ -52,6 +52,7 @@ def check_secret(secret: str) -> None:
     """Raise Refused unless *secret*, which somebody chose, will do for signing."""
     if not 1 <= len(secret) <= LONGEST_SECRET or not secret.isprintable():
         raise Refused(f"A secret has 1 to {LONGEST_SECRET} printable characters.", code="secret_invalid")
+    _check_is_symmetric(secret.strip().lower())
     if not secret.startswith(SECRET_PREFIX):
         return
     key = _encoded_key(secret)
@@ -60,6 +61,16 @@ def check_secret(secret: str) -> None:
             f"After whsec_ comes the base64 of {FEWEST_SECRET_BYTES} to {MOST_SECRET_BYTES} random bytes.",
             code="secret_invalid",
         )
+
+
+def _check_is_symmetric(secret: str) -> None:
+    """Raise Refused for the ed25519 keys of Standard Webhooks: as text for HMAC, no receiver could verify with them."""
+    if secret.startswith("whsk_"):
+        words = "whsk_ marks a private key for ed25519 signatures; only whsec_ secrets are accepted."
+        raise Refused(words, code="secret_invalid")
+    if secret.startswith("whpk_"):
+        words = "whpk_ marks a public key, which verifies and cannot sign; only whsec_ secrets are accepted."
+        raise Refused(words, code="secret_invalid")
 
 
 def sign(*, message_id: str, timestamp: int, body: bytes, secrets: Sequence[str]) -> str:

@@ -143,6 +143,16 @@ def test_a_chosen_secret_that_receivers_would_read_differently_is_refused(secret
     assert caught.value.code == "secret_invalid"
 
 
+@pytest.mark.parametrize("mark", ["whsk_", "WHSK_", " whsk_", "\twhsk_", "whpk_", "Whpk_", "  whpk_"])
+def test_a_key_for_ed25519_is_no_secret_for_hmac_however_it_is_written(mark: str) -> None:
+    with pytest.raises(Refused) as caught:
+        check_secret(f"{mark}MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    assert caught.value.code == "secret_invalid"
+    if "\t" not in mark:
+        assert "only whsec_ secrets are accepted" in caught.value.message
+        assert ("public key" in caught.value.message) == ("pk_" in mark)
+
+
 @pytest.mark.parametrize(
     ("offset", "expected"),
     [
