@@ -7,7 +7,7 @@ from datetime import datetime
 
 from console.core import signing
 from console.core.formats import extra_headers
-from console.core.headers import check_headers
+from console.core.headers import check_headers, denied_names
 from console.core.targets import Target
 from console.services.deliveries import bodies
 from console.services.engine.claims import Claimed
@@ -20,15 +20,17 @@ METHOD = "POST"
 def compose(row: Claimed, recipient: Recipient, *, target: Target, now: datetime) -> Request:
     """Build, and sign at *now*, the request that brings *row* to *recipient*.
 
-    Raise Refused when the hook's own headers break the rules that hold now, or the body cannot be built.
+    Leave out headers of the hook that may not be set: it may be older than the rule. Raise Refused when its other
+    headers are malformed, or the body cannot be built.
     """
-    if recipient.headers:
-        check_headers(recipient.headers, allow_content_type=True)  # only a payload format lets it replace ours
+    denied = denied_names(recipient.headers, allow_content_type=True)  # only a payload format lets it replace ours
+    own = {name: value for name, value in recipient.headers.items() if name not in denied}
+    check_headers(own, allow_content_type=True)
     body = bodies.build(row.event, row, organization_slug=recipient.organization_slug)
     secret = recipient.given_secret(now)
     more = extra_headers(row.payload_format, body=body.data, secret=secret, config=recipient.config)
     formats = {"Content-Type": body.content_type, **body.headers, **more}
-    headers = _merged(recipient.headers, formats, hook_replaces=row.payload_format == "oms")
+    headers = _merged(own, formats, hook_replaces=row.payload_format == "oms")
     headers |= _signed(row, recipient, body=body.data, now=now)
     return Request(target, METHOD, headers, body.data, recipient.timeout_s)
 

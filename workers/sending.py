@@ -151,7 +151,7 @@ def _ended(
         body_note=result.body_note,
         timings={name: round(getattr(timings, name), 2) for name in _PHASES},
         request_headers=mask_headers(result.sent_headers or request.headers),
-        response_headers=result.headers if answered else None,
+        response_headers=mask_headers(result.headers, shows_unknown=True) if answered else None,
         response_body=result.body if answered else None,
     )
 

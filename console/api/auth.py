@@ -13,6 +13,7 @@ from console.core.permissions import Permission, grants
 from console.extensions import collaborators, current_work
 from console.rates import left_of_minute
 from console.services.people import token_use
+from console.services.people.sight import Sight
 from console.services.people.token_use import Principal
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -80,6 +81,11 @@ def check(wanted: Permission) -> None:
 def principal() -> Principal:
     """Give who this request comes from."""
     return cast("Principal", g.principal)
+
+
+def sight() -> Sight:
+    """Return what the token of this request sees."""
+    return Sight.of_token(principal())
 
 
 def organization_number() -> int:

@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from console.api import paging, shown
-from console.api.auth import organization_number, permission, principal
+from console.api.auth import organization_number, permission
 from console.api.blueprints import resource
 from console.api.schemas.deliveries import Delivery, DeliveryPage, DeliveryQuery, DeliveryWithAttempts
-from console.core.permissions import ROLE_PERMISSIONS, Permission, Role
+from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Delivery as DeliveryRow
 from console.models import Event as EventRow
@@ -17,7 +17,6 @@ from console.models import Hook as HookRow
 from console.models import Replay as ReplayRow
 from console.services.deliveries import deliveries as cases
 from console.services.deliveries.delivery_filters import DeliveryFilter
-from console.services.people import accounts, members
 from console.services.queries import number_of
 from console.services.work import Work
 
@@ -53,8 +52,7 @@ def read(delivery_id: UUID) -> DeliveryWithAttempts:
     With every attempt, oldest first.
     """
     work = current_work()
-    row = _get(work, delivery_id)
-    return shown.delivery_with_attempts(work, row, with_response_bodies=_may_read_responses(work))
+    return shown.delivery_with_attempts(work, _get(work, delivery_id))
 
 
 @deliveries.post("/deliveries/<uuid:delivery_id>/resend")
@@ -105,15 +103,3 @@ def _number(kind: type[HookRow | EventRow | ReplayRow], wanted: UUID | None) -> 
         return None
     found = number_of(current_work().session, kind, organization_number=organization_number(), id=wanted)
     return NOWHERE if found is None else found
-
-
-def _may_read_responses(work: Work) -> bool:
-    """Return whether the caller is more than a viewer: what receivers respond is not for everybody.
-
-    A person's role decides; a service token has none, so its permissions do.
-    """
-    caller = principal()
-    if caller.user is None:
-        return not caller.permissions <= ROLE_PERMISSIONS[Role.VIEWER]
-    user = accounts.get_user_by_number(work, number=caller.user.number)
-    return members.role_of(work, user=user, organization_number=organization_number()) not in (None, Role.VIEWER)

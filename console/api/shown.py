@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from console.api.auth import sight
 from console.api.schemas import catalogue as catalogue_schemas
 from console.api.schemas import deliveries as delivery_schemas
 from console.api.schemas import events as event_schemas
 from console.api.schemas import hooks as hook_schemas
 from console.api.schemas import replays as replay_schemas
 from console.api.schemas import tokens as token_schemas
-from console.core.headers import is_sensitive
-from console.core.redact import MASK
 from console.models import Attempt, Delivery, Event, EventType, Hook, Replay, Source, Token
 from console.services.deliveries import deliveries, waits
 from console.services.events.events import FanOut
@@ -45,7 +44,6 @@ def hook_with_secret(work: Work, made: hooks.Made) -> hook_schemas.HookWithSecre
 
 def _hook_fields(work: Work, row: Hook, condition: Condition) -> dict[str, Any]:
     state = condition.state
-    headers = hook_secrets.headers_of(work, row)
     return {
         "id": row.id,
         "name": row.name,
@@ -57,7 +55,7 @@ def _hook_fields(work: Work, row: Hook, condition: Condition) -> dict[str, Any]:
         "sources": row.sources,
         "content_type": row.content_type,
         "payload_format": row.payload_format,
-        "headers": {name: MASK if is_sensitive(name) else value for name, value in headers.items()},
+        "headers": sight().hook_headers(hook_secrets.headers_of(work, row)),
         "filter": row.filter,
         "retry": row.retry,
         "timeout": row.timeout_s,
@@ -99,13 +97,11 @@ def deliveries_of(work: Work, rows: Sequence[Delivery]) -> list[delivery_schemas
     return [delivery_schemas.Delivery(**_delivery_fields(row, reasons[row.number])) for row in rows]
 
 
-def delivery_with_attempts(
-    work: Work, row: Delivery, *, with_response_bodies: bool = True
-) -> delivery_schemas.DeliveryWithAttempts:
+def delivery_with_attempts(work: Work, row: Delivery) -> delivery_schemas.DeliveryWithAttempts:
     """Show a delivery with every attempt; *row* was loaded with them."""
     body = deliveries.body_of(row).data.decode("utf-8", "replace") if row.attempts else ""
     reason = waits.reason_of(work, row)
-    attempts = [_attempt(row, one, body=body, with_response_body=with_response_bodies) for one in row.attempts]
+    attempts = [_attempt(row, one, body=body) for one in row.attempts]
     return delivery_schemas.DeliveryWithAttempts(**_delivery_fields(row, reason), attempts=attempts)
 
 
@@ -127,7 +123,7 @@ def _delivery_fields(row: Delivery, reason: str | None) -> dict[str, Any]:
     }
 
 
-def _attempt(row: Delivery, attempt: Attempt, *, body: str, with_response_body: bool) -> delivery_schemas.Attempt:
+def _attempt(row: Delivery, attempt: Attempt, *, body: str) -> delivery_schemas.Attempt:
     return delivery_schemas.Attempt(
         number=attempt.number,
         chain=attempt.chain,
@@ -142,20 +138,20 @@ def _attempt(row: Delivery, attempt: Attempt, *, body: str, with_response_body: 
             headers=_joined(attempt.request_headers or ()),
             body=body,
         ),
-        response=_response(attempt, with_body=with_response_body),
+        response=_response(attempt),
         timings=attempt.timings,
     )
 
 
-def _response(attempt: Attempt, *, with_body: bool) -> delivery_schemas.ReceivedResponse | None:
+def _response(attempt: Attempt) -> delivery_schemas.ReceivedResponse | None:
     if attempt.status is None:
         return None
     body = deliveries.response_of(attempt)
     return delivery_schemas.ReceivedResponse(
         status=attempt.status,
-        headers=_joined(attempt.response_headers or ()),
-        body=body.text if with_body else None,
-        body_note=body.note if with_body else None,
+        headers=_joined(sight().response_headers(attempt.response_headers)),
+        body=body.text if sight().reads_responses else None,
+        body_note=body.note if sight().reads_responses else None,
         truncated=attempt.is_truncated,
     )
 

@@ -12,36 +12,62 @@ MAX_VALUE_LENGTH = 4096
 MAX_TOTAL_LENGTH = 16_384
 """Of all lines together as they are sent: name, colon, space, value, CR and LF."""
 
-LOGGED_HEADERS = frozenset(
+HARMLESS_HEADERS = frozenset(
     {
         "accept",
+        "accept-charset",
         "accept-encoding",
+        "accept-language",
+        "accept-ranges",
+        "access-control-allow-headers",
+        "access-control-allow-methods",
+        "access-control-allow-origin",
         "age",
         "allow",
+        "alt-svc",
         "cache-control",
+        "cf-ray",
         "connection",
+        "content-disposition",
         "content-encoding",
+        "content-language",
         "content-length",
         "content-type",
         "date",
         "etag",
         "expires",
         "host",
+        "keep-alive",
         "last-modified",
         "location",
+        "pragma",
+        "proxy-authenticate",
+        "ratelimit-limit",
+        "ratelimit-remaining",
+        "ratelimit-reset",
         "retry-after",
         "server",
+        "server-timing",
+        "strict-transport-security",
         "transfer-encoding",
+        "upgrade",
         "user-agent",
         "vary",
         "via",
         "webhook-id",
         "webhook-timestamp",
+        "www-authenticate",
+        "x-content-type-options",
+        "x-frame-options",
+        "x-powered-by",
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
         "x-request-id",
         "x-whisperer-event",
     }
 )
-"""The names whose values may be shown; every other value is masked, signatures too: a copy of one can be replayed."""
+"""The names (in lower case) whose values everybody may see. A signature is not among them: a copy can be replayed."""
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_|~-]{1,64}")
 _VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
@@ -62,17 +88,72 @@ _DENIED = frozenset(
         "cookie",
         "via",
         "forwarded",
-        "x-real-ip",
         "accept-encoding",
         "content-encoding",
         "date",
+        # CGI turns it into HTTP_PROXY, which HTTP clients behind it obey (httpoxy).
+        "proxy",
+        # Proxies and frameworks read another host, path or method from these.
+        "x-host",
+        "x-original-host",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-http-method",
+        "x-http-method-override",
+        "x-method-override",
+        # Receivers behind a proxy or a content network read the address of the client from these.
+        "client-ip",
+        "cf-connecting-ip",
+        "cf-connecting-ipv6",
+        "cf-pseudo-ipv4",
+        "fastly-client-ip",
+        "fly-client-ip",
+        "true-client-ip",
+        "x-appengine-user-ip",
+        "x-azure-clientip",
+        "x-azure-socketip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-originating-ip",
+        "x-real-ip",
+        "x-remote-addr",
+        "x-remote-ip",
+        "x-true-client-ip",
+        # A web server in front of the receiver sends a file of its own.
+        "x-sendfile",
+        "x-sendfile-type",
         # These open the metadata services of clouds.
         "metadata",
         "metadata-flavor",
     }
 )
-_DENIED_PREFIXES = ("proxy-", "x-forwarded-", "webhook-", "x-hookyard-", "x-aws-ec2-metadata-token")
-_SENSITIVE = ("auth", "token", "secret", "key")  # "auth" finds authorization too
+_DENIED_PREFIXES = (
+    "proxy-",
+    "x-accel-",
+    "x-envoy-",
+    "x-forwarded-",
+    "webhook-",
+    "x-hookyard-",
+    "x-aws-ec2-metadata-token",
+)
+_SENSITIVE = (
+    "auth",  # finds authorization too
+    "bearer",
+    "cookie",
+    "credential",
+    "csrf",
+    "hmac",
+    "jwt",
+    "key",
+    "otp",
+    "pass",
+    "pwd",
+    "secret",
+    "session",
+    "signature",
+    "token",
+    "xsrf",
+)
 
 
 class HeaderRefused(Refused):
@@ -102,9 +183,21 @@ def check_headers(headers: Mapping[str, str], *, allow_content_type: bool = Fals
 
 
 def is_sensitive(name: str) -> bool:
-    """Say whether the value of header *name* is a secret: it is then stored encrypted and never given back."""
+    """Return whether the name of a header speaks of a secret: nobody is shown its value, and it is stored encrypted."""
     lowered = name.lower()
-    return any(word in lowered for word in _SENSITIVE)
+    return lowered not in HARMLESS_HEADERS and any(word in lowered for word in _SENSITIVE)
+
+
+def denied_names(headers: Mapping[str, str], *, allow_content_type: bool = False) -> list[str]:
+    """Return the names in *headers* that are never sent: hooks stored before a name was denied may still have them."""
+    return [name for name in headers if _is_denied(name, allow_content_type=allow_content_type)]
+
+
+def _is_denied(name: str, *, allow_content_type: bool) -> bool:
+    plain = name.lower().replace("_", "-")  # receivers behind CGI or WSGI cannot tell the two apart
+    if plain == "content-type" and allow_content_type:
+        return False
+    return plain in _DENIED or plain.startswith(_DENIED_PREFIXES)
 
 
 def _check_name(name: object, *, allow_content_type: bool) -> None:
@@ -114,12 +207,9 @@ def _check_name(name: object, *, allow_content_type: bool) -> None:
             code="header_invalid",
             header=str(name),
         )
-    plain = name.lower().replace("_", "-")  # receivers behind CGI or WSGI cannot tell the two apart
-    if plain == "content-type" and allow_content_type:
-        return
-    if plain in _DENIED or plain.startswith(_DENIED_PREFIXES):
+    if _is_denied(name, allow_content_type=allow_content_type):
         raise HeaderRefused(
-            f"{name} may not be set: Hookyard or the connection decides it.", code="header_denied", header=name
+            f"{name} may not be set: Hookyard, the connection or a proxy decides it.", code="header_denied", header=name
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from console.core.headers import LOGGED_HEADERS
+from console.core.headers import HARMLESS_HEADERS, is_sensitive
 
 MASK = "••••••"
 
@@ -42,10 +42,16 @@ _INVISIBLE = re.compile(
 )
 
 
-def mask_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the pairs with every name, in order and repeated ones too, and only the values that may be shown."""
+def mask_headers(
+    headers: Mapping[str, str] | Iterable[tuple[str, str]], *, shows_unknown: bool = False
+) -> tuple[tuple[str, str], ...]:
+    """Return the pairs with every name, in order and repeated ones too, and only the values that may be shown.
+
+    Values of ``HARMLESS_HEADERS`` are shown. With *shows_unknown*, which is for people who may edit hooks, others are
+    too, unless their name speaks of a secret.
+    """
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    return tuple((name, _shown(name, value=value)) for name, value in pairs)
+    return tuple((name, _shown(name, value=value, shows_unknown=shows_unknown)) for name, value in pairs)
 
 
 def redact_url(url: str) -> str:
@@ -79,9 +85,9 @@ def _without_tokens(text: str) -> str:
     return _TOKEN.sub(rf"\1{MASK}", text)
 
 
-def _shown(name: str, *, value: str) -> str:
+def _shown(name: str, *, value: str, shows_unknown: bool) -> str:
     lowered = name.lower()
-    if lowered not in LOGGED_HEADERS:
+    if lowered not in HARMLESS_HEADERS and (not shows_unknown or is_sensitive(name)):
         return MASK
     return redact_url(value) if lowered == "location" else redact_text(value)
 

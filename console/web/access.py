@@ -19,6 +19,7 @@ from console.extensions import csrf, current_work, login
 from console.models import BrowserSession, Organization, User
 from console.services.organizations import organizations
 from console.services.people import members, sign_in
+from console.services.people.sight import Sight
 from console.services.work import Actor
 from console.web import hx
 
@@ -32,6 +33,7 @@ __all__ = [
     "person",
     "place",
     "requires",
+    "sight",
     "sign_in_person",
     "sign_out_person",
 ]
@@ -103,6 +105,11 @@ def only_own_tokens() -> int | None:
     """Return the number of the person whose tokens alone may be seen and revoked here; None: those of everybody."""
     someone = person()
     return None if someone is None or grants(place().permissions, Permission.TOKENS_MANAGE) else someone.user.number
+
+
+def sight() -> Sight:
+    """Return what the person sees in the organization of this page."""
+    return Sight.of_person(place().permissions)
 
 
 def requires(permission: Permission) -> Callable[[Callable[P, R]], Callable[P, R]]:

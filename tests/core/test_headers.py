@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from console.core.errors import Refused
-from console.core.headers import LOGGED_HEADERS, HeaderRefused, check_headers, is_sensitive
+from console.core.headers import HARMLESS_HEADERS, HeaderRefused, check_headers, denied_names, is_sensitive
 
 DENIED = [
     "host",
@@ -23,6 +23,22 @@ DENIED = [
     "cookie",
     "via",
     "forwarded",
+    "proxy",
+    "x-original-url",
+    "x-original-host",
+    "x-rewrite-url",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "cf-connecting-ip",
+    "true-client-ip",
+    "client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "fastly-client-ip",
+    "x-accel-redirect",
+    "x-accel-buffering",
+    "x-sendfile",
     "x-forwarded-for",
     "x-forwarded-host",
     "x-real-ip",
@@ -58,7 +74,7 @@ def code_of(headers: dict[str, str], *, allow_content_type: bool = False) -> str
         {"!#$%&'*+.^_|~-": "~!"},
         {"X" * 64: "v" * 4096},
         {f"X-{number}": "v" for number in range(32)},
-        {"Hostname": "a", "Dates": "b", "Proxy": "c", "X-Forwarded": "d", "Web-Hook": "e"},
+        {"Hostname": "a", "Dates": "b", "Proxies": "c", "X-Forwarded": "d", "Web-Hook": "e"},
     ],
 )
 def test_ordinary_headers_may_be_sent(headers: dict[str, str]) -> None:
@@ -75,6 +91,8 @@ def test_a_header_of_ours_or_of_the_connection_is_denied_in_any_case(name: str) 
 def test_an_underscore_does_not_hide_a_denied_name() -> None:
     assert code_of({"X_Forwarded_For": "127.0.0.1"}) == "header_denied"
     assert code_of({"webhook_id": "1"}) == "header_denied"
+    assert code_of({"X_HTTP_Method_Override": "DELETE"}) == "header_denied"
+    assert code_of({"CF_Connecting-IP": "127.0.0.1"}) == "header_denied"
     assert code_of({"api_key": "1"}) is None
 
 
@@ -133,17 +151,29 @@ def test_a_refusal_says_which_header_it_is_about(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Authorization", "X-Auth", "X-API-Key", "apikey", "X-Gitlab-Token", "Client-Secret", "X-Hub-SECRET"]
+    "name",
+    [
+        *("Authorization", "X-Auth", "X-API-Key", "apikey", "X-Gitlab-Token", "Client-Secret", "X-Hub-SECRET"),
+        *("X-Password", "X-Jwt", "X-Session", "Set-Cookie", "Cookie", "X-CSRF", "X-Credential", "X-Pwd"),
+        *("X-Hub-Signature-256", "webhook-signature"),
+    ],
 )
 def test_a_name_that_says_so_holds_a_secret(name: str) -> None:
     assert is_sensitive(name)
 
 
-@pytest.mark.parametrize("name", ["Content-Type", "X-Shop", "User-Agent", ""])
+@pytest.mark.parametrize("name", ["Content-Type", "X-Shop", "User-Agent", "WWW-Authenticate", ""])
 def test_an_ordinary_name_holds_no_secret(name: str) -> None:
     assert not is_sensitive(name)
 
 
 def test_no_header_with_a_secret_or_a_signature_is_among_those_shown() -> None:
-    assert not any(is_sensitive(name) or "signature" in name or "cookie" in name for name in LOGGED_HEADERS)
-    assert all(name == name.lower() for name in LOGGED_HEADERS)
+    assert not any(is_sensitive(name) or "signature" in name or "cookie" in name for name in HARMLESS_HEADERS)
+    assert all(name == name.lower() for name in HARMLESS_HEADERS)
+
+
+def test_names_that_are_never_sent_are_told_from_those_that_are() -> None:
+    stored = {"X-Shop": "1", "X_Original_URL": "/admin", "Content-Type": "text/plain", "Proxy": "x"}
+
+    assert denied_names(stored) == ["X_Original_URL", "Content-Type", "Proxy"]
+    assert denied_names(stored, allow_content_type=True) == ["X_Original_URL", "Proxy"]

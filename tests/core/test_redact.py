@@ -36,6 +36,17 @@ def test_repeated_headers_of_a_response_stay_in_order() -> None:
     assert mask_headers(pairs) == (("Set-Cookie", MASK), ("SERVER", "nginx"), ("set-cookie", MASK))
 
 
+def test_people_who_may_edit_hooks_see_unknown_values_and_no_secret_ones() -> None:
+    pairs = [("Set-Cookie", "a=1"), ("X-Trace", "t1"), ("X-Session", "s"), ("Server", "nginx")]
+
+    assert mask_headers(pairs, shows_unknown=True) == (
+        ("Set-Cookie", MASK),
+        ("X-Trace", "t1"),
+        ("X-Session", MASK),
+        ("Server", "nginx"),
+    )
+
+
 def test_a_shown_value_is_redacted_all_the_same() -> None:
     assert mask_headers([("Location", "https://u:p@example.com/x?token=5#f")]) == (
         ("Location", f"https://example.com/x?token={MASK}"),

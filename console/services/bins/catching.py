@@ -17,6 +17,7 @@ from console.core.redact import MASK
 from console.core.signing import Verification, verify
 from console.models import Bin, BinRequest, Delivery, HookSecret
 from console.services.bins import bins
+from console.services.people.sight import SENT_BY_US
 from console.services.work import Work
 
 KEPT_REQUESTS = 200
@@ -36,9 +37,6 @@ UNKNOWN = "unknown"
 
 
 FAILURE = "This bin was told to fail this request."
-
-
-_SENT_BY_US = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +145,8 @@ def _plain(text: str) -> str:
 
 
 def _is_hidden(name: str) -> bool:
-    """Say whether the value of a header is somebody's secret; signatures are not, and people debug them here."""
-    return name.lower() not in _SENT_BY_US and (is_sensitive(name) or name.lower() in {"cookie", "x-csrf"})
+    """Return whether the value of a header is somebody's secret; signatures are not, and people debug them here."""
+    return name.lower() not in SENT_BY_US and is_sensitive(name)
 
 
 def _receipt(work: Work, bin_: Bin, headers: list[tuple[str, str]], *, body: bytes, now: datetime) -> Receipt:

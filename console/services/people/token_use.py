@@ -49,7 +49,8 @@ class Tenant:
 class Principal:
     """Who a request comes from. *permissions* are in force: the token's, as far as the user's role still has them.
 
-    *user* is None for a service token, which belongs to the organization.
+    *user* is None for a service token, which belongs to the organization. *role* is the user's there, None for a service
+    token; staff count as admins.
     """
 
     token_number: int
@@ -58,6 +59,7 @@ class Principal:
     user: Person | None
     organization: Tenant
     permissions: frozenset[Permission]
+    role: Role | None
 
     @property
     def user_number(self) -> int | None:
@@ -194,6 +196,7 @@ def _principal(row: Row[*tuple[Any, ...]]) -> Principal:
         permissions=token_rights.in_force(
             row.permissions, is_service=is_service, role=row.role, is_staff=bool(row.is_staff)
         ),
+        role=Role.ADMIN if row.is_staff else Role(row.role) if row.role else None,
     )
 
 

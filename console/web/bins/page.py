@@ -127,7 +127,7 @@ def _one(one: BinRequest, *, first: int | None, delivery: Delivery | None) -> Ca
         received_at=one.received_at,
         method=one.method,
         path=one.path,
-        headers=headers,
+        headers=access.sight().caught_headers(one.headers),
         body=readable(one.body, headers=headers),
         answered_status=one.answered_status,
         verification="" if one.verification == UNSIGNED else one.verification,

@@ -12,6 +12,7 @@ from console.core.outcomes import EXPLANATIONS, Explanation, Outcome
 from console.models import Attempt, Delivery
 from console.services.deliveries import deliveries
 from console.services.deliveries.signatures import base_string
+from console.services.people.sight import Sight
 from console.web.deliveries import words
 from console.web.downloads import Readable, readable_text
 
@@ -95,13 +96,13 @@ def shown(attempt: Attempt) -> Shown:
     )
 
 
-def detail_of(attempt: Attempt, *, body: Body | None) -> Detail:
+def detail_of(attempt: Attempt, *, body: Body | None, sight: Sight) -> Detail:
     """Describe what was sent and what came back; *body* is what every attempt of the delivery sends."""
     return Detail(
         url=attempt.url or "",
         method=attempt.method,
         request_headers=_pairs(attempt.request_headers),
-        response_headers=_pairs(attempt.response_headers),
+        response_headers=sight.response_headers(attempt.response_headers),
         response=readable_text(deliveries.response_of(attempt), size=len(attempt.response_body or b"")),
         is_cut=attempt.is_truncated,
         timings=attempt.timings or {},

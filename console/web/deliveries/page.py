@@ -103,22 +103,21 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
 
 def _opened(delivery: Delivery, attempt: Attempt | None) -> dict[str, Any]:
     """Collect what the opened attempt shows."""
-    permissions, body = access.place().permissions, _body(delivery)
+    sight, body = access.sight(), _body(delivery)
     return {
         "one": attempts.shown(attempt) if attempt else None,
-        "detail": attempts.detail_of(attempt, body=body) if attempt else None,
+        "detail": attempts.detail_of(attempt, body=body, sight=sight) if attempt else None,
         "signatures": _signatures(delivery, attempt, body),
         "sent_body": readable(body.data) if body else None,
         "sent_type": body.content_type if body else "",
-        "sees_answers": grants(permissions, Permission.DELIVERIES_RESEND),
-        "sees_peer": grants(permissions, Permission.ADMIN),
+        "sees_answers": sight.reads_responses,
+        "sees_peer": grants(access.place().permissions, Permission.ADMIN),
     }
 
 
 def _signatures(delivery: Delivery, attempt: Attempt | None, body: Body | None) -> list[Signature]:
     """Sign once more for editors, who may look at the secrets themselves."""
-    is_editor = grants(access.place().permissions, Permission.WEBHOOKS_EDIT)
-    if attempt is None or body is None or not is_editor or delivery.hook.deleted_at is not None:
+    if attempt is None or body is None or not access.sight().edits_hooks or delivery.hook.deleted_at is not None:
         return []
     return signatures.signatures_of(current_work(), hook=delivery.hook, attempt=attempt, body=body.data)
 

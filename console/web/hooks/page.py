@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flask import Response, request, url_for
 
+from console.core.headers import denied_names
 from console.core.permissions import Permission
 from console.core.retry_reading import read_stored
 from console.extensions import current_work
@@ -71,6 +72,7 @@ def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block
     tested = request.args.get("test", type=UUID)
     period = period_asked()
     overview = stats.overview(work, organization_number=number, period=period, hook_number=hook.number)
+    headers = hook_secrets.headers_of(work, hook)
     changes = audit.find(
         work,
         organization_number=number,
@@ -84,7 +86,8 @@ def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block
         **_standing(hook),
         hears=hears(hook),
         format_name=FORMAT_NAMES.get(hook.payload_format, hook.payload_format),
-        headers=list(hook_secrets.headers_of(work, hook)),
+        headers=headers,
+        denied=denied_names(headers, allow_content_type=True),
         times=times_of(hook.retry, default=defaults.policy_for(work, hook)),
         policy=read_stored(hook.retry, default=defaults.policy_for(work, hook))[0],
         timeout=defaults.timeout_for(work, hook),

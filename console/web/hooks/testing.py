@@ -54,6 +54,7 @@ class TestResult:
     base_string: str
     body: str
     answer: Readable
+    response_headers: tuple[tuple[str, str], ...]
     poll_every: str
     mark: str
     is_slow: bool
@@ -178,6 +179,7 @@ def result_of(delivery: Delivery) -> TestResult:
         base_string=base_string(attempt, body=body) if attempt is not None else "",
         body=body.decode("utf-8", "replace"),
         answer=answer_of(attempt),
+        response_headers=access.sight().response_headers(attempt.response_headers if attempt is not None else ()),
         poll_every="" if is_final else "500ms" if quick else "1s",
         mark=f"{delivery.state}-{'quick' if quick else 'slow' if age < SLOW_AFTER else 'late'}",
         is_slow=not is_final and delivery.state != DeliveryState.SENDING and age >= SLOW_AFTER,

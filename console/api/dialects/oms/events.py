@@ -18,6 +18,7 @@ from console.services.deliveries import bodies
 from console.services.dialects import dialect_deliveries
 from console.services.dialects.dialect_deliveries import UNANSWERED, History, Last
 from console.services.event_types import object_models
+from console.services.people.sight import Sight
 from console.services.work import Work
 
 
@@ -45,9 +46,11 @@ def shown(work: Work, deliveries: Sequence[Delivery]) -> list[dict[str, Any]]:
     histories = dialect_deliveries.histories(work, numbers=[delivery.number for delivery in deliveries])
     names = {delivery.event.object_model.lower() for delivery in deliveries if delivery.event.object_model}
     models = object_models.numbers_of(work, names=names)
+    sight = Sight.of_token(drf.principal())
     return [
         _shown(
             delivery,
+            sight=sight,
             webhook=webhook_of[delivery.hook_number],
             history=histories.get(delivery.number, History()),
             models=models,
@@ -57,7 +60,7 @@ def shown(work: Work, deliveries: Sequence[Delivery]) -> list[dict[str, Any]]:
 
 
 def _shown(
-    delivery: Delivery, *, webhook: dict[str, Any], history: History, models: Mapping[str, int]
+    delivery: Delivery, *, sight: Sight, webhook: dict[str, Any], history: History, models: Mapping[str, int]
 ) -> dict[str, Any]:
     event = delivery.event
     return {
@@ -67,7 +70,7 @@ def _shown(
         "modified_date": drf.moment(delivery.modified_at),
         "uuid": str(delivery.id),
         "request_payload": _request_payload(delivery),
-        "response_content": _response_content(history.last),
+        "response_content": _response_content(history.last, sight),
         "response_http_status": None if delivery.last_outcome is None else delivery.last_status or UNANSWERED,
         "delivered": delivery.state == DeliveryState.DELIVERED,
         "request_datetimes": [drf.moment(moment) for moment in history.started_at],
@@ -84,14 +87,19 @@ def _request_payload(delivery: Delivery) -> Any:
     return Raw(text) if delivery.content_type == "json" else dict(parse_qsl(text, keep_blank_values=True))
 
 
-def _response_content(last: Last | None) -> Any:
-    """Give an answer that is a JSON object or list as such, any other as text; the error when none came."""
+def _response_content(last: Last | None, sight: Sight) -> Any:
+    """Give an answer that is a JSON object or list as such, any other as text; the error when none came.
+
+    It is null for viewers, as in the native API.
+    """
     if last is None:
         return {}
     if last.status is None:
         return last.error or EXPLANATIONS[Outcome(last.outcome)].meaning
     if not last.body:
         return {}
+    if not sight.reads_responses:
+        return None
     text = display_body([(name, value) for name, value in last.headers], last.body).text
     try:
         value = strict_json.load(text.encode(), takes_any_number=True)

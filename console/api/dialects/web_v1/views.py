@@ -10,14 +10,12 @@ from uuid import UUID
 
 from flask import Blueprint, Response
 
-from console.api.auth import organization_number, permission, principal
+from console.api.auth import organization_number, permission, principal, sight
 from console.api.dialects.web_v1 import entry, trial
 from console.api.dialects.web_v1.errors import written
 from console.api.dialects.web_v1.parms import Scope, draft_of, read_body
 from console.core.errors import Conflict, NotFound, Refused
-from console.core.headers import is_sensitive
 from console.core.permissions import Permission
-from console.core.redact import MASK
 from console.extensions import current_work
 from console.models import Hook
 from console.services.dialects import dialect_words, unique_urls
@@ -124,8 +122,7 @@ def is_visible(hook: Hook) -> bool:
 
 
 def shown(work: Work, hook: Hook) -> dict[str, Any]:
-    """Show a hook as a Webhook. Values of headers whose name speaks of a secret are masked, here as everywhere."""
-    headers = hook_secrets.headers_of(work, hook)
+    """Show a hook as a Webhook. Header values are masked as everywhere (``Sight``)."""
     return {
         "id": str(hook.id),
         "name": hook.name or None,
@@ -133,7 +130,7 @@ def shown(work: Work, hook: Hook) -> dict[str, Any]:
         "callbackUrl": hook.url,
         "events": hook.event_types,
         "enabled": hook.is_active,
-        "headers": {name: MASK if is_sensitive(name) else text for name, text in headers.items()},
+        "headers": sight().hook_headers(hook_secrets.headers_of(work, hook)),
         "created": _moment(hook.created_at),
         "updated": _moment(hook.modified_at),
         "createdBy": hook.author.username if hook.author else None,
