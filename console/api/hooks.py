@@ -35,6 +35,7 @@ from console.services.deliveries import backlogs
 from console.services.figures import stats
 from console.services.hooks import hook_health, hook_secrets, hook_tests
 from console.services.hooks import hooks as cases
+from console.services.hooks.credentials import Kept
 from console.services.hooks.hook_fields import HookDraft
 from console.services.hooks.hooks import HookFilter
 from console.services.work import Work
@@ -77,7 +78,7 @@ def create(json_data: HookWrite) -> tuple[HookWithSecret, int, dict[str, str]]:
         work,
         organization_number=organization_number(),
         author_number=principal().user_number,
-        draft=_draft(work, json_data, names=HookWrite.model_fields, hook=None),
+        draft=_draft(json_data, names=HookWrite.model_fields, hook=None),
     )
     return shown.hook_with_secret(work, made), 201, {"Location": url_for(".read", hook_id=made.hook.id)}
 
@@ -210,17 +211,15 @@ def _get(work: Work, hook_id: UUID) -> HookRow:
 def _change(hook_id: UUID, body: Input, *, names: Any) -> Hook:
     work = current_work()
     hook = _get(work, hook_id)
-    draft = _draft(work, body, names=names, hook=hook)
+    draft = _draft(body, names=names, hook=hook)
     return shown.one_hook(work, cases.change(work, hook=hook, draft=draft))
 
 
-def _draft(work: Work, body: Input, *, names: Any, hook: HookRow | None) -> HookDraft:
-    """Say what *names* of the body want; a masked header value that comes back stands for the stored one."""
+def _draft(body: Input, *, names: Any, hook: HookRow | None) -> HookDraft:
+    """Say what *names* of the body want; a masked header value that comes back keeps the stored one."""
     fields = {name: getattr(body, name) for name in names}
     if fields.get("rate_limit") is not None:
         fields["rate_limit"] = fields["rate_limit"].model_dump()
-    headers = fields.get("headers") or {}
-    if hook is not None and MASK in headers.values():
-        stored = hook_secrets.headers_of(work, hook)
-        fields["headers"] = {name: stored.get(name, text) if text == MASK else text for name, text in headers.items()}
+    if hook is not None and fields.get("headers"):
+        fields["headers"] = {name: Kept(name) if text == MASK else text for name, text in fields["headers"].items()}
     return HookDraft(**fields)

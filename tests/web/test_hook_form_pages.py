@@ -214,7 +214,10 @@ def test_a_sensitive_header_is_kept_unless_another_is_written(browser, hook, wor
     assert "canary" not in str(page)
     assert [one["value"] for one in page.select(".pairs [name=header_value]")] == ["", "berlin", ""]
 
-    form = {**FORM, "header_name": ["Authorization", "X-Shop"], "header_value": ["", "lisbon"]}
+    kept = [one["value"] for one in page.select(".pairs [name=header_kept]")]
+    assert kept == ["Authorization", "", ""]
+    names, values = ["Authorization", "X-Shop", ""], ["", "lisbon", ""]
+    form = {**FORM, "header_name": names, "header_value": values, "header_kept": kept}
     browser.submit(f"/o/acme/hooks/{hook.id}/edit", {**form, "version": "2"})
     assert hook_secrets.headers_of(work, saved(work)) == {"Authorization": "Bearer canary", "X-Shop": "lisbon"}
 

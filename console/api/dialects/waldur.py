@@ -48,7 +48,7 @@ waldur = drf.Dialect(
         "user_inactive": "User inactive or deleted.",
     },
     not_found="No WebHook matches the given query.",
-    field_names={"url": "destination_url"},
+    field_names={"url": "destination_url", "headers": "destination_url"},  # its clients can give no headers
 )
 
 

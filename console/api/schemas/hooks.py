@@ -24,6 +24,7 @@ from console.api.schemas.base import (
 from console.core.filters import LONGEST_FILTER, check_filter
 from console.core.health import Health
 from console.core.patterns import LONGEST_NAME, SEGMENT, check_event_type, check_pattern
+from console.core.redact import MASK
 from console.core.retry import LONGEST_DELAY_S, MOST_JITTER
 from console.core.retry_reading import LONGEST_EXPIRY_S, MOST_ATTEMPTS, MOST_DELAYS
 from console.services.hooks.hook_fields import LONGEST_SECRET, LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, MOST_TYPES
@@ -127,7 +128,11 @@ class _Fields(Input):
     content_type: Literal["json", "form"] = Field("json", description="How the body is written.")
     payload_format: StrictStr = Field("standard", description="standard, waldur, pretix or oms.")
     headers: dict[str, StrictStr] = Field(
-        {}, description="Sent with every request. Values whose name speaks of a secret come back masked."
+        {},
+        description=(
+            f"Sent with every request. Values whose name speaks of a secret come back as {MASK}; sent back like that, "
+            "they are kept while scheme, host and port of the URL stay the same."
+        ),
     )
     filter: Filter | None = Field(
         None, description="A JMESPath expression that the payload must satisfy: total > `100` && currency == 'EUR'."

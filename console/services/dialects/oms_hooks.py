@@ -17,11 +17,11 @@ from console.models import Hook
 from console.services.dialects import dialect_hooks, dialect_words
 from console.services.dialects.dialect_hooks import CanSay
 from console.services.hooks import hook_secrets
+from console.services.hooks.credentials import SEALED_AUTH
 from console.services.keys import KeyRing
 from console.services.organizations import organizations
 from console.services.work import Work
 
-_AUTH = "sealed_auth"
 _COUNTDOWN = "retry_countdown_config"
 
 
@@ -46,8 +46,8 @@ def read(keys: KeyRing, *, dialect_data: Mapping[str, Any]) -> OmsFields:
     """Read what is kept with a hook; raise KeyUnavailable."""
     kept: Mapping[str, Any] = dialect_data.get(OMS, {})
     config = dict(kept.get("config", {}))
-    if _AUTH in kept:
-        config["auth"] = json.loads(keys.open(kept[_AUTH].encode("ascii")))
+    if SEALED_AUTH in kept:
+        config["auth"] = json.loads(keys.open(kept[SEALED_AUTH].encode("ascii")))
     return OmsFields(kept.get("is_key_given"), config, kept.get("callback"))
 
 
@@ -64,7 +64,7 @@ def keeping(work: Work, hook: Hook | None, *, fields: OmsFields, posted: Mapping
     config = dict(fields.config)
     kept: dict[str, Any] = {"is_key_given": fields.is_key_given, "callback": fields.callback, "config": config}
     if "auth" in config:
-        kept[_AUTH] = work.keys.seal(json.dumps(config["auth"])).decode("ascii")
+        kept[SEALED_AUTH] = work.keys.seal(json.dumps(config["auth"])).decode("ascii")
         config["auth"] = None  # keeps its place
     before = hook.dialect_data if hook is not None else {}
     kept[_COUNTDOWN] = before.get(OMS, {}).get(_COUNTDOWN) if posted is None else posted
@@ -74,10 +74,10 @@ def keeping(work: Work, hook: Hook | None, *, fields: OmsFields, posted: Mapping
 def resealed(keys: KeyRing, *, dialect_data: Mapping[str, Any]) -> dict[str, Any] | None:
     """Give *dialect_data* with its credentials encrypted by the newest key; None when they are, or there are none."""
     kept: Mapping[str, Any] = dialect_data.get(OMS, {})
-    sealed = kept.get(_AUTH, "").encode("ascii")
+    sealed = kept.get(SEALED_AUTH, "").encode("ascii")
     if not sealed or keys.is_newest(sealed):
         return None
-    return {**dialect_data, OMS: {**kept, _AUTH: keys.rotate(sealed).decode("ascii")}}
+    return {**dialect_data, OMS: {**kept, SEALED_AUTH: keys.rotate(sealed).decode("ascii")}}
 
 
 def countdown(hook: Hook) -> Countdown | None:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from console.core.envelopes import FORMATS
 from console.core.errors import FieldError, Invalid, Refused
 from console.core.filters import check_filter
-from console.core.headers import check_headers
+from console.core.headers import check_headers, is_sensitive
 from console.core.patterns import check_pattern
 from console.core.retry_reading import parse_retry
 from console.core.signing import check_secret
@@ -21,6 +21,8 @@ from console.core.targets import check_url
 from console.core.urls import read_url
 from console.models import Hook, Source
 from console.services.event_types import catalogue
+from console.services.hooks import credentials
+from console.services.hooks.credentials import Keeper, Kept
 from console.services.work import Work
 
 
@@ -34,7 +36,10 @@ UNSET: Final = _Unset()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookDraft:
-    """What a caller wants a hook to be. UNSET fields keep their value, or take the default in a new hook."""
+    """What a caller wants a hook to be. UNSET fields keep their value, or take the default in a new hook.
+
+    A value in *headers* may be ``Kept``. *has_new_password* says that the password in *dialect_data* was given now.
+    """
 
     name: Any = UNSET
     url: Any = UNSET
@@ -54,6 +59,7 @@ class HookDraft:
     rate_limit: Any = UNSET
     secret: Any = UNSET
     dialect_data: Any = UNSET
+    has_new_password: Any = UNSET
 
 
 SLOT_SIZE = 8  # requests in flight that one worker may have for a hook
@@ -68,11 +74,17 @@ def slots(max_in_flight: int) -> int:
     return math.ceil(max_in_flight / SLOT_SIZE)
 
 
-def check(work: Work, *, organization_number: int, draft: HookDraft, hook: Hook | None) -> dict[str, Any]:
-    """Give the column values of what the draft sets (all but the secret); raise Invalid naming every bad field."""
-    found: list[FieldError] = []
+def check(
+    work: Work, *, organization_number: int, draft: HookDraft, hook: Hook | None, like: Hook | None = None
+) -> dict[str, Any]:
+    """Give the column values of what the draft sets (all but the secret); raise Invalid naming every bad field.
+
+    Stored credentials that the draft keeps are those of *hook*, or of *like* when a new hook is to be like that one.
+    """
+    keeper = _keeper(work, draft, hook or like)
+    found = _left_behind(draft, keeper)
     values: dict[str, Any] = {}
-    context = _Context(work, organization_number, hook, _payload_format(draft, hook))
+    context = _Context(work, organization_number, hook, _payload_format(draft, hook), keeper)
     for field in fields(draft):
         value = getattr(draft, field.name)
         if value is UNSET:
@@ -104,6 +116,28 @@ class _Context:
     organization_number: int
     hook: Hook | None
     payload_format: object
+    keeper: Keeper
+
+
+def _keeper(work: Work, draft: HookDraft, hook: Hook | None) -> Keeper:
+    """Return what the draft may keep; stored headers are decrypted only when the draft keeps any."""
+    if hook is None:
+        return Keeper({}, {}, url="", new_url="")
+    given = draft.headers if isinstance(draft.headers, dict) else {}
+    needs_headers = draft.headers is UNSET or any(isinstance(value, Kept) for value in given.values())
+    new_url = draft.url if isinstance(draft.url, str) else hook.url
+    is_same = new_url == hook.url and draft.headers is UNSET
+    headers = credentials.headers_of(work, hook) if needs_headers and not is_same else {}
+    return Keeper(headers, hook.dialect_data, url=hook.url, new_url=new_url)
+
+
+def _left_behind(draft: HookDraft, keeper: Keeper) -> list[FieldError]:
+    """Return an error for each stored credential that the draft would take along to another destination."""
+    found = keeper.left_behind() if draft.headers is UNSET else []
+    if draft.has_new_password is not True:
+        kept = keeper.dialect_data if draft.dialect_data is UNSET else draft.dialect_data
+        found += keeper.password_left_behind(kept)
+    return found
 
 
 def _payload_format(draft: HookDraft, hook: Hook | None) -> object:
@@ -202,10 +236,21 @@ def _sources(context: _Context, value: Any) -> dict[str, Any]:
 
 
 def _headers(context: _Context, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+    if not isinstance(value, dict) or not all(isinstance(item, str | Kept) for item in value.values()):
         raise Refused("Give an object of header names and text values.", code="type")
-    check_headers(value, allow_content_type=context.payload_format == "oms")
-    return {"sealed_headers": context.work.keys.seal(json.dumps(value)) if value else None}
+    headers, wrong = context.keeper.resolve(value)
+    wrong += [
+        credentials.about_header(name, f"Type the value of {name}, or remove the header.")
+        for name, text in headers.items()
+        if text == "" and value[name] == "" and is_sensitive(name)
+    ]
+    try:
+        check_headers(headers, allow_content_type=context.payload_format == "oms")
+    except Refused as error:
+        wrong.append(FieldError("/headers", error.code, error.message))
+    if wrong:
+        raise Invalid(*wrong)
+    return {"sealed_headers": context.work.keys.seal(json.dumps(headers)) if headers else None}
 
 
 def _retry(_context: _Context, value: Any) -> dict[str, Any]:
@@ -283,4 +328,5 @@ RULES: dict[str, Callable[[_Context, Any], dict[str, Any]]] = {
     "rate_limit": _rate_limit,
     "secret": _secret,
     "dialect_data": _dialect_data,
+    "has_new_password": lambda _context, _value: {},
 }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta
 
 from console.core.errors import Invalid
 from console.core.signing import new_secret
 from console.models import Hook, HookSecret
 from console.services import audit
-from console.services.hooks import hooks
+from console.services.hooks import credentials, hooks
 from console.services.hooks.hook_fields import HookDraft, check
 from console.services.work import Work
 
@@ -17,6 +16,9 @@ DEFAULT_OVERLAP_S = 86_400
 
 
 LONGEST_OVERLAP_S = 30 * 86_400
+
+
+SHORTEST_WITH_ENDING = 24
 
 
 def rotate(work: Work, *, hook: Hook, overlap_s: int = DEFAULT_OVERLAP_S, secret: str | None = None) -> hooks.Made:
@@ -29,7 +31,7 @@ def rotate(work: Work, *, hook: Hook, overlap_s: int = DEFAULT_OVERLAP_S, secret
     with work.transaction():
         hooks.lock(work, hook)
         until = now + timedelta(seconds=overlap_s)
-        for old in _living_secrets(hook, now):
+        for old in living(hook, now=now):
             old.expires_at = min(old.expires_at or until, until)
         hook.secrets.insert(0, HookSecret(sealed=work.keys.seal(made), created_at=now))
         hooks.touch(work, hook)
@@ -52,18 +54,21 @@ def end_overlap(work: Work, *, hook: Hook) -> None:
     assert hook.secrets[0] is newest  # noqa: S101 the relationship is ordered newest first
 
 
-def _living_secrets(hook: Hook, now: datetime) -> list[HookSecret]:
+def living(hook: Hook, *, now: datetime) -> list[HookSecret]:
+    """Return the secrets that sign at *now*, newest first."""
     return [secret for secret in hook.secrets if secret.expires_at is None or secret.expires_at > now]
 
 
 def secrets_of(work: Work, hook: Hook) -> list[tuple[HookSecret, str]]:
     """Give the secrets that sign now, newest first, in clear; raise KeyUnavailable."""
-    return [(row, work.keys.open(row.sealed)) for row in _living_secrets(hook, work.now())]
+    return [(row, work.keys.open(row.sealed)) for row in living(hook, now=work.now())]
 
 
 def headers_of(work: Work, hook: Hook) -> dict[str, str]:
-    """Give the hook's own header fields in clear; raise KeyUnavailable."""
-    if hook.sealed_headers is None:
-        return {}
-    headers: dict[str, str] = json.loads(work.keys.open(hook.sealed_headers))
-    return headers
+    """Return the hook's own header fields in clear; raise KeyUnavailable."""
+    return credentials.headers_of(work, hook)
+
+
+def ending(text: str) -> str:
+    """Return the last characters of a secret, by which people tell two apart; nothing of one that is short."""
+    return text[-4:] if len(text) >= SHORTEST_WITH_ENDING else ""

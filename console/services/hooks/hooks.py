@@ -95,14 +95,15 @@ def create(
     draft: HookDraft,
     dialect: str = "native",
     is_trial: bool = False,
+    like: Hook | None = None,
 ) -> Made:
     """Make a hook with a secret of its own unless the draft has one; raise Invalid.
 
-    *is_trial*: for one test of what is not saved, as ``trials`` sends it.
+    *is_trial*: for one test of what is not saved, as ``trials`` sends it. What the draft keeps is kept of *like*.
     """
     if draft.url is UNSET:
         raise Invalid.field("url", "Give the URL that deliveries are sent to.", code="required")
-    fields = check(work, organization_number=organization_number, draft=draft, hook=None)
+    fields = check(work, organization_number=organization_number, draft=draft, hook=None, like=like)
     secret = draft.secret if isinstance(draft.secret, str) else new_secret(work.token_bytes(32))
     now = work.now()
     with work.transaction():

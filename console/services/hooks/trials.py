@@ -33,18 +33,23 @@ def send(
 ) -> Delivery:
     """Send one test of what *draft* says; raise Invalid or TooMany.
 
-    *like* is the hook that is being changed: the test is then signed with its secret, so that its receiver can verify
-    it. Otherwise with a secret that nobody knows. Retries, limits and expiry play no part in a test.
+    *like* is the hook that is being changed: the test keeps what the draft keeps of it, and is signed with its secret,
+    so that its receiver can verify it. Otherwise it is signed with the secret of the draft. Retries, limits and expiry
+    play no part in a test.
     """
     _check_rate(work, organization_number)
-    secret = hook_secrets.secrets_of(work, like)[0][1] if like is not None else UNSET
-    plain = replace(draft, secret=secret, rate_limit=None, is_active=True, max_in_flight=1)
+    plain = replace(draft, rate_limit=None, is_active=True, max_in_flight=1)
+    if like is not None:
+        plain = replace(plain, secret=hook_secrets.secrets_of(work, like)[0][1])
+        if plain.dialect_data is UNSET:
+            plain = replace(plain, dialect_data=like.dialect_data)
     made = hooks.create(
         work,
         organization_number=organization_number,
         author_number=author_number,
         draft=plain,
         is_trial=True,
+        like=like,
     )
     return hook_tests.send(work, hook=made.hook, event_type=event_type)
 

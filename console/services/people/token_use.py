@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from console.core import token_rights, token_text
 from console.core.errors import Busy, Unauthenticated
-from console.core.permissions import Permission
+from console.core.permissions import Permission, Role
 from console.core.token_rights import TokenStatus
 from console.models import Membership, Organization, Token, User
 from console.services.work import Actor, Work
@@ -49,8 +49,8 @@ class Tenant:
 class Principal:
     """Who a request comes from. *permissions* are in force: the token's, as far as the user's role still has them.
 
-    *user* is None for a service token, which belongs to the organization. *role* is the user's there, None for a service
-    token; staff count as admins.
+    *user* is None for a service token, which belongs to the organization. *role* is the user's there, staff count as
+    admins; None for a service token.
     """
 
     token_number: int

@@ -23,7 +23,7 @@ from console.web.hooks.shared import WRONG, bin_url, hook_of, name_of, pages
 from console.web.hooks.trying import try_out
 
 CONFLICT = 409
-UNCOMPARED = frozenset({"version", "headers", "oms_shown", "oms_password"})
+UNCOMPARED = frozenset({"version", "headers", "oms_shown", "oms_password", "sealed_secret"})
 """Fields of which no words can be said when two people changed a hook."""
 
 

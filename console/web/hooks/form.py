@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 from flask import request
 from wtforms import BooleanField, Field, HiddenField, RadioField, SelectField, StringField, TextAreaField
-from wtforms.validators import DataRequired, Optional
+from wtforms.validators import DataRequired, Optional, ValidationError
 
 from console.core.catalogue import OMS
 from console.core.envelopes import FORMATS
@@ -20,10 +21,11 @@ from console.core.retry import RetryPolicy
 from console.extensions import current_work
 from console.models import Hook
 from console.services.hooks import hook_secrets
+from console.services.hooks.credentials import PASSWORD_NEEDED, Kept
 from console.services.hooks.hook_fields import LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, UNSET, HookDraft
 from console.web.filters import FORMAT_NAMES, plural
 from console.web.forms import WholeNumber, accept, options
-from console.web.hooks import oms
+from console.web.hooks import coming_secrets, oms
 from console.web.hooks.retries import KINDS, Times, parameters_of, planned, retry_of, said_at_field
 
 ANY, SOME, NONE = "any", "some", "none"
@@ -84,6 +86,12 @@ class HookForm(oms.OmsPart):
     max_in_flight = WholeNumber("Requests at a time", [Optional()], default=DEFAULT_IN_FLIGHT)
     rate_count = WholeNumber("Rate limit: requests", [Optional()])
     rate_seconds = WholeNumber("Rate limit: in seconds", [Optional()])
+    sealed_secret = HiddenField("Signing secret")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.header_problems: dict[str, str] = {}
+        """What is wrong with a header, by the name that it was sent with."""
 
     @property
     def wanted_types(self) -> list[str]:
@@ -139,14 +147,28 @@ class HookForm(oms.OmsPart):
             sources={ANY: None, NONE: []}.get(self.which_sources.data, self.sources.data),
             content_type=self.content_type.data,
             payload_format=self.payload_format.data,
-            headers=headers_given(hook),
+            headers=headers_given(),
             filter=self.filter.data or None,
             retry=self.retry(hook),
             timeout=self.timeout.data,
             max_in_flight=DEFAULT_IN_FLIGHT if self.max_in_flight.data is None else self.max_in_flight.data,
             rate_limit=self._rate_limit(),
             dialect_data=self.dialect_data(hook) if self.payload_format.data == OMS else UNSET,
+            has_new_password=self.payload_format.data == OMS and self.has_new_password,
+            secret=self.secret_of_new_hook() if hook is None else UNSET,
         )
+
+    def secret_of_new_hook(self) -> str:
+        """Return the secret that a new hook will have: the one that was shown with the form, else a fresh one."""
+        secret = coming_secrets.opened(self.sealed_secret.data or "")
+        if secret is None:
+            secret, self.sealed_secret.data = coming_secrets.fresh()
+        return secret
+
+    def validate_sealed_secret(self, field: Field) -> None:
+        """Say so when the secret that was shown cannot be used; raise ValidationError, as WTForms wants it."""
+        if field.data and coming_secrets.opened(field.data) is None:
+            raise ValidationError("The secret shown before is no longer valid. Give the receiver the new one below.")
 
     def retry(self, hook: Hook | None) -> dict[str, Any] | None:
         """Make the retry policy; what the API can say of the usual schedule, and this form cannot, is kept."""
@@ -160,10 +182,13 @@ class HookForm(oms.OmsPart):
 
     def complain(self, error: Invalid) -> None:
         """Put what the service says under the fields it is about."""
-        names = dict(POINTERS)
         for one in error.fields:
-            complaint = one
+            complaint, names = one, dict(POINTERS)
             first, *rest = complaint.pointer.strip("/").split("/")
+            if first == "headers" and rest:
+                self.header_problems["/".join(rest).replace("~1", "/").replace("~0", "~")] = complaint.message
+            if complaint.code == PASSWORD_NEEDED and self.payload_format.data == OMS:
+                names[first] = "oms_password"
             if first == "event_types" and rest:
                 place = int(rest[0])
                 names[first] = "patterns" if self.wanted_types[place] not in self.event_types.data else "event_types"
@@ -230,50 +255,50 @@ def form_for(hook: Hook, *, known: Iterable[str]) -> HookForm:
 
 @dataclass(frozen=True, slots=True)
 class HeaderRow:
-    """A header in the form. The value of a sensitive one is never given back: *is_kept* says that there is one."""
+    """A header in the form. The value of a secret one is never given back.
 
-    name: str
-    value: str
-    is_kept: bool = False
+    *kept* names the stored header that the row began with: it keeps that value, under any name, while no other is
+    typed. *problem* is what is wrong with the row.
+    """
+
+    name: str = ""
+    value: str = ""
+    kept: str = ""
+    problem: str = ""
 
 
-def header_rows(hook: Hook | None) -> list[HeaderRow]:
-    """Give the rows to show: what was sent when the form was, else what the hook has; and an empty one."""
-    kept = hook_secrets.headers_of(current_work(), hook) if hook is not None else {}
-    secret_names = {name.lower() for name in kept if is_sensitive(name)}
+def header_rows(hook: Hook | None, *, problems: Mapping[str, str]) -> list[HeaderRow]:
+    """Return the rows to show: what was sent when the form was, else what the hook has; and an empty one."""
     if request.method == "POST":
-        pairs: Sequence[tuple[str, str]] = _pairs_sent()
+        rows = [replace(row, problem=problems.get(row.name, "")) for row in _rows_sent()]
     else:
-        pairs = [(name, "" if is_sensitive(name) else value) for name, value in kept.items()]
-    rows = [
-        HeaderRow(name, value, not value and name.lower() in secret_names) for name, value in pairs if name or value
-    ]
-    return [*rows, HeaderRow("", "")]
+        stored = hook_secrets.headers_of(current_work(), hook) if hook is not None else {}
+        rows = [
+            HeaderRow(name, kept=name) if is_sensitive(name) else HeaderRow(name, value)
+            for name, value in stored.items()
+        ]
+    return [*rows, HeaderRow()]
 
 
-def headers_given(hook: Hook | None) -> dict[str, str]:
-    """Read the rows that were sent; an empty value keeps the secret that a header of that name has.
+def headers_given() -> dict[str, str | Kept]:
+    """Read the rows that were sent; a row without a value keeps the secret that it began with.
 
     Raise Invalid for a value without a name and for a name that stands there twice.
     """
-    kept = (
-        {name.lower(): value for name, value in hook_secrets.headers_of(current_work(), hook).items()} if hook else {}
-    )
-    given: dict[str, str] = {}
-    for name, value in _pairs_sent():
-        if not name and not value:
-            continue
-        if not name:
+    given: dict[str, str | Kept] = {}
+    for row in _rows_sent():
+        if not row.name:
             raise Invalid.field("headers", "One of the headers has a value and no name.", code="header_invalid")
-        if name in given:
-            raise Invalid.field("headers", f"{name} is given twice; keep one.", code="header_invalid")
-        given[name] = value or (kept.get(name.lower(), "") if is_sensitive(name) else "")
+        if row.name in given:
+            raise Invalid.field("headers", f"{row.name} is given twice; keep one.", code="header_invalid")
+        given[row.name] = Kept(row.kept) if row.kept and not row.value else row.value
     return given
 
 
-def _pairs_sent() -> list[tuple[str, str]]:
-    names, values = request.form.getlist("header_name"), request.form.getlist("header_value")
-    return [(name.strip(), value.strip()) for name, value in zip(names, values, strict=False)]
+def _rows_sent() -> list[HeaderRow]:
+    names, values, kept = (request.form.getlist(f"header_{part}") for part in ("name", "value", "kept"))
+    rows = [HeaderRow(*map(str.strip, row)) for row in zip_longest(names, values, kept, fillvalue="")]
+    return [row for row in rows if row.name or row.value]
 
 
 LIMITS = {"timeout": LONGEST_TIMEOUT_S, "in_flight": MOST_IN_FLIGHT}

@@ -11,6 +11,7 @@ from flask import Response, url_for
 from console.core.catalogue import OMS
 from console.core.errors import Refused
 from console.core.patterns import is_pattern
+from console.core.permissions import Permission, grants
 from console.core.targets import check_url, display_host, is_loopback
 from console.extensions import current_work
 from console.models import Hook
@@ -76,6 +77,8 @@ def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Re
     activity = type_hours.activity(work, organization_number=here.number)
     known = picker.known_types(types, seen=activity.seen, since=work.now() - SEEN_LATELY)
     matched = _matching(form, known, activity.volumes)
+    is_whole = block is None or not hx.wants_fragment()
+    shows_secret = is_whole and hook is None and grants(access.place().permissions, Permission.WEBHOOKS_ADD)
     return hx.page(
         "hooks/form.html",
         block=block,
@@ -96,7 +99,8 @@ def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Re
         if form.filter.errors
         else filter_words((form.filter.data or "").strip(), wanted=form.subscription, types=types),
         sources=sources.all_of(work, organization_number=here.number),
-        headers=header_rows(hook),
+        headers=header_rows(hook, problems=form.header_problems),
+        coming_secret=form.secret_of_new_hook() if shows_secret else "",
         retry_fields=fields_of(form.retry_kind.data or ""),
         times=form.times(hook, default=usual_retry),
         limits=LIMITS,
@@ -149,6 +153,10 @@ def _preview(form: HookForm, hook: Hook | None, types: Sequence[TypeEntry], matc
         organization_slug=here.slug,
         headers=[
             *(form.oms_headers if form.payload_format.data == OMS else ()),
-            *((row.name, row.value or ("kept" if row.is_kept else "")) for row in header_rows(hook) if row.name),
+            *(
+                (row.name, row.value or ("kept" if row.kept else ""))
+                for row in header_rows(hook, problems={})
+                if row.name
+            ),
         ],
     )

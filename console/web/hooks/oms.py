@@ -49,6 +49,11 @@ class OmsPart(Form):
         signature = [("X-Whisperer-Signature", f"sha256={MASK}")] if self.oms_signs.data else []
         return signature + ([("Authorization", f"Basic {MASK}")] if self.oms_username.data else [])
 
+    @property
+    def has_new_password(self) -> bool:
+        """Whether the password that requests will authenticate with was typed now."""
+        return bool(self.oms_shown.data and (self.oms_username.data or "").strip() and self.oms_password.data)
+
     def dialect_data(self, hook: Hook | None) -> Any:
         """Give what is to be kept with the hook, UNSET when that is what it keeps; raise Invalid."""
         if not self.oms_shown.data:

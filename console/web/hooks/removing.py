@@ -6,6 +6,8 @@ from uuid import UUID
 
 from flask import Response, url_for
 
+from console.core.catalogue import OMS
+from console.core.headers import denied_names
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.services.deliveries import backlogs
@@ -21,6 +23,8 @@ from console.web.hooks.shared import hook_of, name_of, pages
 def duplicate(hook_id: UUID) -> Response:
     """Make a copy, switched off and with a secret of its own, and open it for editing."""
     work, hook, someone = current_work(), hook_of(hook_id), access.person()
+    headers = hook_secrets.headers_of(work, hook)
+    denied = denied_names(headers, allow_content_type=hook.payload_format == OMS)
     draft = HookDraft(
         name=f"Copy of {name_of(hook)}"[:200],
         url=hook.url,
@@ -32,7 +36,7 @@ def duplicate(hook_id: UUID) -> Response:
         sources=hook.sources,
         content_type=hook.content_type,
         payload_format=hook.payload_format,
-        headers=hook_secrets.headers_of(work, hook),
+        headers={name: value for name, value in headers.items() if name not in denied},
         filter=hook.filter,
         retry=hook.retry,
         timeout=hook.timeout_s,

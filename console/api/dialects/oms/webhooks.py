@@ -12,8 +12,7 @@ from console.api.dialects.oms.face import registered_types
 from console.core.catalogue import OMS
 from console.core.countdown import Countdown, CountdownRefused, parse_countdown
 from console.core.errors import Refused
-from console.core.headers import HeaderRefused, check_headers, is_sensitive
-from console.core.permissions import Permission, grants
+from console.core.headers import HeaderRefused, check_headers
 from console.core.redact import MASK
 from console.core.signing import check_secret, new_secret
 from console.models import Hook
@@ -21,7 +20,9 @@ from console.services.dialects import oms_hooks
 from console.services.dialects.oms_hooks import OmsFields
 from console.services.engine import callbacks
 from console.services.hooks import hook_secrets
+from console.services.hooks.credentials import Kept
 from console.services.hooks.hook_fields import UNSET, HookDraft
+from console.services.people.sight import Sight
 from console.services.work import Work
 
 LONGEST_URL = 255
@@ -37,11 +38,11 @@ _PLAIN_AUTH = frozenset({"auth_type", "username"})
 
 
 def shown(work: Work, hook: Hook) -> dict[str, Any]:
-    """Write a hook; secrets are in it for callers who may edit it."""
-    sees_secrets = grants(drf.principal().permissions, Permission.WEBHOOKS_EDIT)
+    """Write a hook; its secret key and password are in it for callers who may edit it, masked headers for nobody."""
+    sight = Sight.of_token(drf.principal())
+    sees_secrets = sight.edits_hooks
     countdown = oms_hooks.countdown(hook)
     kept = oms_hooks.fields_of(work, hook)
-    headers = hook_secrets.headers_of(work, hook)
     return {
         "id": hook.number,
         "retry_countdown_config": countdown.to_json() if countdown is not None else None,
@@ -52,13 +53,9 @@ def shown(work: Work, hook: Hook) -> dict[str, Any]:
         "secret_key": oms_hooks.secret_key(work, hook) if sees_secrets else None,
         "event_type": hook.event_types[0],
         "callback": kept.callback,
-        "additional_headers": headers if sees_secrets else _without_secrets(headers),
+        "additional_headers": sight.hook_headers(hook_secrets.headers_of(work, hook)),
         "config": dict(kept.config) if sees_secrets else _without_password(kept.config),
     }
-
-
-def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: MASK if is_sensitive(name) else value for name, value in headers.items()}
 
 
 def _without_password(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,6 +99,7 @@ def _draft(work: Work, given: Mapping[str, Any], *, hook: Hook | None) -> dict[s
             is_key_given, config=given.get("config", before.config), callback=given.get("callback", before.callback)
         )
         posted = countdown.to_json() if countdown is not None else None
+        draft["has_new_password"] = "config" in given
         draft["dialect_data"] = oms_hooks.keeping(work, hook, fields=after, posted=posted)
     return draft
 
@@ -132,6 +130,7 @@ def _fields(work: Work, *, hook: Hook | None) -> tuple[Field, ...]:
     if hook is not None and (kept := oms_hooks.fields_of(work, hook).callback) is not None:
         names.add(kept)  # it may be sent back although its package is gone
     is_oms = hook is None or hook.payload_format == OMS
+    stored = hook_secrets.headers_of(work, hook) if hook is not None else {}
     return (
         Field(name="retry_countdown_config", parse=_countdown, is_required=True, is_object=True),
         Field(name="target_url", parse=url, is_required=True),
@@ -139,7 +138,7 @@ def _fields(work: Work, *, hook: Hook | None) -> tuple[Field, ...]:
         Field(name="secret_key", parse=_secret_key, is_nullable=True),
         Field(name="event_type", parse=_one_of(registered_types(work), longest=LONGEST_TYPE), is_required=True),
         Field(name="callback", parse=_one_of(names, longest=LONGEST_CALLBACK, may_be_blank=True), is_nullable=True),
-        Field(name="additional_headers", parse=_headers(allow_content_type=is_oms), is_object=True),
+        Field(name="additional_headers", parse=_headers(stored, allow_content_type=is_oms), is_object=True),
         Field(name="config", parse=fields.dictionary, is_object=True),
     )
 
@@ -173,10 +172,11 @@ def _one_of(names: Collection[str], *, longest: int, may_be_blank: bool = False)
     return parse
 
 
-def _headers(*, allow_content_type: bool) -> Parser:
-    """Take an object of texts that a hook may send as headers."""
+def _headers(stored: Mapping[str, str], *, allow_content_type: bool) -> Parser:
+    """Take an object of texts that a hook may send as headers; a masked one keeps the value that is *stored*."""
+    values = {name.lower(): text for name, text in stored.items()}
 
-    def parse(value: Any) -> dict[str, str]:
+    def parse(value: Any) -> dict[str, str | Kept]:
         headers: dict[str, str] = {}
         wrong: dict[str, Any] = {}
         for name, text in fields.dictionary(value).items():
@@ -186,12 +186,14 @@ def _headers(*, allow_content_type: bool) -> Parser:
                 wrong[name] = [fields.NULL] if text is None else error.detail
         if wrong:
             raise Wrong(detail=wrong)
+        kept = {name for name, text in headers.items() if text == MASK and name.lower() in values}
+        whole = {name: values[name.lower()] if name in kept else text for name, text in headers.items()}
         try:
-            check_headers(headers, allow_content_type=allow_content_type)
+            check_headers(whole, allow_content_type=allow_content_type)
         except Refused as error:
             if isinstance(error, HeaderRefused) and error.code == "header_denied":
                 raise Wrong(f"{error.header} may not be set.") from None
             raise Wrong(error.message) from None
-        return headers
+        return {name: Kept(name) if name in kept else text for name, text in headers.items()}
 
     return parse

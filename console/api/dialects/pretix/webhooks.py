@@ -35,6 +35,7 @@ FIELD_NAMES: Mapping[str, str] = MappingProxyType(
         "sources": "limit_events",
         "event_types": "action_types",
         "description": "comment",
+        "headers": "target_url",  # its clients can give no headers
     }
 )
 _LISTS = ("limit_events", "action_types")

@@ -19,6 +19,7 @@ from console.core.signing import check_secret
 from console.core.targets import check_url
 from console.core.urls import MAX_URL_LENGTH
 from console.services.event_types import catalogue
+from console.services.hooks.credentials import Kept
 from console.services.hooks.hook_fields import LONGEST_SECRET, MOST_TYPES, UNSET, HookDraft
 from console.services.work import Work
 
@@ -143,17 +144,18 @@ def _enabled(value: Any, _scope: Scope) -> bool:
     return value
 
 
-def _headers(value: Any, scope: Scope) -> dict[str, str]:
+def _headers(value: Any, scope: Scope) -> dict[str, str | Kept]:
     if value is None:
         return {}
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise _refuse("must be an object of strings")
-    headers = {name: scope.headers.get(name, text) if text == MASK else text for name, text in value.items()}
+    stored = {name.lower(): text for name, text in scope.headers.items()}
+    kept = {name for name, text in value.items() if text == MASK and name.lower() in stored}
     try:
-        check_headers(headers)
+        check_headers({name: stored[name.lower()] if name in kept else text for name, text in value.items()})
     except HeaderRefused as error:
         raise _refuse(f"{error.header[:LONGEST_ECHO]} may not be set") from error
-    return headers
+    return {name: Kept(name) if name in kept else text for name, text in value.items()}
 
 
 def _secret(value: Any, _scope: Scope) -> Any:
