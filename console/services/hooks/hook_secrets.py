@@ -71,4 +71,4 @@ def headers_of(work: Work, hook: Hook) -> dict[str, str]:
 
 def ending(text: str) -> str:
     """Return the last characters of a secret, by which people tell two apart; nothing of one that is short."""
-    return text[-4:] if len(text) >= SHORTEST_WITH_ENDING else ""
+    return text.rstrip("=")[-4:] if len(text) >= SHORTEST_WITH_ENDING else ""
