@@ -181,8 +181,6 @@ def _settings(scene: Scene) -> Iterator[_Line]:
     yield "member: remove", "settings.member_confirm", {"user_id": ids["colleague"]}, {}
     yield "sources", "settings.sources", {}, {}
     yield "organization", "settings.organization", {}, {}
-    yield "people", "settings.people", {}, {}
-    yield "person: deactivate", "settings.person_confirm", {"user_id": ids["colleague"], "act": "deactivate"}, {}
     yield "system", "settings.system", {}, {}
     yield "audit log", "settings.audit", {}, {}
     yield "audit log, deep", "settings.audit", {}, {"before": 5000}

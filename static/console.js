@@ -1,7 +1,7 @@
 /* What htmx and HTML do not do by themselves. Every page works without this file.
 
    data-copy="text"           copies it            data-dialog="id"   opens that dialog      data-close  closes the one around
-   data-set="theme|density"   keeps the choice     data-poll          pauses while nobody looks (see macros/lists.html)
+   data-set="theme|density"   keeps the choice
    data-bulk (a form)         counts its ticked rows into [data-count]; [data-needs] shows if any of them data-waits; data-select-all ticks all
    data-filter="#list"        hides the children of .picker-children that do not contain the text
    data-add-row="#template"   puts a copy of the template before the button          data-remove=".pair"  removes the row
@@ -30,52 +30,6 @@
   };
   document.addEventListener("toasts", (event) => event.detail.items.forEach(toast));
 
-  /* -- polling: not while hidden, slower after 2 quiet minutes, no more after 20 ----------------------------------- */
-  let lastNews = Date.now(), unreachable = false;
-  const lastPoll = new WeakMap();
-  const news = () => { lastNews = Date.now(); };
-  const resume = () => {
-    news(); delete root.dataset.paused;
-    all("[data-poll]").forEach((element) => htmx.trigger(element, "resume"));
-  };
-  const mayPoll = (element) => {
-    const quiet = Date.now() - lastNews;
-    if (document.hidden || quiet > 20 * 60_000) return false;
-    return quiet < 2 * 60_000 || Date.now() - (lastPoll.get(element) ?? 0) > 15_000;
-  };
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) resume(); });
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    const { elt, target, requestConfig } = event.detail;
-    if (elt.hasAttribute("data-poll")) {
-      const asked = requestConfig.triggeringEvent; // "resume" or an announcement; htmx's own polls have none
-      if (!asked && !mayPoll(elt)) {
-        event.preventDefault();
-        if (!document.hidden && Date.now() - lastNews > 20 * 60_000) root.dataset.paused = "";
-      } else lastPoll.set(elt, Date.now());
-    } else {
-      news();
-      target?.setAttribute("aria-busy", "true");
-    }
-  });
-  document.addEventListener("htmx:afterRequest", (event) => {
-    event.detail.target?.removeAttribute("aria-busy");
-    if (event.detail.successful) unreachable = false;
-  });
-  document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.requestConfig?.elt.dataset.poll !== "quiet") news(); });
-
-  /* -- errors ------------------------------------------------------------------------------------------------------ */
-  document.addEventListener("htmx:responseError", ({ detail: { xhr, elt } }) => {
-    if (xhr.getResponseHeader("HX-Trigger") || elt.hasAttribute("data-poll")) return;
-    toast({ tone: "bad", message: `The server could not do that (${xhr.status}). Reload the page and try again.` });
-  });
-  document.addEventListener("htmx:sendError", () => {
-    if (!unreachable) toast({ tone: "bad", message: "Hookyard cannot be reached. What you see may be out of date." });
-    unreachable = true;
-  });
-  document.addEventListener("htmx:afterSettle", ({ detail: { xhr } }) => {
-    if (xhr?.status === 422) document.querySelector("[data-error-summary]")?.focus();
-  });
-
   /* -- clicks ------------------------------------------------------------------------------------------------------ */
   const copy = async (button) => {
     const text = button.dataset.copy, dialog = document.getElementById("copy-text"), area = dialog.querySelector("textarea");
@@ -101,7 +55,6 @@
     let found;
     if ((found = on("[data-copy]"))) copy(found);
     else if ((found = on("[data-set]"))) keepChoice(found);
-    else if (on("[data-resume]")) resume();
     else if (on("[data-close]")) on("dialog").close();
     else if (event.target.matches("dialog")) event.target.close(); // the backdrop
     else if ((found = on("[data-remove]"))) found.closest(found.dataset.remove).remove();

@@ -94,9 +94,13 @@ def health(figures: Figures, *, now: datetime) -> HookHealth:
 
 def _cause(figures: Figures) -> str:
     outcome = figures.last_outcome
-    if outcome is None or outcome not in set(Outcome) or not figures.consecutive_failures:
+    if outcome is None or outcome not in set(Outcome) or not _failed_last(figures):
         return ""
     return EXPLANATIONS[Outcome(outcome)].title
+
+
+def _failed_last(figures: Figures) -> bool:
+    return figures.last_outcome not in {None, Outcome.OK}
 
 
 def _waiting(figures: Figures, *, now: datetime) -> HookHealth | None:
@@ -129,6 +133,9 @@ def _by_failures(figures: Figures) -> HookHealth | None:
 def _by_rate(figures: Figures) -> HookHealth:
     if figures.problem is not None:
         words = f"Its own retry policy cannot be read, so the usual one holds: {figures.problem}"
+        return HookHealth(Health.DEGRADED, words)
+    if _failed_last(figures):  # and no failure is counted: they begin anew when a hook is enabled
+        words = "Enabled again after its last attempt failed; the next delivery shows whether it works."
         return HookHealth(Health.DEGRADED, words)
     attempts, successes = figures.recent_attempts, figures.recent_successes
     if attempts >= RECENT_ENOUGH and successes < DEGRADED_BELOW * attempts:

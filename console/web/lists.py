@@ -9,7 +9,7 @@ from typing import Generic, TypeAlias, TypeVar
 from flask import Response, request
 
 from console.core.redact import visible
-from console.models import AuditEntry, Bin, BinRequest, Delivery, Event, Membership, Replay, Source, Token, User
+from console.models import AuditEntry, Bin, BinRequest, Delivery, Event, Membership, Replay, Source, Token
 from console.web import times
 from console.web.filters import with_query
 
@@ -18,7 +18,7 @@ MOST_DIGITS = 18
 CURSORS = frozenset({"before", "after"})
 
 
-Numbered: TypeAlias = AuditEntry | Bin | BinRequest | Delivery | Event | Membership | Replay | Source | Token | User
+Numbered: TypeAlias = AuditEntry | Bin | BinRequest | Delivery | Event | Membership | Replay | Source | Token
 """Rows with a number that only grows, by which the lists turn their pages."""
 
 R = TypeVar("R", bound=Numbered)

@@ -36,6 +36,12 @@ HOUR = timedelta(hours=1)
     ("figures", "expected", "words"),
     [
         (Figures(), Health.HEALTHY, "Nothing was sent recently."),
+        (
+            Figures(last_outcome="gone"),
+            Health.DEGRADED,
+            "Enabled again after its last attempt failed; the next delivery shows whether it works.",
+        ),
+        (Figures(last_outcome="ok"), Health.HEALTHY, "Nothing was sent recently."),
         (Figures(recent_attempts=5, recent_successes=3), Health.HEALTHY, "Deliveries arrive."),
         (Figures(recent_attempts=100, recent_successes=95), Health.HEALTHY, "Deliveries arrive."),
         (
@@ -105,7 +111,7 @@ def test_a_hook_that_fails_says_how_its_last_attempt_failed() -> None:
     failing = Figures(consecutive_failures=7, last_outcome="server_error")
 
     assert health(failing, now=NOW).cause == "Server error (5xx)"
-    assert health(replace(failing, consecutive_failures=0), now=NOW).cause == ""
+    assert health(replace(failing, last_outcome="ok", consecutive_failures=0), now=NOW).cause == ""
     assert health(replace(failing, last_outcome="of a later version"), now=NOW).cause == ""
 
 

@@ -15,7 +15,7 @@ import pytest
 from console.paths import STATIC, TEMPLATES
 
 CSS = (STATIC / "console.css").read_text()
-SCRIPTS = {name: (STATIC / name).read_text() for name in ("console.js", "keys.js")}
+SCRIPTS = {name: (STATIC / name).read_text() for name in ("console.js", "keys.js", "live.js")}
 PAGES = sorted(TEMPLATES.rglob("*.html"))
 HTMX = STATIC / "vendor" / "htmx.org@2.0.11"
 TOKENS = {
@@ -102,7 +102,9 @@ def test_templates_have_nothing_inline(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [*PAGES, STATIC / "console.css", STATIC / "console.js", STATIC / "keys.js"], ids=lambda path: path.name
+    "page",
+    [*PAGES, STATIC / "console.css", STATIC / "console.js", STATIC / "keys.js", STATIC / "live.js"],
+    ids=lambda path: path.name,
 )
 def test_nothing_is_loaded_from_elsewhere(page: Path) -> None:
     loads = re.findall(
@@ -119,7 +121,7 @@ def test_scripts_evaluate_nothing_and_stay_small(name: str) -> None:
 
 
 def test_scripts_keep_to_their_budget() -> None:
-    assert sum(len(gzip.compress(text.encode(), 9)) for text in SCRIPTS.values()) <= 6 * 1024
+    assert sum(len(gzip.compress(text.encode(), 9)) for text in SCRIPTS.values()) <= 7 * 1024
 
 
 def test_htmx_is_the_pinned_file() -> None:

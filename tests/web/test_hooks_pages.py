@@ -129,6 +129,35 @@ def test_switching_off_holds_what_waits_and_says_how_much(signed_in, ada, make_h
     assert page.select_one("button[role=switch]")["aria-checked"] == "false"
 
 
+def test_with_htmx_the_switch_of_a_hooks_page_swaps_its_state(signed_in, ada, make_hook) -> None:
+    hook = make_hook()
+    browser = signed_in(ada)
+    form = browser.see(f"/o/acme/hooks/{hook.id}").select_one("#hook-switch").find_parent("form")
+    data = {"is_active": "0", "csrf_token": browser.token()}
+
+    answer = browser.post(form["hx-post"], data=data, headers={**HTMX, "HX-Target": form["hx-target"].lstrip("#")})
+
+    part = BeautifulSoup(answer.text, "html.parser")
+    assert part.select_one("#standing #hook-switch")["aria-checked"] == "false"
+    assert "Shop is off." in answer.headers["HX-Trigger"]
+
+
+def test_a_hook_that_is_enabled_after_a_410_is_not_called_healthy(signed_in, ada, scene, work) -> None:
+    hook = scene.hook()
+    (delivery,) = scene.publish()
+    scene.attempt(scene.put(delivery, state="failed"), status=410, outcome="gone")
+    state_of(work, hook, last_outcome="gone", consecutive_failures=1)
+    browser = signed_in(ada)
+    browser.submit(f"/o/acme/hooks/{hook.id}/switch", {"is_active": "0"})
+
+    browser.submit(f"/o/acme/hooks/{hook.id}/switch", {"is_active": "1"})
+
+    state = browser.see(f"/o/acme/hooks/{hook.id}").select_one("#standing").get_text(" ", strip=True)
+    assert "Enabled again after its last attempt failed" in state
+    assert "Healthy" not in state
+    assert "Nothing was sent yet" not in state
+
+
 def test_with_htmx_the_switch_swaps_its_row_and_sends_a_toast(signed_in, ada, make_hook) -> None:
     hook = make_hook()
 

@@ -90,6 +90,7 @@ def check_inert(answer, *, string: str) -> None:
         "console.js",
         "forms.js",
         "keys.js",
+        "live.js",
         "htmx.min.js",
     }
     assert not {"iframe", "base", "style", "object", "embed", "math", "img"} & set(names)

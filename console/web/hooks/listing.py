@@ -24,6 +24,7 @@ from console.services.hooks.hooks import HookFilter
 from console.web import access, hx
 from console.web.filters import plural
 from console.web.hooks.backlog import shown_backlog
+from console.web.hooks.page import standing, standing_part
 from console.web.hooks.shared import hears, hook_of, name_of, pages
 from console.web.lists import Chip, cursor, push_clean_url
 from console.web.sessions import safe_next
@@ -200,6 +201,8 @@ def _switched(hook: Hook, message: str) -> Response:
     if not hx.wants_fragment():
         return hx.redirect_to(back or url_for("hooks.show", hook_id=hook.id), message=message)
     hx.toast(message)
+    if hx.is_for("standing"):
+        return standing_part(standing(hook))
     returning = _returning(back or url_for("hooks.index"))
     return hx.page("hooks/switched.html", row=rows_of([hook])[0], returning=returning, may=Allowed.here())
 

@@ -60,9 +60,14 @@ def live(hook_id: UUID) -> Response:
     hook = hook_of(hook_id)
     if not hx.wants_fragment():
         return hx.redirect_to(url_for("hooks.show", hook_id=hook.id))
-    facts = _standing(hook)
+    facts = standing(hook)
     if request.args.get("seen", "") == facts["seen"]:
         return hx.nothing_new()
+    return standing_part(facts)
+
+
+def standing_part(facts: dict[str, Any]) -> Response:
+    """Return the part of the page that :func:`standing` describes, for htmx."""
     return hx.page("hooks/show.html", block="standing", is_update=True, **facts)
 
 
@@ -83,7 +88,7 @@ def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block
         "hooks/show.html",
         block=block,
         status=status,
-        **_standing(hook),
+        **standing(hook),
         hears=hears(hook),
         format_name=FORMAT_NAMES.get(hook.payload_format, hook.payload_format),
         headers=headers,
@@ -106,7 +111,7 @@ def render(hook: Hook, *, status: int = 200, test: TestForm | None = None, block
     )
 
 
-def _standing(hook: Hook) -> dict[str, Any]:
+def standing(hook: Hook) -> dict[str, Any]:
     """Collect what changes by itself; *seen* changes with it."""
     work = current_work()
     health, state = health_of(hook)
