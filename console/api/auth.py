@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
@@ -43,11 +43,16 @@ def enter() -> None:
 
 
 def identify(text: str) -> Principal:
-    """Keep who the token *text* speaks for; raise Unauthenticated.
+    """Keep who the token *text* speaks for; raise Unauthenticated, or TooMany.
 
-    The look-up is a reader's transaction of its own: a bad token never waits for a write lock.
+    Refused tokens are counted by address; one that works is never held up by them. The look-up is a reader's
+    transaction of its own: a bad token never waits for a write lock.
     """
-    found = token_use.authenticate(current_work(), text)
+    try:
+        found = token_use.authenticate(current_work(), text)
+    except Unauthenticated:
+        _count({f"refused:{request.remote_addr}": collaborators().settings.api_rate})
+        raise
     g.principal = found
     g.organization_number = found.organization.number
     g.actor = replace(found.actor, ip=request.remote_addr)
@@ -64,14 +69,26 @@ def permission_of_view() -> Permission:
 def check(wanted: Permission) -> None:
     """Raise Forbidden when the token lacks *wanted*, TooMany when it or its organization asks too often.
 
-    Publishing may be as fast as it can: what an application has to say must not get lost here.
+    Publishing may be as fast as it can: what an application has to say must not get lost here. Refusals are counted
+    whatever they refuse.
     """
-    if not grants(principal().permissions, wanted):
+    may = grants(principal().permissions, wanted)
+    if not may or wanted is not Permission.EVENTS_PUBLISH:
+        count_request()
+    if not may:
         raise Forbidden(wanted)
+
+
+def count_request() -> None:
+    """Count this request of a known token; raise TooMany."""
     limit = collaborators().settings.api_rate
-    if wanted is Permission.EVENTS_PUBLISH or not limit:
+    _count({f"token:{principal().token_number}": limit, f"organization:{organization_number()}": 5 * limit})
+
+
+def _count(limits: Mapping[str, int]) -> None:
+    """Count this request for each name of *limits*; raise TooMany above one in this minute. 0: no limit."""
+    if not all(limits.values()):
         return
-    limits = {f"token:{principal().token_number}": limit, f"organization:{organization_number()}": 5 * limit}
     now = current_work().now()
     counts = collaborators().rates.count(limits, now=now)
     if any(counts[name] > limits[name] for name in limits):

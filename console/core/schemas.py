@@ -17,6 +17,7 @@ from jsonschema import validators
 from jsonschema.exceptions import SchemaError, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
+from referencing.jsonschema import specification_with
 
 from console.core.errors import FieldError, Refused
 from console.core.schema_bounds import TooLong, bounded, bounded_time, compiled
@@ -40,7 +41,7 @@ class Schema:
         if not is_known_good:
             _check_places(plain)
             _check_form(kind, plain)
-        self._validator = bounded(kind)(plain, registry=Registry())
+        self._validator = bounded(kind)(plain, registry=_crawled(kind, plain))
         if not is_known_good:
             _check_references(self._validator, plain)
 
@@ -115,14 +116,22 @@ def _check_pattern(pattern: Any) -> None:
         raise _unusable(f"the pattern {_cut(pattern)} is none ({error.msg})") from None
 
 
+def _crawled(kind: Any, schema: dict[str, Any]) -> Registry[Any]:
+    """Return a registry that knows every anchor of *schema*: without it, each reference would search all of it."""
+    resource = specification_with(kind.META_SCHEMA["$schema"]).create_resource(schema)
+    registry: Registry[Any] = Registry().with_resource(resource.id() or "", resource)
+    return registry.crawl()
+
+
 def _check_references(validator: Any, schema: dict[str, Any]) -> None:
-    for part in _parts(schema):
-        reference = part.get("$ref")
-        if isinstance(reference, str) and not any("$id" in one for one in _parts(schema)):
-            try:
-                validator._resolver.lookup(reference)  # noqa: SLF001 the only way to try one
-            except Unresolvable:
-                raise _unusable(f"{_cut(reference)} leads nowhere in it") from None
+    parts = list(_parts(schema))
+    if any("$id" in part for part in parts):
+        return
+    for reference in {part["$ref"] for part in parts if isinstance(part.get("$ref"), str)}:
+        try:
+            validator._resolver.lookup(reference)  # noqa: SLF001 the only way to try one
+        except Unresolvable:
+            raise _unusable(f"{_cut(reference)} leads nowhere in it") from None
 
 
 # --- words ----------------------------------------------------------------------------------------------------------

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from console.database import dialect_of
-from console.models import KeptAnswer
+from console.models import KeptAnswer, Token
 from console.services.work import Work
 
 KEPT = timedelta(hours=24)
+MOST_KEPT = 10_000
+"""Answers of one organization that are kept; older ones are forgotten within a minute."""
+
 LEASE = timedelta(seconds=60)
 """How long a request may be in progress: longer than all its waits for the database together can take."""
 
@@ -104,8 +107,18 @@ def _ours(begun: Begun) -> tuple[ColumnElement[bool], ...]:
     return KeptAnswer.number == begun.number, KeptAnswer.started_at == begun.started_at, KeptAnswer.status.is_(None)
 
 
-def forget(work: Work) -> int:
-    """Delete the answers that were kept long enough; say how many. For the dispatcher's retention."""
+def forget(work: Work, *, most: int = MOST_KEPT) -> int:
+    """Delete the answers that were kept long enough, and all but the newest *most* of an organization.
+
+    Return how many. For the dispatcher's retention.
+    """
+    newest_first = func.row_number().over(partition_by=Token.organization_number, order_by=KeptAnswer.number.desc())
+    ranked = select(KeptAnswer.number, newest_first.label("rank")).join(Token, Token.number == KeptAnswer.token_number)
+    rows = ranked.subquery()
+    excess = select(rows.c.number).where(rows.c.rank > most)
     with work.transaction():
-        result = work.session.execute(delete(KeptAnswer).where(KeptAnswer.started_at <= work.now() - KEPT))
+        result = work.session.execute(
+            delete(KeptAnswer).where(or_(KeptAnswer.started_at <= work.now() - KEPT, KeptAnswer.number.in_(excess))),
+            execution_options={"synchronize_session": False},
+        )
     return int(result.rowcount)  # type: ignore[attr-defined]  # CursorResult, as a DELETE gives

@@ -54,11 +54,31 @@ def test_tokens_are_counted_each_and_all_of_an_organization_together(
     assert mallory_api.get("/hooks").status_code == 200
 
 
-def test_what_is_refused_anyway_is_not_counted(caller: Any, token_of: Any, ada: Any) -> None:
+@pytest.mark.parametrize("path", ["/deliveries", "/events"])
+def test_what_is_forbidden_is_counted_too(caller: Any, token_of: Any, ada: Any, path: str) -> None:
     viewer = caller(token_of(ada, "WEBHOOKS:VIEW"))
-    assert {viewer.get("/deliveries").status_code for _ in range(5)} == {403}
+    assert [viewer.get(path).status_code for _ in range(3)] == [403] * 3
 
-    assert viewer.get("/hooks").status_code == 200
+    refused(viewer.get(path))
+    refused(viewer.get("/hooks"))
+
+
+def test_publishing_that_is_forbidden_is_counted(caller: Any, token_of: Any, ada: Any) -> None:
+    viewer = caller(token_of(ada, "WEBHOOKS:VIEW"))
+    event = {"type": "order.paid", "payload": {}}
+    assert [viewer.post("/events", json=event).status_code for _ in range(3)] == [403] * 3
+
+    refused(viewer.post("/events", json=event))
+
+
+def test_tokens_that_do_not_work_are_counted_by_address_and_hold_up_no_other(
+    anyone: ApiCaller, caller: Any, ada_api: ApiCaller
+) -> None:
+    stranger = caller("hy_nope")
+    assert [stranger.get("/hooks").status_code for _ in range(3)] == [401] * 3
+
+    refused(stranger.get("/hooks"))
+    assert ada_api.get("/hooks").status_code == 200
 
 
 class TestWithoutALimit:

@@ -165,3 +165,19 @@ def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refused):
         Schema({"$id": "http://127.0.0.1:1/base/", "$dynamicRef": "other"})
     assert Schema({"$id": "http://127.0.0.1:1/base", "$ref": "#/$defs/x"}).faults({})
+
+
+@pytest.mark.parametrize("reference", ["#/$defs/d{}", "#a{}"])
+def test_a_schema_with_thousands_of_references_is_read_in_time(reference: str) -> None:
+    """Each reference used to search the whole schema: 290 s of processor for these, 1.5 s now."""
+    numbers = range(2000)
+    schema = {
+        "$defs": {f"d{number}": {"$anchor": f"a{number}", "type": "string"} for number in numbers},
+        "properties": {f"p{number}": {"$ref": reference.format(number)} for number in numbers},
+    }
+    began = time.thread_time()
+
+    checked = Schema(schema)
+
+    assert time.thread_time() - began < 8
+    assert [fault.pointer for fault in checked.faults({"p0": "x", "p1999": 1})] == ["/p1999"]

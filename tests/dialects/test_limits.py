@@ -45,6 +45,14 @@ def test_a_token_is_counted_over_all_dialects(ada_api: Any) -> None:
     assert [ada_api.get(path).status_code for path in ROOTS] == [200, 200, 200, 429]
 
 
+@pytest.mark.parametrize("path", ["/api/v1/organizers/other/webhooks/", "/whisperer/hooks/", H])
+def test_refusals_are_counted(caller: Any, token_of: Any, ada: Any, path: str) -> None:
+    narrow = caller(token_of(ada, "EVENTS:VIEW"))
+    assert [narrow.get(path).status_code for _ in range(3)] == [403] * 3
+
+    assert narrow.get(path).status_code == 429
+
+
 def test_publish_event_is_never_too_often(ada_api: Any) -> None:
     webhook = make(ada_api)
     body = {"hook": webhook["id"], "instance": PACKAGE}

@@ -124,3 +124,11 @@ def test_credential_and_key_are_not_confused(begin: Begin) -> None:
     begin(credential="Token a", key="b c")
 
     assert isinstance(begin(credential="Token a b", key="c"), Begun)
+
+
+def test_an_organization_keeps_its_newest_answers_and_no_more(work: Work, begin: Begin) -> None:
+    for number in range(5):
+        keep(work, begin(key=f"k{number}"))
+
+    assert idempotency.forget(work, most=2) == 3
+    assert [isinstance(begin(key=f"k{number}"), Begun) for number in (3, 4, 0)] == [False, False, True]

@@ -105,9 +105,11 @@ class Dialect:
             check_accept()
             principal = enter()
             if self.may_enter is not None and not self.may_enter(principal, values):
+                auth.count_request()
                 raise ErrorAnswer.detail(403, FORBIDDEN)
             offer = offers.get("GET" if request.method == "HEAD" else request.method)
             if offer is None:
+                auth.count_request()
                 _refuse_method(offers)
             auth.check(offer.permission)
             request.get_data()  # wait for the client now: no transaction is open yet
