@@ -119,6 +119,8 @@ PASTED = {
         "pg_dump": "tests/up/test_recipes.py",
         "pg_restore": "tests/up/test_recipes.py",
         "hookyard db check": "tests/up/test_recipes.py",
+        "hookyard db copy": "tests/up/test_recipes.py",
+        "rm -r .venv": "tests/up/test_recipes.py",
     },
 }
 """The shell blocks of the documents by words that only one block has, and the test that pastes each."""

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from console import checks, logs, migrations
 from console.cli import commands
+from console.cli.copying import copy
 from console.cli.listener import listen, url_of
 from console.cli.work import install_types, redis_url
 from console.database import create_engine
@@ -130,3 +131,6 @@ def check() -> None:
             f"The database is at {current or 'nothing'}, this version needs {head}: run `hookyard db upgrade`."
         )
     click.echo(f"The database is at {current}, as this version needs.")
+
+
+db.add_command(copy)

@@ -118,3 +118,30 @@ def test_backing_up_and_restoring_postgresql_as_a_superuser(
 
     checked = reader.paste(renamed(block_with(MAINTENANCE, "hookyard db check")))
     assert checked == f"The database is at {migrations.head()}, as this version needs.\n"
+
+
+# --- moving and leaving ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.postgres
+def test_moving_from_sqlite_to_postgresql(database: str, tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    shell.paste("hookyard db upgrade && hookyard organizations create acme")
+    block = block_with(MAINTENANCE, "hookyard db copy")
+
+    copied = shell.paste(block.replace("postgresql://hookyard:password@db/hookyard", f"'{database}'"))
+
+    assert "Copied everything to postgresql://" in copied
+    assert "password" not in copied
+    shell.settings["HOOKYARD_DATABASE_URL"] = database
+    assert shell.paste("hookyard organizations list") == "acme\tacme\n"
+
+
+def test_uninstalling_leaves_nothing(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    shell.paste("hookyard db upgrade")
+    (tmp_path / ".venv").mkdir()
+
+    shell.paste(block_with(MAINTENANCE, "rm -r .venv"))
+
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
