@@ -10,6 +10,7 @@ import click
 import pytest
 
 from console.cli import cli
+from console.core.catalogue import HOOKYARD, packaged
 from console.settings import Settings
 from tests.documents import DOCUMENTS, ROOT, blocks
 
@@ -134,3 +135,8 @@ def test_every_shell_block_is_pasted_by_a_test(document: str) -> None:
     for block in blocks(document):
         [(words, file)] = [(words, file) for words, file in known.items() if words in block.text]
         assert not file or f'"{words}"' in (ROOT / file).read_text(), words
+
+
+@pytest.mark.parametrize("name", [packaged_type.name for packaged_type in packaged(HOOKYARD)])
+def test_every_event_that_hookyard_reports_is_described(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "docs" / "concepts.md").read_text()

@@ -36,6 +36,12 @@ from console.services.work import Work
     help="When it happened, such as 2026-11-22T09:00:00Z. Default: now.",
 )
 @click.option("--message", help="A sentence for people.")
+@click.option(
+    "--object",
+    "about",
+    metavar="MODEL:PK",
+    help="What it is about, such as order:17; the log shows it and can be searched for it.",
+)
 @click.option("--quiet", is_flag=True, help="Print just the event's id.")
 def publish(
     event_type: str,
@@ -46,14 +52,25 @@ def publish(
     key: str | None,
     occurred_at: datetime | None,
     message: str | None,
+    about: str | None,
     quiet: bool,
 ) -> None:
     """Publish an event of TYPE, such as order.paid, to every hook that subscribes to it."""
     payload = read_payload(data)
+    model, colon, pk = (about or "").partition(":")
+    if about and not (model and colon and pk):
+        raise click.BadParameter("Give a model and a key, such as order:17.", param_hint="--object")
     with opened() as work:
         where = organization_named(work, organization) if organization else only_organization(work)
         draft = EventDraft(
-            type=event_type, payload=payload, source=source, key=key, occurred_at=occurred_at, message=message
+            type=event_type,
+            payload=payload,
+            source=source,
+            key=key,
+            occurred_at=occurred_at,
+            message=message,
+            object_model=model or None,
+            object_pk=pk or None,
         )
         published = publishing.publish(work, organization_number=where.number, draft=draft)
     noun = "delivery" if published.deliveries == 1 else "deliveries"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from console.services.deliveries import unfinished
 from console.services.deliveries.unfinished import Backlog
 from console.services.figures import attention, stats
 from console.services.figures.stats import Overview, Period, Tally
+from console.settings import Settings
 from console.web import access, hx
 from console.web.filters import figure, milliseconds, percent, relative
 from console.web.hooks.shared import name_of
@@ -62,8 +64,15 @@ def show() -> Response:
         is_empty=is_empty,
         hook_count=stats.hook_count(work, organization_number=number),
         base_url=collaborators().settings.base_url,
+        data_setting=data_setting(collaborators().settings),
         **_live(),
     )
+
+
+def data_setting(settings: Settings) -> str:
+    """Return what a shell needs before ``hookyard`` to find this installation: empty for the usual data directory."""
+    usual = Settings.model_fields["data"].get_default(call_default_factory=True)
+    return "" if settings.data == usual else f"HOOKYARD_DATA={shlex.quote(str(settings.data))} "
 
 
 @pages.get("live")

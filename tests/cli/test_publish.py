@@ -74,6 +74,24 @@ def test_several_organizations_must_be_chosen_from(acme: Run) -> None:
     assert "there are: acme, elsewhere." in published.stderr
 
 
+def test_an_event_says_what_it_is_about(acme: Run, data: Path) -> None:
+    published = acme("publish", "order.paid", "--data", "{}", "--object", "order:17:b")
+
+    assert published.exit_code == 0
+    engine = create_engine(f"sqlite:///{data / 'hookyard.sqlite3'}")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT object_model, object_pk FROM events")).one() == ("order", "17:b")
+    engine.dispose()
+
+
+@pytest.mark.parametrize("about", ["order", "order:", ":17"])
+def test_an_object_without_model_or_key_is_refused(acme: Run, about: str) -> None:
+    refused = acme("publish", "order.paid", "--data", "{}", "--object", about)
+
+    assert refused.exit_code == 2
+    assert "Give a model and a key, such as order:17." in refused.stderr
+
+
 def test_an_unknown_source_is_refused(acme: Run) -> None:
     published = acme("publish", "order.paid", "--data", "{}", "--source", "shop")
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,10 @@ ANY_PORT = """hookyard() {
 }
 """
 """Stands before every script: the ports of the documents may be taken on the machine that runs the tests."""
+
+
+END_TOGETHER = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
+"""Stands before what runs: when a command fails, what was started before it would keep the output open."""
 
 
 @dataclass
@@ -56,7 +60,7 @@ class Shell:
         with (
             errors,
             subprocess.Popen(
-                ["bash", "-euc", ANY_PORT + script],
+                ["bash", "-euc", END_TOGETHER + ANY_PORT + script],
                 cwd=self.folder,
                 env=self.environment,
                 stdout=subprocess.PIPE,
@@ -68,7 +72,8 @@ class Shell:
             try:
                 yield process
             finally:
-                os.killpg(process.pid, signal.SIGTERM)
+                with suppress(ProcessLookupError):  # the script failed, and all that it started has ended
+                    os.killpg(process.pid, signal.SIGTERM)
                 process.communicate(timeout=60)  # until the last process that could still write has ended
 
     def line_of(self, process: subprocess.Popen[str], start: str) -> str:

@@ -5,11 +5,19 @@ What installs from a package index is in tests/test_packaging.py.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import requests
+from bs4 import BeautifulSoup
 
+from console.core.permissions import Permission
+from console.models import Membership
+from console.services.bins import bins
+from console.services.organizations import organizations
+from console.services.people import accounts, tokens
 from tests.documents import block_with
 from tests.up.shell import Shell
 from tests.up.stage import READY, Launch, Up
@@ -21,6 +29,8 @@ README, START = "README.md", "docs/getting-started.md"
 def product(launch_for_all: Launch) -> Up:
     up = launch_for_all()
     up.sign_up()
+    with up.work() as work, work.transaction():
+        accounts.get_user(work, login="ada").is_staff = True  # as the first admin is who used the set-up link
     return up
 
 
@@ -70,3 +80,86 @@ def test_starting_the_local_receiver(document: str, shell: Shell) -> None:
         url = shell.line_of(process, "Receiving at ")
 
         assert requests.post(url, json={}, timeout=10).ok
+
+
+# --- what the console shows -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def browser(product: Up) -> Iterator[requests.Session]:
+    """Ada, signed in; she is staff, as the first admin is."""
+    with requests.Session() as session:
+        form = BeautifulSoup(session.get(f"{product.url}/login", timeout=20).text, "html.parser")
+        entered = {"login": "ada", "password": "correct horse battery", "csrf_token": token_in(form)}
+        login = f"{product.url}/login"
+        assert session.post(login, data=entered, headers={"Referer": login}, timeout=20).ok
+        yield session
+
+
+def token_in(page: BeautifulSoup) -> str:
+    return str(page.select_one("[name=csrf_token]")["value"])  # type: ignore[index]
+
+
+def commands_on(page: BeautifulSoup) -> list[str]:
+    """Return the commands that a page shows and offers to copy."""
+    texts = [str(button["data-copy"]) for button in page.select("main [data-copy]")]
+    return [text for text in texts if text.startswith(("curl ", "hookyard ", "HOOKYARD_"))]
+
+
+def test_the_commands_of_an_empty_dashboard_publish(product: Up, shell: Shell, browser: requests.Session) -> None:
+    with product.work() as work:
+        empty = organizations.create(work, slug=f"empty-{uuid4().hex[:8]}", name="Empty")
+        ada = accounts.get_user(work, login="ada")
+        with work.transaction():
+            work.session.add(Membership(user=ada, organization=empty, role="admin", created_at=work.now()))
+        issued = tokens.issue(work, user=ada, organization=empty, permissions=[Permission.ADMIN], name="snippets")
+        slug, token = empty.slug, issued.text
+    page = BeautifulSoup(browser.get(f"{product.url}/o/{slug}/", timeout=20).text, "html.parser")
+    del shell.settings["HOOKYARD_DATA"]
+    shell.settings["HOOKYARD_TOKEN"] = token
+
+    curl, command = commands_on(page)
+
+    assert '"type":"order.paid"' in shell.paste(curl)
+    assert shell.paste(command).startswith("Published order.paid as ")
+
+
+def test_the_command_beside_a_new_token_publishes(product: Up, shell: Shell, browser: requests.Session) -> None:
+    address = f"{product.url}/o/acme/settings/tokens"
+    form = BeautifulSoup(browser.get(address, timeout=20).text, "html.parser").select_one("main form:has([name=name])")
+    assert form
+    entered = {
+        field["name"]: field.get("value", "on")
+        for field in form.select("input[name]:not([type=checkbox], [type=radio]), input:checked")
+    }
+    entered |= {select["name"]: select.select("option")[0]["value"] for select in form.select("select")}
+    made = browser.post(
+        f"{product.url}{form.get('action') or '/o/acme/settings/tokens'}",
+        data=entered | {"name": "snippet", "permissions": "EVENTS:PUBLISH"},
+        headers={"Referer": address},
+        timeout=20,
+    )
+
+    [curl] = commands_on(BeautifulSoup(made.text, "html.parser"))
+
+    assert '"type":"order.paid"' in shell.paste(curl)
+
+
+def test_the_command_of_an_empty_bin_reaches_it(product: Up, shell: Shell, browser: requests.Session) -> None:
+    with product.work() as work:
+        made = bins.create(work, organization=organizations.get(work, slug="acme"), name="Tried by hand")
+        bin_url = f"{product.url}/o/acme/bins/{made.id}"
+    page = BeautifulSoup(browser.get(bin_url, timeout=20).text, "html.parser")
+
+    [curl] = commands_on(page)
+
+    shell.paste(curl)
+    assert "hello" in browser.get(bin_url, timeout=20).text
+
+
+def test_the_first_request_of_the_api_reference_works(product: Up, shell: Shell, browser: requests.Session) -> None:
+    page = BeautifulSoup(browser.get(f"{product.url}/docs/api", timeout=20).text, "html.parser")
+
+    [curl] = commands_on(page)
+
+    assert '"type":"order.paid"' in shell.paste(curl.replace("hy_…", product.token))
