@@ -73,6 +73,23 @@ def test_no_menu_opens_outside_of_the_window(page: Page, hook: str, width: int) 
     page.set_viewport_size(WIDE)
 
 
+TABLES_BEYOND = """() => [...document.querySelectorAll("main .panel table")].filter((table) =>
+  table.getBoundingClientRect().right > table.closest(".panel").getBoundingClientRect().right + 0.5).length"""
+
+
+@pytest.mark.parametrize("width", [320, 390, 1024, 1440])
+def test_no_table_is_wider_than_its_card(page: Page, acme: Acme, hook: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 1000})
+    acme.publish("order.with_a_long_name.that_goes_on")
+    page.goto("/o/acme/events")
+    event = str(page.locator("table a[href*='/events/']").first.get_attribute("href"))
+    for path in (hook, event, "/o/acme/hooks", "/o/acme/deliveries", "/o/acme/"):
+        page.goto(path)
+
+        assert page.evaluate(TABLES_BEYOND) == 0, path
+    page.set_viewport_size(WIDE)
+
+
 def test_very_many_matches_in_a_body_are_marked_up_to_a_limit(page: Page, acme: Acme) -> None:
     event = acme.product.post("/events", {"type": "order.large", "payload": {"text": "aİ" * 30_000}})
     page.goto(f"/o/acme/events/{event['id']}")
