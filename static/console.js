@@ -13,7 +13,7 @@
   root.classList.add("js");
 
   /* -- toasts: sent by the server as the event "toasts" ------------------------------------------------------------ */
-  const toast = ({ message, tone = "good" }) => {
+  const toast = ({ message, tone = "good", link, label }) => {
     const box = document.createElement("div");
     const text = document.createElement("p");
     const close = document.createElement("button");
@@ -21,6 +21,12 @@
     close.type = "button"; close.textContent = "×";
     close.setAttribute("aria-label", "Dismiss");
     close.addEventListener("click", () => box.remove());
+    if (link) { // one such toast: the newest leads back to the newest that was typed
+      const way = document.createElement("a");
+      way.href = link; way.textContent = label;
+      text.append(" ", way);
+      all(".toast:has(a)").forEach((one) => one.remove());
+    }
     box.append(text, close);
     document.getElementById("toasts").append(box);
     if (tone === "bad") return; // an error stays until it is read

@@ -23,7 +23,7 @@ from console.services.engine import due
 from console.services.events import fan_outs
 from console.services.figures import organization_hours, type_hours
 from console.services.organizations import closing
-from console.services.people import sign_in
+from console.services.people import kept_forms, sign_in
 from console.services.replays import steps
 from console.services.upkeep import leading, pruning, repairing, resealing, retention, stepped_clocks, sweeping
 from console.services.work import Work
@@ -64,6 +64,7 @@ class Dispatcher:
             Duty(60.0, organization_hours.roll_up),
             Duty(60.0, repairing.repair),
             Duty(60.0, idempotency.forget),
+            Duty(60.0, kept_forms.forget),
             Duty(60.0, closing.remove_closed),
             Duty(600.0, bins.remove_expired),
             Duty(600.0, sign_in.forget_old),

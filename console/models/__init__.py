@@ -24,6 +24,7 @@ from console.models.engine import ClockStep, Destination, HookHour, HookState, L
 from console.models.events import Event
 from console.models.hooks import Hook, HookSecret
 from console.models.idempotency import KeptAnswer
+from console.models.kept_forms import KeptForm
 from console.models.object_models import ObjectModel
 from console.models.replays import Replay, ReplayPart, ReplayState, Which
 from console.models.type_hours import Progress, TypeHour
@@ -47,6 +48,7 @@ __all__ = [
     "HookState",
     "Invitation",
     "KeptAnswer",
+    "KeptForm",
     "Leader",
     "Membership",
     "ObjectModel",

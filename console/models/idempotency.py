@@ -15,6 +15,7 @@ class KeptAnswer(Base):
     """The answer to the first request with an idempotency key; while that is in progress, ``status`` is null.
 
     ``fingerprint`` is the SHA-256 of the caller's credential and the key, neither of which is kept itself.
+    ``token_number`` is null for a form that a person sent in the console.
     """
 
     __tablename__ = "kept_answers"
@@ -22,7 +23,7 @@ class KeptAnswer(Base):
 
     number: Mapped[number_key]
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    token_number: Mapped[int] = mapped_column(ForeignKey("tokens.number", ondelete="CASCADE"), index=True)
+    token_number: Mapped[int | None] = mapped_column(ForeignKey("tokens.number", ondelete="CASCADE"), index=True)
     started_at: Mapped[datetime] = mapped_column(index=True)
     status: Mapped[int | None]
     headers: Mapped[list[Any] | None]  # [[name, value], …]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
@@ -34,6 +34,8 @@ class Answer:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    number: int = field(default=0, compare=False)
+    started_at: datetime = field(default=datetime.max.replace(tzinfo=UTC), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,10 @@ class InProgress:
 Standing: TypeAlias = Begun | InProgress | Answer
 
 
-def begin(work: Work, *, token_number: int, credential: str, key: str) -> Standing:
+def begin(work: Work, *, token_number: int | None, credential: str, key: str) -> Standing:
     """Say how a request stands to those before it with the same *credential* and *key*, and begin it if it is new.
 
-    One statement takes the key, so of two requests at once exactly one has begun.
+    One statement takes the key, so of two requests at once exactly one has begun. *token_number* is None for a person.
     """
     fingerprint = hashlib.sha256(credential.encode() + b"\x00" + key.encode()).digest()
     now = work.now()
@@ -80,11 +82,12 @@ def begin(work: Work, *, token_number: int, credential: str, key: str) -> Standi
 
 
 def _of_the_first(work: Work, fingerprint: bytes) -> Answer | InProgress:
-    columns = (KeptAnswer.status, KeptAnswer.headers, KeptAnswer.body)
+    columns = (KeptAnswer.number, KeptAnswer.started_at, KeptAnswer.status, KeptAnswer.headers, KeptAnswer.body)
     row = work.session.execute(select(*columns).where(KeptAnswer.fingerprint == fingerprint)).one_or_none()
     if row is None or row.status is None:  # no row: released right now
         return InProgress()
-    return Answer(row.status, tuple((name, value) for name, value in row.headers), row.body)
+    headers = tuple((name, value) for name, value in row.headers)
+    return Answer(row.status, headers, row.body, row.number, row.started_at)
 
 
 def keep(work: Work, *, begun: Begun, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None:
@@ -101,6 +104,12 @@ def release(work: Work, *, begun: Begun) -> None:
     """Let the next request with the key be a first one again: this one's answer asks for it to be sent again."""
     with work.transaction():
         work.session.execute(delete(KeptAnswer).where(*_ours(begun)))
+
+
+def forget_headers(work: Work, *, number: int) -> None:
+    """Forget the headers of a kept answer: what they say must not be said again."""
+    with work.transaction():
+        work.session.execute(update(KeptAnswer).where(KeptAnswer.number == number).values(headers=[]))
 
 
 def _ours(begun: Begun) -> tuple[ColumnElement[bool], ...]:

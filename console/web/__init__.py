@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from console.web import access, filters, hx, periods
+from console.web import access, filters, hx, periods, typed
 from console.web.errors import answer_crash, answer_error
 
 __all__ = ["answer_crash", "answer_error", "install"]
@@ -35,6 +35,7 @@ def install(app: Flask) -> None:
     hx.install(app)
     filters.install(app)
     access.install(app)
+    app.jinja_env.globals["typed_form"] = typed.shown
     app.before_request(periods.redirect_to_offsets)
     for module in (
         home,

@@ -8,10 +8,9 @@ from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from flask import Flask, g, request, session, url_for
+from flask import Flask, Response, g, request, session, url_for
 from flask_login import UserMixin, current_user, login_required, login_user, logout_user
 from werkzeug.exceptions import BadRequest
-from werkzeug.wrappers import Response
 
 from console.core.errors import Forbidden, NotFound
 from console.core.permissions import Permission, grants
@@ -21,7 +20,7 @@ from console.services.organizations import organizations
 from console.services.people import members, sign_in
 from console.services.people.sight import Sight
 from console.services.work import Actor
-from console.web import hx
+from console.web import hx, typed
 
 __all__ = [
     "Place",
@@ -32,6 +31,7 @@ __all__ = [
     "only_own_tokens",
     "person",
     "place",
+    "recover_form",
     "requires",
     "sight",
     "sign_in_person",
@@ -82,6 +82,7 @@ def sign_in_person(secret: str, row: BrowserSession) -> None:
     """Sign the person in: a fresh cookie, nothing of an older session kept."""
     session.clear()
     session.permanent = True
+    typed.begin(row.user_number)
     login_user(SignedIn(secret, row))
 
 
@@ -146,7 +147,21 @@ def _load(secret: str) -> SignedIn | None:
 
 
 def _ask_to_sign_in() -> Response:
-    return hx.sign_in_again(url_for("sessions.new", next=hx.standing_on()))
+    back = typed.page() if request.method == "GET" else typed.keep()
+    return hx.sign_in_again(url_for("sessions.new", next=back))
+
+
+def recover_form() -> Response | None:
+    """Answer a form that a page of another session made: what was typed is kept for the person of that page.
+
+    None when nobody was signed in there, or somebody else is signed in here.
+    """
+    owner, someone = typed.owner(), person()
+    if owner is None or (someone is not None and someone.user.number != owner):
+        return None
+    if someone is None:
+        return _ask_to_sign_in()
+    return hx.lead_back(typed.keep() or url_for("home.index"))
 
 
 def _refuse_nul() -> None:

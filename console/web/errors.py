@@ -22,7 +22,7 @@ from console.core.errors import (
     Unauthenticated,
 )
 from console.core.permissions import ROLE_PERMISSIONS, Role
-from console.web import hx, origins
+from console.web import access, hx, origins, typed
 
 STATUS: dict[type[HookyardError], int] = {
     Invalid: 422,
@@ -61,6 +61,8 @@ LEAST_FORM_ERROR = 400
 def answer_error(error: HTTPException | HookyardError) -> Response:
     """Answer a known error."""
     if isinstance(error, CSRFError):
+        if (recovered := access.recover_form()) is not None:
+            return recovered
         return _answer(400, "The form had expired, or came from another site. Nothing was changed.", retry=True)
     if isinstance(error, HookyardError):
         status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
@@ -92,7 +94,7 @@ def _answer(status: int, message: str, *, error: HookyardError | None = None, re
     if hx.wants_fragment():
         response = hx.refuse(message, status=status)
     else:
-        expired = retry and request.method == "POST" and origins.is_from_here()
+        expired = retry and request.method == "POST" and origins.is_from_here() and typed.owner() is None
         response = hx.page(
             "error.html",
             status=status,

@@ -7,6 +7,7 @@ by the app's clock, and the reader's time zone (``g.zone`` when somebody sets it
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -232,6 +233,13 @@ def csrf_field() -> Markup:
     return cast("Markup", g.csrf_field)
 
 
+def form_key() -> Markup:
+    """Return the hidden field of a form that creates something: sent twice, it has one result (``web.creating``)."""
+    if "form_key" not in g:
+        g.form_key = secrets.token_urlsafe(16)
+    return Markup('<input type="hidden" name="form_key" value="{}">').format(g.form_key)
+
+
 def url_of(endpoint: str, **one: UUID) -> str:
     """Return ``url_for`` with one id; building the address once a page and not once a row is a third of a long list."""
     [(name, value)] = one.items()
@@ -291,6 +299,7 @@ def install(app: Flask) -> None:
         asset=asset,
         csrf_field=csrf_field,
         drawn_icon=icon,
+        form_key=form_key,
         here=lambda **changes: with_query(
             request.path, times.with_offsets(request.args.to_dict(flat=False)), **changes
         ),

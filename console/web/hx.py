@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Literal
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, after_this_request, flash, g, make_response, redirect, render_template, request
 from htmx_flask import Htmx
 from jinja2_fragments.flask import render_block
 
 from console.core.errors import Conflict
+from console.web import typed
 
 Tone = Literal["good", "info", "warn", "bad"]
 
@@ -35,17 +35,10 @@ def is_htmx() -> bool:
     return bool(request.htmx)  # type: ignore[attr-defined] # htmx-flask puts it on the request class
 
 
-def standing_on() -> str | None:
-    """Give the path and query of the page that the person sees: not of the part that htmx asks for, none for a form."""
-    if is_htmx():
-        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
-        return f"{shown.path}?{shown.query}".rstrip("?") or None
-    return request.full_path.rstrip("?") if request.method == "GET" else None
-
-
 def page(template: str, *, block: str | None = None, status: int = 200, **context: object) -> Response:
     """Render the whole *template*, or only its *block* when htmx asks for a part of the page; it sees *status* too."""
     context["status"] = status
+    typed.fill(context)
     if block is not None and wants_fragment():
         body = render_block(template, block, **context)
     else:
@@ -132,11 +125,33 @@ def answer_of(
 
 
 def sign_in_again(url: str) -> Response:
-    """Answer an expired session: htmx gets 401 and leaves for *url* (never a form inside a table), a browser 303."""
+    """Answer without a session: a browser goes to *url*; htmx gets 401.
+
+    It follows to *url* from what only shows something. Where something was to be done it stays, with a toast that links
+    to *url*: what was typed there may be more than what was sent.
+    """
     if not is_htmx():
         return redirect_to(url)
+    if request.method != "GET":
+        return _linked("You have been signed out, and nothing was changed.", status=401, label="Sign in", url=url)
     response = make_response("", 401)
     response.headers["HX-Redirect"] = url
+    response.vary.add("HX-Request")
+    return response
+
+
+def lead_back(url: str) -> Response:
+    """Answer a form of a session before: a browser goes to *url*, which shows it again; htmx gets a toast to there."""
+    if not is_htmx():
+        return redirect_to(url)
+    words = "You have signed in again since this page was opened. Nothing was changed."
+    return _linked(words, status=409, label="Open it with what you typed", url=url)
+
+
+def _linked(message: str, *, status: int, label: str, url: str) -> Response:
+    toast(message, tone="bad")
+    g.toasts[-1] |= {"label": label, "link": url}
+    response = make_response("", status)
     response.vary.add("HX-Request")
     return response
 

@@ -10,12 +10,14 @@ from flask import Response, request
 
 from console.core.redact import visible
 from console.models import AuditEntry, Bin, BinRequest, Delivery, Event, Membership, Replay, Source, Token
-from console.web import times
+from console.web import times, typed
 from console.web.filters import with_query
 
 PAGE = 50
 MOST_DIGITS = 18
 CURSORS = frozenset({"before", "after"})
+PASSING = CURSORS | {typed.PARAMETER}
+"""Parameters that no address of a list keeps."""
 
 
 Numbered: TypeAlias = AuditEntry | Bin | BinRequest | Delivery | Event | Membership | Replay | Source | Token
@@ -97,7 +99,7 @@ def address(path: str, **changes: object) -> str:
     kept = {
         name: values
         for name, values in request.args.to_dict(flat=False).items()
-        if name not in CURSORS and any(value.strip() for value in values)
+        if name not in PASSING and any(value.strip() for value in values)
     }
     return with_query(path, times.with_offsets(kept), **changes)
 

@@ -14,7 +14,7 @@ from console.extensions import current_work
 from console.models import User
 from console.services.people import accounts, first_setup, sign_in, two_factor
 from console.services.work import Actor, Work
-from console.web import access, hx
+from console.web import access, hx, typed
 from console.web.forms import Form, SecretField, accept, add_error, text_of
 
 pages = Blueprint("sessions", __name__)
@@ -188,4 +188,11 @@ def _target() -> str:
 
 def _form(form: SignInForm, *, status: int = 200, ended: str | None = None) -> Response:
     action = url_for("sessions.create", next=safe_next(request.args.get("next")))
-    return hx.page("sessions/new.html", status=status, form=form, action=action, ended=ended)
+    return hx.page(
+        "sessions/new.html",
+        status=status,
+        form=form,
+        action=action,
+        ended=ended,
+        has_typed=f"{typed.PARAMETER}=" in request.args.get("next", ""),
+    )

@@ -13,7 +13,7 @@ from console.core.errors import Conflict, Invalid, TooMany
 from console.extensions import current_work
 from console.models import User
 from console.services.people import two_factor as cases
-from console.web import access, account, hx, once
+from console.web import access, account, creating, hx, once
 from console.web.access import SignedIn
 from console.web.forms import Form, SecretField, accept, add_error, text_of
 
@@ -60,6 +60,7 @@ def begin() -> Response:
 
 @pages.post("/confirm")
 @access.login_required  # type: ignore[untyped-decorator]  # as above
+@creating.one_result
 def confirm() -> Response:
     """Turn it on with the app's first code, and show the recovery codes on the next page."""
     form = CodeForm()
@@ -70,12 +71,13 @@ def confirm() -> Response:
     except (Invalid, TooMany) as error:
         _complain(form, error)
     except Conflict as error:
-        return hx.redirect_to(url_for("two_factor.show"), message=error.message, tone="bad")
+        return creating.nothing_created(hx.redirect_to(url_for("two_factor.show"), message=error.message, tone="bad"))
     return _page(code_form=form, status=WRONG)
 
 
 @pages.post("/codes")
 @access.login_required  # type: ignore[untyped-decorator]  # as above
+@creating.one_result
 def renew_codes() -> Response:
     """Make new recovery codes."""
     form = ConfirmPasswordForm()
@@ -86,7 +88,7 @@ def renew_codes() -> Response:
     except (Invalid, TooMany) as error:
         _complain(form, error)
     except Conflict as error:
-        return hx.redirect_to(url_for("two_factor.show"), message=error.message, tone="bad")
+        return creating.nothing_created(hx.redirect_to(url_for("two_factor.show"), message=error.message, tone="bad"))
     return _page(password_form=form, status=WRONG)
 
 

@@ -10,7 +10,7 @@ from console.core.errors import Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.services.bins import bins
-from console.web import access, hx, lists
+from console.web import access, creating, hx, lists
 from console.web.bins.shared import WRONG, answer_words, pages, url_of
 from console.web.forms import Form, accept
 
@@ -31,6 +31,7 @@ def index() -> Response:
 
 @pages.post("")
 @access.requires(Permission.WEBHOOKS_ADD)
+@creating.one_result
 def create() -> Response:
     """Make a bin and lead to it."""
     form = BinForm()

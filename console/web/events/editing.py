@@ -14,7 +14,7 @@ from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import EventType
 from console.services.event_types import catalogue, catalogue_imports, event_type_fields
-from console.web import access, hx
+from console.web import access, creating, hx
 from console.web.downloads import attachment
 from console.web.events.shared import WRONG, number, pages, pretty, type_url
 from console.web.filters import plural
@@ -49,6 +49,7 @@ def type_new() -> Response:
 
 @pages.post("/new-type")
 @access.requires(Permission.ADMIN)
+@creating.one_result
 def type_create() -> Response:
     """Add a type."""
     form = TypeForm()
@@ -124,6 +125,7 @@ def types_import() -> Response:
 
 @pages.post("/import-types")
 @access.requires(Permission.ADMIN)
+@creating.one_result
 def types_import_store() -> Response:
     """Add and change the types of a list, or say what is wrong with it."""
     form = ImportForm()

@@ -19,7 +19,7 @@ from console.services.events.event_drafts import LONGEST_PAYLOAD, EventDraft
 from console.services.events.explaining import Draft
 from console.services.events.judging import faults_of
 from console.services.organizations import sources
-from console.web import access, hx
+from console.web import access, creating, hx
 from console.web.delivery_rows import name_of
 from console.web.events.shared import WRONG, number, pages, pretty
 from console.web.forms import Form, accept, add_error, options
@@ -50,6 +50,7 @@ def publish() -> Response:
 
 @pages.post("/publish")
 @access.requires(Permission.EVENTS_PUBLISH)
+@creating.one_result
 def store() -> Response:
     """Publish the event and lead to it; or fill in the sample of its type, when that was asked for."""
     form = _form(is_posted=True)

@@ -15,7 +15,7 @@ from console.services.bins import bins
 from console.services.event_types import catalogue
 from console.services.figures import type_hours
 from console.services.hooks import hooks
-from console.web import access, hx, once
+from console.web import access, creating, hx, once
 from console.web.hooks.form import HookForm, form_for
 from console.web.hooks.form_page import SEEN_LATELY, Difference, Draft, form_page
 from console.web.hooks.resolving import is_unknown
@@ -44,6 +44,7 @@ def new() -> Response:
 
 @pages.post("/new")
 @access.requires(Permission.WEBHOOKS_ADD)
+@creating.one_result
 def create() -> Response:
     """Make a hook; or, when that was asked for, a bin for it first."""
     form = HookForm()

@@ -23,6 +23,7 @@ from console.models import Hook
 from console.services.hooks import hook_secrets
 from console.services.hooks.credentials import PASSWORD_NEEDED, Kept
 from console.services.hooks.hook_fields import LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, UNSET, HookDraft
+from console.web import typed
 from console.web.filters import FORMAT_NAMES, plural
 from console.web.forms import WholeNumber, accept, options
 from console.web.hooks import coming_secrets, oms
@@ -269,7 +270,7 @@ class HeaderRow:
 
 def header_rows(hook: Hook | None, *, problems: Mapping[str, str]) -> list[HeaderRow]:
     """Return the rows to show: what was sent when the form was, else what the hook has; and an empty one."""
-    if request.method == "POST":
+    if request.method == "POST" or "header_name" in typed.sent():
         rows = [replace(row, problem=problems.get(row.name, "")) for row in _rows_sent()]
     else:
         stored = hook_secrets.headers_of(current_work(), hook) if hook is not None else {}
@@ -296,7 +297,7 @@ def headers_given() -> dict[str, str | Kept]:
 
 
 def _rows_sent() -> list[HeaderRow]:
-    names, values, kept = (request.form.getlist(f"header_{part}") for part in ("name", "value", "kept"))
+    names, values, kept = (typed.sent().getlist(f"header_{part}") for part in ("name", "value", "kept"))
     rows = [HeaderRow(*map(str.strip, row)) for row in zip_longest(names, values, kept, fillvalue="")]
     return [row for row in rows if row.name or row.value]
 

@@ -21,7 +21,7 @@ from console.services.figures import type_hours
 from console.services.figures.type_hours import Volume
 from console.services.hooks.hook_tests import TEST_TYPE
 from console.services.organizations import defaults, sources
-from console.web import access, hx
+from console.web import access, hx, typed
 from console.web.hooks import picker
 from console.web.hooks.filtering import filter_words
 from console.web.hooks.form import LIMITS, HookForm, header_rows
@@ -70,6 +70,7 @@ class Draft:
 def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Response:
     """Render the form, or only one block of it for htmx."""
     form, hook, work, here = draft.form, draft.hook, current_work(), access.place().organization
+    typed.fill({"form": form})
     types = type_entries.entries(work, organization_number=here.number)
     usual_retry = defaults.retry_of(work.settings, here.retry_schedule)
     form.name_default(times_of(None, default=usual_retry))

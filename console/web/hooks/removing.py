@@ -13,13 +13,14 @@ from console.extensions import current_work
 from console.services.deliveries import backlogs
 from console.services.hooks import hook_secrets, hooks
 from console.services.hooks.hook_fields import HookDraft
-from console.web import access, hx
+from console.web import access, creating, hx
 from console.web.filters import plural
 from console.web.hooks.shared import hook_of, name_of, pages
 
 
 @pages.post("/<uuid:hook_id>/duplicate")
 @access.requires(Permission.WEBHOOKS_ADD)
+@creating.one_result
 def duplicate(hook_id: UUID) -> Response:
     """Make a copy, switched off and with a secret of its own, and open it for editing."""
     work, hook, someone = current_work(), hook_of(hook_id), access.person()

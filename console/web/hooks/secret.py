@@ -19,7 +19,7 @@ from console.services.bins import receipts
 from console.services.hooks import hook_secrets
 from console.services.hooks.hook_fields import HookDraft, check
 from console.services.people import reveals
-from console.web import access, hx, once
+from console.web import access, creating, hx, once
 from console.web.forms import Form, SecretField, accept, add_error, options, text_of
 from console.web.hooks import coming_secrets
 from console.web.hooks.shared import WRONG, hook_of, name_of, pages
@@ -93,6 +93,7 @@ def reveal(hook_id: UUID) -> Response:
 
 @pages.post("/<uuid:hook_id>/secret/rotate")
 @access.requires(Permission.WEBHOOKS_EDIT)
+@creating.one_result
 def rotate(hook_id: UUID) -> Response:
     """Give the hook a new secret; ask first when the old one is to end at once."""
     work, hook, form = current_work(), hook_of(hook_id), RotateForm()

@@ -17,7 +17,7 @@ from console.services.event_types import catalogue
 from console.services.replays import planning, replays
 from console.services.replays.planning import Plan, ReplayDraft
 from console.services.replays.selection import SKIP_WORDS
-from console.web import access, hook_choices, hx, lists, periods, times
+from console.web import access, creating, hook_choices, hx, lists, periods, times, typed
 from console.web.deliveries.asking import (
     CLASS_LABELS,
     OUTCOME_LABELS,
@@ -55,7 +55,7 @@ class Condition:
 @access.requires(Permission.DELIVERIES_RESEND)
 def new() -> Response:
     """Show the form with the preview of what it asks for; htmx gets the preview alone, the form stays as it is used."""
-    response = _page(asked_of(request.args, now=current_work().now()))
+    response = _page(asked_of(typed.given() or request.args, now=current_work().now()))
     if hx.is_for("preview"):
         response.headers["HX-Replace-Url"] = lists.here()
     elif hx.wants_fragment():
@@ -65,6 +65,7 @@ def new() -> Response:
 
 @pages.post("")
 @access.requires(Permission.DELIVERIES_RESEND)
+@creating.one_result
 def create() -> Response:
     """Start what the form says, if that is what was counted; else show what it would be."""
     work = current_work()
@@ -72,14 +73,14 @@ def create() -> Response:
     asked = asked_of(request.form, now=seen.at if seen else work.now())
     if asked.problem or seen is None or counted.mark_of(asked.draft) != seen.mark:
         is_start = "preview" not in request.form
-        return hx.redirect_to(_address(), message=CHANGED if is_start else None, tone="warn")
+        return creating.nothing_created(hx.redirect_to(_address(), message=CHANGED if is_start else None, tone="warn"))
     number = access.place().organization.number
     try:
         row = replays.start(work, organization_number=number, draft=replace(asked.draft, up_to=seen.up_to))
     except Invalid:  # the page says what is wrong
-        return hx.redirect_to(_address())
+        return creating.nothing_created(hx.redirect_to(_address()))
     except Conflict as error:
-        return hx.redirect_to(url_for("replays.index"), message=error.message, tone="bad")
+        return creating.nothing_created(hx.redirect_to(url_for("replays.index"), message=error.message, tone="bad"))
     return hx.redirect_to(url_for("replays.show", replay_id=row.id), message="The replay has started.")
 
 

@@ -16,7 +16,7 @@ from console.extensions import collaborators, current_work
 from console.models import Membership, Token
 from console.services.people import invitations, tokens
 from console.services.people import members as cases
-from console.web import access, hx, lists, once
+from console.web import access, creating, hx, lists, once
 from console.web.access import SignedIn
 from console.web.filters import plural
 from console.web.forms import Form, accept, add_error, options
@@ -49,6 +49,7 @@ def members() -> Response:
 
 @pages.post("/members/invitations")
 @access.requires(Permission.ADMIN)
+@creating.one_result
 def member_invite() -> Response:
     """Invite somebody."""
     form = InvitationForm()

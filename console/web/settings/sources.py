@@ -10,7 +10,7 @@ from console.core.errors import Conflict, Invalid
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.services.organizations import sources as cases
-from console.web import access, hx, lists
+from console.web import access, creating, hx, lists
 from console.web.forms import Form, accept, add_error
 from console.web.settings.shared import WRONG, number, pages, tabs
 
@@ -31,6 +31,7 @@ def sources() -> Response:
 
 @pages.post("/sources")
 @access.requires(Permission.ADMIN)
+@creating.one_result
 def source_create() -> Response:
     """Make a source."""
     form = SourceForm()

@@ -17,7 +17,7 @@ from console.core.token_rights import TokenStatus
 from console.extensions import collaborators, current_work
 from console.models import Token, User
 from console.services.people import tokens as cases
-from console.web import access, hx, lists, once
+from console.web import access, creating, hx, lists, once
 from console.web.access import SignedIn
 from console.web.forms import Form, accept, add_error, options
 from console.web.settings.shared import WRONG, number, pages, tabs
@@ -85,6 +85,7 @@ def tokens() -> Response:
 
 @pages.post("/tokens")
 @access.requires(Permission.TOKENS_MANAGE)
+@creating.one_result
 def token_create() -> Response:
     """Create a token for the organization, or for the person who asks."""
     form = TokenForm()
