@@ -27,6 +27,7 @@ UNMEASURED: Mapping[str, str] = {
     "health.live": "no page",
     "health.ready": "no page",
     "home.index": "leads to the dashboard",
+    "hooks.ask_end_overlap": "for a hook with two secrets, and leads back otherwise",
     "joining.show": "for who is not signed in",
     "sessions.code": "for who is not signed in",
     "sessions.new": "for who is not signed in",
