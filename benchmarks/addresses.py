@@ -181,6 +181,7 @@ def _settings(scene: Scene) -> Iterator[_Line]:
     yield "members", "settings.members", {}, {}
     yield "member: remove", "settings.member_confirm", {"user_id": ids["colleague"]}, {}
     yield "sources", "settings.sources", {}, {}
+    yield "compatible APIs", "settings.apis", {}, {}
     yield "organization", "settings.organization", {}, {}
     yield "system", "settings.system", {}, {}
     yield "audit log", "settings.audit", {}, {}

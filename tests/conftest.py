@@ -28,10 +28,11 @@ from sqlalchemy.orm import Session
 
 from console import database, garbage
 from console.core.errors import NotFound
+from console.core.foreign_apis import APIS
 from console.core.permissions import Permission
 from console.models import Organization, User
 from console.services.keys import KeyRing
-from console.services.organizations import organizations
+from console.services.organizations import foreign_apis, organizations
 from console.services.people import accounts, passwords, tokens
 from console.services.work import Work
 from console.settings import Settings
@@ -395,6 +396,17 @@ def service_token_of(work: Work) -> Callable[..., str]:
         ).text
 
     return issue
+
+
+@pytest.fixture
+def switch_on(work: Work) -> Callable[..., None]:
+    """Switch APIs of other systems on: ``switch_on(ada, "oms")``; all of them without names."""
+
+    def switch(person: Person, *apis: str) -> None:
+        for api in apis or APIS:
+            foreign_apis.switch(work, organization=person.organization, api=api, is_on=True)
+
+    return switch
 
 
 @pytest.fixture

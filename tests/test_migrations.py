@@ -17,8 +17,10 @@ from console.core.permissions import Permission
 from console.core.rollups import hour_of
 from console.models import Base, Delivery, Event, Hook, HookHour, Organization, TypeHour, User
 from console.services import idempotency
+from console.services.event_types import catalogue
 from console.services.figures import organization_hours, stats, type_hours
 from console.services.figures.stats import Period
+from console.services.organizations import foreign_apis
 from console.services.people import token_use, tokens
 from console.services.work import Work
 from tests.engine import make_hook, publish
@@ -167,6 +169,26 @@ def test_events_and_what_refers_to_them_survive_the_way_back_and_up_again(work: 
         with engine.connect() as connection:
             assert connection.scalar(text("PRAGMA foreign_keys")) == 1
             assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+
+
+def test_apis_are_on_where_an_organization_visibly_used_them(work: Work, ada, mallory, engine: Engine) -> None:
+    number, hour = ada.organization.number, hour_of(work.now())
+    make_hook(work, ada, all_events=False, event_types=["pretix.event.order.paid"])
+    make_hook(work, ada, payload_format="oms")
+    make_hook(work, mallory)
+    with work.transaction():
+        name = "ssh_key_creation_succeeded"
+        work.session.add(TypeHour(organization_number=number, type=name, hour=hour, count=1, last_at=hour))
+    others = mallory.organization.number
+    work.session.rollback()
+
+    migrations.downgrade(engine, "0010")
+    migrations.upgrade(engine)
+
+    assert foreign_apis.switched_on(work, organization_number=number) == {"pretix", "oms", "waldur"}
+    assert foreign_apis.switched_on(work, organization_number=others) == set()
+    assert "package.created" in catalogue.names(work, organization_number=number)
+    assert "package.created" not in catalogue.names(work, organization_number=others)
 
 
 def schema_of_events(engine: Engine) -> set[str]:

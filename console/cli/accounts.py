@@ -8,8 +8,10 @@ import click
 
 from console.cli.work import opened
 from console.core.errors import NotFound
+from console.core.foreign_apis import APIS
 from console.core.permissions import Role
 from console.models import Organization, User
+from console.services.organizations import foreign_apis
 from console.services.organizations import organizations as organization_service
 from console.services.people import accounts, two_factor
 from console.services.work import Work
@@ -56,6 +58,25 @@ def list_organizations() -> None:
     with opened() as work:
         for organization in organization_service.find(work):
             click.echo(f"{organization.slug}\t{organization.name}")
+
+
+@organizations.command("apis")
+@click.argument("slug")
+@click.option("--enable", type=click.Choice(list(APIS)), multiple=True, help="Switch this API on; may be repeated.")
+@click.option("--disable", type=click.Choice(list(APIS)), multiple=True, help="Switch this API off; may be repeated.")
+def organization_apis(slug: str, enable: tuple[str, ...], disable: tuple[str, ...]) -> None:
+    """List the APIs of other systems in the organization SLUG: name and state, separated by a tab.
+
+    The state is on, off, or automatic: the first request that may use the API switches it on.
+    """
+    if both := set(enable) & set(disable):
+        raise click.UsageError(f"Either enable or disable {', '.join(sorted(both))}.")
+    with opened() as work:
+        where = organization_named(work, slug)
+        for api in (*enable, *disable):
+            foreign_apis.switch(work, organization=where, api=api, is_on=api in enable)
+        for api, state in foreign_apis.states(work, organization_number=where.number).items():
+            click.echo(f"{api}\t{state}")
 
 
 @click.group()

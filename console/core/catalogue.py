@@ -30,6 +30,7 @@ class PackagedType:
     description: str
     kind: str
     sample: Mapping[str, Any]
+    family: str
 
 
 @cache
@@ -44,6 +45,7 @@ def packaged(family: str) -> tuple[PackagedType, ...]:
             description=item["description"],
             kind=item["sample"],
             sample=MappingProxyType(samples[item["sample"]]),
+            family=family,
         )
         for item in data["types"]
     )

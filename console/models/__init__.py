@@ -15,6 +15,7 @@ from console.models.accounts import (
     Token,
     User,
 )
+from console.models.api_switches import ApiSwitch
 from console.models.audit import AuditEntry
 from console.models.base import Base
 from console.models.bins import Bin, BinRequest
@@ -30,6 +31,7 @@ from console.models.replays import Replay, ReplayPart, ReplayState, Which
 from console.models.type_hours import Progress, TypeHour
 
 __all__ = [
+    "ApiSwitch",
     "Attempt",
     "AuditEntry",
     "Base",

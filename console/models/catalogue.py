@@ -42,6 +42,7 @@ class EventType(Base):
     validate: Mapped[bool] = mapped_column(default=False)
     deprecated: Mapped[bool] = mapped_column(default=False)  # not offered any more; delivered as before
     is_builtin: Mapped[bool] = mapped_column(default=False)
+    dialect: Mapped[str | None] = mapped_column(String(20))  # the API whose type it is, if it came with Hookyard
     created_at: Mapped[datetime]
     modified_at: Mapped[datetime]
 

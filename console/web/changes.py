@@ -9,6 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from console.core.foreign_apis import APIS
 from console.core.retry_reading import read_stored
 from console.extensions import current_work
 from console.models import AuditEntry
@@ -29,6 +30,7 @@ UNSEEN = frozenset({"sealed_headers", "dialect_data"})
 
 LABELS: Mapping[str, str] = MappingProxyType(
     {
+        **{api.name: api.title for api in APIS.values()},
         "all_events": "Every event, future types too",
         "answer_body": "Body",
         "answer_status": "Status",

@@ -51,6 +51,7 @@ WAYS = (
     Way("Tokens", "settings.tokens", note="settings"),
     Way("Members", "settings.members", Permission.ADMIN, "settings"),
     Way("Sources", "settings.sources", note="settings"),
+    Way("Compatible APIs", "settings.apis", Permission.ADMIN, "settings: Waldur, web/v1, pretix, OMS"),
     Way("Organization", "settings.organization", Permission.ADMIN, "settings: name, defaults"),
     Way("Audit log", "settings.audit", Permission.ADMIN, "settings"),
     Way("System", "settings.system", note="settings: checks, workers, variables", is_for_staff=True),

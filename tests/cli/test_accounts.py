@@ -38,6 +38,21 @@ def test_an_organization_that_exists_is_refused_in_a_sentence(installed: Run) ->
     assert again.stderr == "Error: There is an organization acme already.\n"
 
 
+def test_the_apis_of_an_organization_are_listed_and_switched(installed: Run) -> None:
+    installed("organizations", "create", "acme")
+
+    listed = installed("organizations", "apis", "acme")
+    switched = installed(
+        "organizations", "apis", "acme", "--enable", "waldur", "--enable", "pretix", "--disable", "oms"
+    )
+    both = installed("organizations", "apis", "acme", "--enable", "oms", "--disable", "oms")
+
+    assert listed.output == "waldur\tautomatic\nweb_v1\tautomatic\npretix\tautomatic\noms\tautomatic\n"
+    assert switched.output == "waldur\ton\nweb_v1\tautomatic\npretix\ton\noms\toff\n"
+    assert both.exit_code == 2
+    assert "Either enable or disable oms." in both.stderr
+
+
 def test_making_a_user_makes_the_missing_organization(installed: Run) -> None:
     made = installed(*ADA, "--role", "admin", stdin=f"{PASSWORD}\n")
 

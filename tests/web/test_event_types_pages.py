@@ -17,7 +17,8 @@ EVENTS = "/o/acme/events"
 # --- the catalogue ----------------------------------------------------------------------------------------------------
 
 
-def test_the_catalogue_is_grouped_and_searched(signed_in, ada, scene) -> None:
+def test_the_catalogue_is_grouped_and_searched(signed_in, ada, scene, switch_on) -> None:
+    switch_on(ada)
     scene.publish("never.seen.before")
     browser = signed_in(ada)
 

@@ -215,14 +215,16 @@ def test_what_a_pattern_matches_is_counted_and_a_prefix_is_offered_as_one(signed
     assert BeautifulSoup(answer.text, "html.parser").select_one("#patterns")["value"] == "a.b, order.*"
 
 
-def test_own_types_and_those_seen_come_first_and_other_systems_are_closed(signed_in, ed, scene, work) -> None:
+def test_own_types_and_those_seen_come_first_and_those_that_come_with_hookyard_are_closed(
+    signed_in, ed, scene, work
+) -> None:
     catalogue.create(work, organization_number=ed.organization.number, name="cart.left", groups=["Carts"])
     scene.publish("never.catalogued")
 
     page = signed_in(ed).see("/o/acme/hooks/new")
 
     titles = [one.get_text(strip=True) for one in page.select("#picker-list > fieldset > details > summary > strong")]
-    assert titles == ["Carts", "Seen, but not in the catalogue", "Types of other systems"]
+    assert titles == ["Carts", "Seen, but not in the catalogue", "Types that come with Hookyard"]
     assert not page.select("#picker-list > fieldset")[-1].details.has_attr("open")
     assert page.select_one("#picker-list [value='never.catalogued']")
 

@@ -278,7 +278,10 @@ def test_a_new_hooks_secret_is_still_shown_when_the_chart_can_be_asked_for_alone
         ),
     ],
 )
-def test_the_page_says_which_apis_show_the_hook_and_why_others_do_not(signed_in, ada, scene, fields, shown) -> None:
+def test_the_page_says_which_apis_show_the_hook_and_why_others_do_not(
+    signed_in, ada, scene, switch_on, fields, shown
+) -> None:
+    switch_on(ada)
     hook = scene.hook(**fields)
 
     rows = signed_in(ada).see(f"/o/acme/hooks/{hook.id}").select("section[aria-labelledby=faces-title] dl > div")
@@ -288,7 +291,10 @@ def test_the_page_says_which_apis_show_the_hook_and_why_others_do_not(signed_in,
     assert len(found) == 5
 
 
-def test_the_page_says_by_what_each_api_knows_the_hook_and_what_it_calls_its_fields(signed_in, ada, make_hook) -> None:
+def test_the_page_says_by_what_each_api_knows_the_hook_and_what_it_calls_its_fields(
+    signed_in, ada, make_hook, switch_on
+) -> None:
+    switch_on(ada)
     hook = make_hook(event_types=["pretix.event.order.paid"])
 
     faces = signed_in(ada).see(f"/o/acme/hooks/{hook.id}").select_one("[aria-labelledby=faces-title]")

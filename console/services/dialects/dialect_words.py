@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from console.core.catalogue import OMS, PRETIX, WALDUR, packaged_names
 from console.core.countdown import countdown_of
+from console.core.foreign_apis import WEB_V1, ApiState
 from console.core.patterns import is_pattern
 from console.models import Hook
 from console.services.event_types import catalogue
+from console.services.organizations import foreign_apis
 from console.services.work import Work
 
-NATIVE, WEB_V1 = "native", "web_v1"
+NATIVE = "native"
 
 
 _WALDUR_NAMES = {"URL": "destination_url"}
@@ -49,12 +51,12 @@ class Face:
 
 
 def faces_of(work: Work, hook: Hook, *, organization_slug: str) -> list[Face]:
-    """Say of each API whether it shows *hook*."""
+    """Return how each API sees *hook*: ours, those that are on, and the one it was created through."""
+    states = foreign_apis.states(work, organization_number=hook.organization_number)
     action_types = action_types_of(work, organization_number=hook.organization_number)
     id_, number, compact = str(hook.id), str(hook.number), hook.id.hex
     organizer = f"/api/v1/organizers/{organization_slug}/webhooks"
-    return [
-        Face(NATIVE, f"/api/v1/hooks/{id_}", "id", id_, {}),
+    faces = [
         Face(WALDUR, f"/api/hooks-web/{compact}/", "uuid", compact, _WALDUR_NAMES, waldur_lacks(hook)),
         Face(WEB_V1, f"/api/web/v1/webhooks/{id_}", "id", id_, _WEB_V1_NAMES, web_v1_lacks(hook)),
         Face(
@@ -62,6 +64,13 @@ def faces_of(work: Work, hook: Hook, *, organization_slug: str) -> list[Face]:
         ),
         Face(OMS, f"/api/v1/oms/oms_hooks/{number}/", "id", number, _OMS_NAMES, oms_lacks(hook)),
     ]
+    shown = [face for face in faces if states[face.dialect] is ApiState.ON]
+    off = [
+        replace(face, obstacle="the API is switched off")
+        for face in faces
+        if face.dialect == hook.dialect and face not in shown
+    ]
+    return [Face(NATIVE, f"/api/v1/hooks/{id_}", "id", id_, {}), *shown, *off]
 
 
 def waldur_lacks(hook: Any) -> str:

@@ -1,6 +1,7 @@
 """The catalogue: the event types an organization knows, with their groups.
 
-A type may stand there by its own name or under one that ends in ``.*``, which speaks for all below it.
+Lists leave out the types of APIs that are not on; what a hook or an event names is found all the same. A type may stand
+there by its own name or under one that ends in ``.*``, which speaks for all below it.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import String, bindparam, cast, or_, select
+from sqlalchemy import Select, String, bindparam, cast, or_, select
+from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
-from console.core.catalogue import all_packaged, with_wildcards
+from console.core.catalogue import HOOKYARD, all_packaged, with_wildcards
 from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from console.core.patterns import check_catalogue_name
 from console.database import dialect_of
 from console.models import EventType, Organization
 from console.services import audit
 from console.services.event_types import event_type_fields
+from console.services.event_types.offering import is_offered
 from console.services.queries import contains
 from console.services.work import Work
 
@@ -51,7 +54,7 @@ def find(
     limit: int = 50,
 ) -> list[EventType]:
     """List event types, newest first, with a number below *before*; *q* is looked for in name and description."""
-    query = select(EventType).where(EventType.organization_number == organization_number)
+    query = _offered(organization_number)
     if q:
         query = query.where(or_(contains(EventType.name, q), contains(EventType.description, q)))
     if group is not None:
@@ -66,8 +69,13 @@ def find(
 
 def all_of(work: Work, *, organization_number: int) -> list[EventType]:
     """List every event type of an organization by name, for pickers."""
-    query = select(EventType).where(EventType.organization_number == organization_number)
-    return list(work.session.scalars(query.order_by(EventType.name)))
+    return list(work.session.scalars(_offered(organization_number).order_by(EventType.name)))
+
+
+def _offered(organization_number: int) -> Select[EventType]:
+    return select(EventType).where(
+        EventType.organization_number == organization_number, is_offered(organization_number)
+    )
 
 
 def get(work: Work, *, organization_number: int, name: str) -> EventType:
@@ -81,8 +89,13 @@ def get(work: Work, *, organization_number: int, name: str) -> EventType:
 
 def names(work: Work, *, organization_number: int) -> list[str]:
     """List the names of all event types of an organization, in their order."""
+    return sorted(work.session.scalars(_offered(organization_number).with_only_columns(EventType.name)))
+
+
+def known_names(work: Work, *, organization_number: int) -> frozenset[str]:
+    """Return the names of all event types of an organization, those of APIs that are not on too."""
     query = select(EventType.name).where(EventType.organization_number == organization_number)
-    return sorted(work.session.scalars(query))
+    return frozenset(work.session.scalars(query))
 
 
 def own_names(work: Work, *, organization_number: int) -> list[str]:
@@ -95,14 +108,15 @@ def own_names(work: Work, *, organization_number: int) -> list[str]:
 
 def groups(work: Work, *, organization_number: int) -> list[Group]:
     """List the groups in use by name, each with the number of its types."""
-    query = select(EventType.groups).where(EventType.organization_number == organization_number)
+    query = _offered(organization_number).with_only_columns(EventType.groups)
     counts = Counter(name for row in work.session.scalars(query) for name in row)
     return [Group(name, counts[name]) for name in sorted(counts)]
 
 
 def group_names(work: Work, *, organization_number: int) -> frozenset[str]:
-    """Give the names of the groups in use."""
-    return frozenset(group.name for group in groups(work, organization_number=organization_number))
+    """Return the names of the groups that hooks may subscribe to, those of APIs that are not on too."""
+    query = select(EventType.groups).where(EventType.organization_number == organization_number)
+    return frozenset(name for row in work.session.scalars(query) for name in row)
 
 
 def groups_of(work: Work, *, organization_number: int, name: str) -> tuple[str, ...]:
@@ -187,6 +201,7 @@ def install(work: Work, *, organization: Organization) -> int:
             "validate": False,
             "deprecated": False,
             "is_builtin": True,
+            "dialect": None if packaged.family == HOOKYARD else packaged.family,
             "created_at": now,
             "modified_at": now,
         }
@@ -206,7 +221,10 @@ def install_everywhere(work: Work) -> int:
 
 
 def create(work: Work, *, organization_number: int, name: str, **fields: Any) -> EventType:
-    """Add a type of the organization's own; *fields* are any of ``FIELDS``. Raise Invalid, or Conflict on its name."""
+    """Add a type of the organization's own; *fields* are any of ``FIELDS``. Raise Invalid, or Conflict on its name.
+
+    It takes the place of a type of that name whose API is not on, which nobody sees.
+    """
     wrong = event_type_fields.wrong_fields(fields, before={})
     try:
         check_catalogue_name(name)
@@ -228,6 +246,8 @@ def create(work: Work, *, organization_number: int, name: str, **fields: Any) ->
     )
     try:
         with work.transaction():
+            unseen = (EventType.organization_number == organization_number, EventType.name == name)
+            work.session.execute(delete_from(EventType).where(*unseen, ~is_offered(organization_number)))
             work.session.add(event_type)
             work.session.flush()
             _audit(work, event_type, "event_type.created", {})

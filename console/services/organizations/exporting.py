@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from console.models import EventType, Hook, Membership, Organization, Source
+from console.services.organizations import foreign_apis
 from console.services.people import members
 from console.services.work import Work
 
@@ -31,7 +32,7 @@ MOST_MEMBERS = 10_000
 
 
 def export(work: Work, *, organization: Organization) -> dict[str, Any]:
-    """Give defaults, hooks (without signing secrets and headers), own event types, sources and members.
+    """Return defaults, compatible APIs, hooks (without secrets and headers), own event types, sources and members.
 
     Each list is oldest first.
     """
@@ -51,6 +52,7 @@ def export(work: Work, *, organization: Organization) -> dict[str, Any]:
             "retention_days": organization.retention_days,
             "largest_payload": organization.largest_payload,
         },
+        "apis": {api: state.value for api, state in foreign_apis.states(work, organization_number=number).items()},
         "hooks": [
             {"id": str(hook.id), **{name: getattr(hook, name) for name in HOOK_FIELDS}, "timeout": hook.timeout_s}
             for hook in work.session.scalars(hooks)

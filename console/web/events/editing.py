@@ -202,5 +202,5 @@ def _fields(form: TypeForm) -> dict[str, Any] | None:
 
 
 def _page(form: TypeForm, *, changed: EventType | None = None, status: int = 200) -> Response:
-    names = sorted(catalogue.group_names(current_work(), organization_number=number()))
+    names = [group.name for group in catalogue.groups(current_work(), organization_number=number())]
     return hx.page("events/type_form.html", block="form", status=status, form=form, changed=changed, groups=names)

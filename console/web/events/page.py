@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flask import Response, request, url_for
 
+from console.core.catalogue import PRETIX
 from console.core.errors import Conflict
 from console.core.permissions import Permission, grants
 from console.extensions import current_work
@@ -20,6 +21,7 @@ from console.services.figures import stats
 from console.services.hooks import hooks
 from console.services.organizations import defaults
 from console.web import access, explanations, hx
+from console.web.apis import on_here
 from console.web.delivery_rows import name_of, rows_of
 from console.web.downloads import attachment, readable
 from console.web.events.shared import fan_out_words, number, pages
@@ -124,6 +126,7 @@ def _answer(event: Event, *, block: str | None = None) -> Response:
         is_final=all(one.state in FINAL or one.state == "held" for one in found) and not event.fanout_pending,
         may_resend=grants(access.place().permissions, Permission.DELIVERIES_RESEND),
         name_of=name_of,
+        has_pretix=PRETIX in on_here(),
     )
 
 

@@ -25,6 +25,7 @@ from console.services.figures.type_hours import Activity, Volume
 from console.services.hooks import hooks
 from console.services.hooks.hooks import HookFilter
 from console.web import access, hx
+from console.web.apis import names_with_types
 from console.web.charts import Bars, Series, stacked_bars
 from console.web.delivery_rows import name_of
 from console.web.events.shared import has_path, number, pages, pretty, type_url
@@ -85,6 +86,7 @@ def types() -> Response:
         own=_grouped(own, rows, is_open=bool(q) or len(own) <= MOST_OPEN),
         others=_grouped(others, rows, is_open=bool(q)),
         others_count=len(others),
+        packaged_by=names_with_types(),
         q=q,
         found=len(found),
         total=len(everything),

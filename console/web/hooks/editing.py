@@ -128,11 +128,11 @@ def _asked_in_passing(form: HookForm, *, hook: Hook | None) -> Response | None:
 
 
 def _names() -> list[str]:
-    """Give the types that can be ticked: those of the catalogue, and those seen lately."""
+    """Return the types that can be ticked: those of the catalogue, and those seen lately."""
     work, number = current_work(), access.place().organization.number
     seen = type_hours.last_seen(work, organization_number=number)
     lately = [name for name, at in seen.items() if at >= work.now() - SEEN_LATELY]
-    return [*catalogue.names(work, organization_number=number), *lately]
+    return [*catalogue.known_names(work, organization_number=number), *lately]
 
 
 def _saved(hook: Hook, message: str) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -15,6 +15,7 @@ from wtforms.validators import DataRequired, Optional, ValidationError
 from console.core.catalogue import OMS
 from console.core.envelopes import FORMATS
 from console.core.errors import FieldError, Invalid
+from console.core.foreign_apis import APIS
 from console.core.headers import is_sensitive
 from console.core.patterns import Subscription
 from console.core.retry import RetryPolicy
@@ -106,6 +107,16 @@ class HookForm(oms.OmsPart):
         sources = {ANY: None, NONE: []}.get(self.which_sources.data, self.sources.data)
         return Subscription.of(
             self.wanted_types, all_events=bool(self.all_events.data), groups=self.event_groups.data, sources=sources
+        )
+
+    def offer_formats(self, apis: Collection[str]) -> None:
+        """Leave out the payload formats of APIs that are not among those switched on, but for the one chosen."""
+        self.payload_format.choices = options(
+            {
+                name: FORMAT_NAMES.get(name, name)
+                for name in FORMATS
+                if name not in APIS or name in apis or name == self.payload_format.data
+            }
         )
 
     def name_default(self, times: Times) -> None:

@@ -22,6 +22,7 @@ from console.services.figures.type_hours import Volume
 from console.services.hooks.hook_tests import TEST_TYPE
 from console.services.organizations import defaults, sources
 from console.web import access, hx, typed
+from console.web.apis import names_with_types, on_here
 from console.web.hooks import picker
 from console.web.hooks.filtering import filter_words
 from console.web.hooks.form import LIMITS, HookForm, header_rows
@@ -71,10 +72,13 @@ def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Re
     """Render the form, or only one block of it for htmx."""
     form, hook, work, here = draft.form, draft.hook, current_work(), access.place().organization
     typed.fill({"form": form})
-    types = type_entries.entries(work, organization_number=here.number)
+    types = type_entries.entries(
+        work, organization_number=here.number, names=form.event_types.data, groups=form.event_groups.data
+    )
     usual_retry = defaults.retry_of(work.settings, here.retry_schedule)
     form.name_default(times_of(None, default=usual_retry))
     form.prepare_oms(hook)
+    form.offer_formats(on_here())
     activity = type_hours.activity(work, organization_number=here.number)
     known = picker.known_types(types, seen=activity.seen, since=work.now() - SEEN_LATELY)
     matched = _matching(form, known, activity.volumes)
@@ -95,6 +99,7 @@ def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Re
         parts={name: url_for("hooks.part", part=name, hook=hook.id if hook else None) for name in VIEWS},
         url_words=_url_words(form, is_being_typed=block == "url_words"),
         picker=picker.arranged(known, names=form.event_types.data, groups=form.event_groups.data),
+        packaged_by=names_with_types(),
         matching=matched,
         filter_words=None
         if form.filter.errors

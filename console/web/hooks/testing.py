@@ -141,7 +141,8 @@ def first_type_of(hook: Hook) -> str:
     if hook.all_events or not (hook.event_types or hook.event_groups):
         return TEST_TYPE
     wanted = subscription_of(hook)
-    for known in type_entries.entries(current_work(), organization_number=hook.organization_number):
+    types = type_entries.entries(current_work(), organization_number=hook.organization_number, groups=hook.event_groups)
+    for known in types:
         is_wanted = wanted.reason_against(event_type=known.name, groups=known.groups, source=None) is None
         if is_wanted and not is_pattern(known.name):
             return known.name

@@ -64,7 +64,12 @@ def trial_result(delivery_id: UUID) -> Response:
 def _sample_type(form: HookForm) -> str | None:
     """Choose the type that a test of the form sends: the first that it hears and that has a sample."""
     wanted = form.subscription
-    types = type_entries.entries(current_work(), organization_number=access.place().organization.number)
+    types = type_entries.entries(
+        current_work(),
+        organization_number=access.place().organization.number,
+        names=form.event_types.data,
+        groups=form.event_groups.data,
+    )
     return next(
         (
             one.name

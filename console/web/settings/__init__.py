@@ -1,6 +1,6 @@
-"""The settings' pages: tokens, members, sources, the organization itself, the audit log, and the installation."""
+"""The settings' pages: tokens, members, sources, compatible APIs, the organization, the audit log, the installation."""
 
-from console.web.settings import history, members, organization, sources, system, tokens
+from console.web.settings import apis, history, members, organization, sources, system, tokens
 from console.web.settings.shared import pages
 
-__all__ = ["history", "members", "organization", "pages", "sources", "system", "tokens"]
+__all__ = ["apis", "history", "members", "organization", "pages", "sources", "system", "tokens"]

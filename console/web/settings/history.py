@@ -44,6 +44,8 @@ VERBS = {
     "handed_over": "handed over to the organization",
     "two_factor_on": "two-factor sign-in turned on",
     "two_factor_off": "two-factor sign-in turned off",
+    "api_on": "compatible API switched on",
+    "api_off": "compatible API switched off",
 }
 MOST_PEOPLE = 200
 CSV_ROWS = 10_000

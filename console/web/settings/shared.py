@@ -16,6 +16,7 @@ SECTIONS = (
     ("Tokens", "settings.tokens", Permission.WEBHOOKS_VIEW),
     ("Members", "settings.members", Permission.ADMIN),
     ("Sources", "settings.sources", Permission.WEBHOOKS_VIEW),
+    ("APIs", "settings.apis", Permission.ADMIN),
     ("Organization", "settings.organization", Permission.ADMIN),
     ("Audit log", "settings.audit", Permission.ADMIN),
 )

@@ -73,7 +73,8 @@ def test_types_are_listed_newest_first_in_pages(work: Work, ada: Any) -> None:
     assert [one.name for one in first + second] == ["a.three", "a.two", "a.one"]
 
 
-def test_types_are_found_by_words_group_and_origin(work: Work, ada: Any) -> None:
+def test_types_are_found_by_words_group_and_origin(work: Work, ada: Any, switch_on: Any) -> None:
+    switch_on(ada)
     _create(work, ada, "a.one", groups=["mine"], description="100% sure")
 
     def names(**wanted: Any) -> Any:
@@ -89,7 +90,8 @@ def test_types_are_found_by_words_group_and_origin(work: Work, ada: Any) -> None
     assert catalogue.own_names(work, organization_number=ada.organization.number) == ["a.one"]
 
 
-def test_groups_come_with_their_size(work: Work, ada: Any) -> None:
+def test_groups_come_with_their_size(work: Work, ada: Any, switch_on: Any) -> None:
+    switch_on(ada)
     _create(work, ada, "a.one", groups=["ssh", "mine"])
 
     sizes = {group.name: group.types for group in catalogue.groups(work, organization_number=ada.organization.number)}
@@ -124,7 +126,8 @@ def test_a_type_by_its_own_name_wins_over_the_wildcard_above(work: Work, ada: An
     assert catalogue.sample_of(work, organization_number=number, name="never.heard.of") is None
 
 
-def test_types_seen_but_not_in_the_catalogue_are_listed(work: Work, ada: Any, mallory: Any) -> None:
+def test_types_seen_but_not_in_the_catalogue_are_listed(work: Work, ada: Any, mallory: Any, switch_on: Any) -> None:
+    switch_on(ada)
     _happened(work, ada, "z.unknown")
     _happened(work, ada, "a.unknown")
     _happened(work, ada, "a.unknown")

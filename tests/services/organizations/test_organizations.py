@@ -19,7 +19,7 @@ pytestmark = pytest.mark.both_databases
 def test_a_new_organization_has_the_packaged_catalogue(work: Work) -> None:
     organization = organizations.create(work, slug="acme", name="Acme")
 
-    names = {one.name for one in catalogue.all_of(work, organization_number=organization.number)}
+    names = catalogue.known_names(work, organization_number=organization.number)
 
     assert names == {packaged.name for packaged in all_packaged()}
 

@@ -1,6 +1,7 @@
 """How a request is taken in, in the order that clients rely on, and how errors are answered.
 
-Slash redirect, 406, 401, 403, 405; then the view looks its object up (404), reads the body (415, 400) and its fields.
+Slash redirect, 406, 401, 403, 405, 404 while the API is switched off; then the view looks its object up (404), reads
+the body (415, 400) and its fields.
 Routing cannot give this order (it knows the methods before it knows who asks), so every path takes every method and
 is served here.
 """
@@ -19,7 +20,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from console.api import auth, faces
-from console.api.dialects.drf.answers import NOT_FOUND, ErrorAnswer, answer, empty
+from console.api.dialects.drf.answers import NOT_FOUND, ErrorAnswer, answer, empty, not_found
 from console.api.problems import STATUS
 from console.core.errors import (
     Busy,
@@ -32,6 +33,8 @@ from console.core.errors import (
 )
 from console.core.permissions import Permission
 from console.database import is_busy
+from console.extensions import current_work
+from console.services.organizations import foreign_apis
 from console.services.people.token_use import Principal
 
 View = TypeVar("View", bound=Callable[..., Response])
@@ -108,10 +111,15 @@ class Dialect:
                 auth.count_request()
                 raise ErrorAnswer.detail(403, FORBIDDEN)
             offer = offers.get("GET" if request.method == "HEAD" else request.method)
+            number = principal.organization.number
             if offer is None:
                 auth.count_request()
+                if foreign_apis.is_off(current_work(), organization_number=number, api=self.name):
+                    raise not_found()
                 _refuse_method(offers)
             auth.check(offer.permission)
+            if not foreign_apis.admit(current_work(), organization_number=number, api=self.name):
+                raise not_found()
             request.get_data()  # wait for the client now: no transaction is open yet
             return offer.view(**values)
 

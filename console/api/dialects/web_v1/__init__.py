@@ -17,5 +17,5 @@ def install(app: Flask) -> None:
     """Register the six operations and their document."""
     app.register_blueprint(views.webhooks)
     app.register_blueprint(document.swagger)
-    faces.register(entry.ROOT, errors.face(enter=entry.authenticate))
+    faces.register(entry.ROOT, errors.face(enter=entry.enter_astray))
     faces.register(document.PATH, errors.face())

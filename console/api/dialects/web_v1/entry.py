@@ -8,7 +8,10 @@ from __future__ import annotations
 from flask import request
 
 from console.api import auth
-from console.core.errors import Unauthenticated
+from console.core.errors import NotFound, Unauthenticated
+from console.core.foreign_apis import WEB_V1
+from console.extensions import current_work
+from console.services.organizations import foreign_apis
 
 ROOT = "/api/web/v1"
 
@@ -21,6 +24,19 @@ def authenticate() -> None:
 def check() -> None:
     """Raise Forbidden when the token lacks what the operation asks for, TooMany when it asks too often."""
     auth.check(auth.permission_of_view())
+
+
+def admit() -> None:
+    """Raise NotFound when the organization has this API switched off; the first request switches it on."""
+    if not foreign_apis.admit(current_work(), organization_number=auth.organization_number(), api=WEB_V1):
+        raise NotFound("API")
+
+
+def enter_astray() -> None:
+    """Take the token of a request that no operation answers; raise Unauthenticated, or NotFound as ``admit`` does."""
+    authenticate()
+    if foreign_apis.is_off(current_work(), organization_number=auth.organization_number(), api=WEB_V1):
+        raise NotFound("API")
 
 
 def _token_of(header: str) -> str:

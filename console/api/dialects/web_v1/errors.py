@@ -31,7 +31,7 @@ def face(*, enter: Callable[[], None] = lambda: None) -> Face:
                 return _without_slash()
             try:
                 enter()
-            except Unauthenticated as refused:
+            except (Unauthenticated, NoSuchObject) as refused:
                 error = refused
         return _answer(error)
 

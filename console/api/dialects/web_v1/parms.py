@@ -118,7 +118,7 @@ def _events(value: Any, scope: Scope) -> list[str]:
     events = list(dict.fromkeys(value))
     if len(events) > MOST_TYPES:
         raise _refuse(f"must be at most {MOST_TYPES}")
-    known = frozenset(catalogue.names(scope.work, organization_number=scope.organization_number))
+    known = catalogue.known_names(scope.work, organization_number=scope.organization_number)
     for event in events:
         if not _is_known(event, known=known):
             raise _refuse(f"unknown event {event[:LONGEST_ECHO]}")

@@ -15,6 +15,7 @@ from console.api.dialects.web_v1 import entry, trial
 from console.api.dialects.web_v1.errors import written
 from console.api.dialects.web_v1.parms import Scope, draft_of, read_body
 from console.core.errors import Conflict, NotFound, Refused
+from console.core.foreign_apis import WEB_V1
 from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Hook
@@ -25,13 +26,13 @@ from console.services.hooks.hooks import HookFilter
 from console.services.organizations import defaults
 from console.services.work import Work
 
-DIALECT = "web_v1"
 PAGE = 500
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 webhooks = Blueprint("api_web_v1", __name__, url_prefix=f"{entry.ROOT}/webhooks")
 webhooks.before_request(entry.authenticate)
 webhooks.before_request(entry.check)
+webhooks.before_request(entry.admit)
 
 
 @webhooks.get("", provide_automatic_options=False)
@@ -57,7 +58,7 @@ def create() -> Response:
             organization_number=organization_number(),
             author_number=principal().user_number,
             draft=draft,
-            dialect=DIALECT,
+            dialect=WEB_V1,
         )
     return written(shown(work, made.hook))
 
