@@ -183,6 +183,8 @@ def _settings(scene: Scene) -> Iterator[_Line]:
     yield "sources", "settings.sources", {}, {}
     yield "compatible APIs", "settings.apis", {}, {}
     yield "organization", "settings.organization", {}, {}
+    yield "people", "settings.people", {}, {}
+    yield "person: deactivate", "settings.person_confirm", {"user_id": ids["colleague"], "act": "deactivate"}, {}
     yield "system", "settings.system", {}, {}
     yield "audit log", "settings.audit", {}, {}
     yield "audit log, deep", "settings.audit", {}, {"before": 5000}

@@ -13,7 +13,7 @@ from console.core.permissions import Role
 from console.models import Organization, User
 from console.services.organizations import foreign_apis
 from console.services.organizations import organizations as organization_service
-from console.services.people import accounts, two_factor
+from console.services.people import accounts, staffing, two_factor
 from console.services.work import Work
 
 
@@ -81,7 +81,7 @@ def organization_apis(slug: str, enable: tuple[str, ...], disable: tuple[str, ..
 
 @click.group()
 def users() -> None:
-    """Make users, and set their passwords."""
+    """Create users, set their passwords, deactivate and activate them, make them staff."""
 
 
 @users.command("create")
@@ -133,6 +133,38 @@ def reset_two_factor(login: str) -> None:
         user = user_named(work, login)
         two_factor.reset(work, user=user)
         click.echo(f"{user.username} signs in with the password alone now.")
+
+
+@users.command("deactivate")
+@click.argument("login")
+@click.option("--even-last-admin", is_flag=True, help="Also the only admin of an organization, which staff then run.")
+def deactivate(login: str, *, even_last_admin: bool) -> None:
+    """Switch the user LOGIN (user name or e-mail address) off: sessions end, and their tokens are revoked for good."""
+    with opened() as work:
+        user = user_named(work, login)
+        ended = staffing.deactivate(work, user=user, even_last_admin=even_last_admin)
+        click.echo(f"{user.username} can no longer sign in. Tokens revoked: {ended}.")
+
+
+@users.command("activate")
+@click.argument("login")
+def activate(login: str) -> None:
+    """Let the user LOGIN (user name or e-mail address) sign in again; revoked tokens stay revoked."""
+    with opened() as work:
+        user = user_named(work, login)
+        staffing.activate(work, user=user)
+        click.echo(f"{user.username} can sign in again.")
+
+
+@users.command("set-staff")
+@click.argument("login")
+@click.option("--off", is_flag=True, help="End it: the user sees only the organizations they are a member of.")
+def set_staff(login: str, *, off: bool) -> None:
+    """Make the user LOGIN (user name or e-mail address) staff, who see and change every organization."""
+    with opened() as work:
+        user = user_named(work, login)
+        staffing.set_staff(work, user=user, is_staff=not off)
+        click.echo(f"{user.username} is {'no longer' if off else 'now'} staff.")
 
 
 def read_password(*, from_stdin: bool) -> str:

@@ -9,7 +9,7 @@ from typing import Generic, TypeAlias, TypeVar
 from flask import Response, request
 
 from console.core.redact import visible
-from console.models import AuditEntry, Bin, BinRequest, Delivery, Event, Membership, Replay, Source, Token
+from console.models import AuditEntry, Bin, BinRequest, Delivery, Event, Membership, Replay, Source, Token, User
 from console.web import times, typed
 from console.web.filters import with_query
 
@@ -20,7 +20,7 @@ PASSING = CURSORS | {typed.PARAMETER}
 """Parameters that no address of a list keeps."""
 
 
-Numbered: TypeAlias = AuditEntry | Bin | BinRequest | Delivery | Event | Membership | Replay | Source | Token
+Numbered: TypeAlias = AuditEntry | Bin | BinRequest | Delivery | Event | Membership | Replay | Source | Token | User
 """Rows with a number that only grows, by which the lists turn their pages."""
 
 R = TypeVar("R", bound=Numbered)

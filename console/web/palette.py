@@ -54,6 +54,7 @@ WAYS = (
     Way("Compatible APIs", "settings.apis", Permission.ADMIN, "settings: Waldur, web/v1, pretix, OMS"),
     Way("Organization", "settings.organization", Permission.ADMIN, "settings: name, defaults"),
     Way("Audit log", "settings.audit", Permission.ADMIN, "settings"),
+    Way("People", "settings.people", note="settings: accounts of this installation, staff", is_for_staff=True),
     Way("System", "settings.system", note="settings: checks, workers, variables", is_for_staff=True),
     Way("Account", "account.show", note="password, sessions"),
     Way("API reference", "docs.api"),

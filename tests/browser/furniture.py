@@ -59,7 +59,13 @@ BESIDES = (
 
 def furnish(page: Page) -> list[str]:
     """Make one of everything as Ada; give the addresses of every page of the console."""
-    found: dict[str, str] = {"organization": "acme", "name": "order.paid", "number": "1", "kind": "waiting"}
+    found: dict[str, str] = {
+        "organization": "acme",
+        "name": "order.paid",
+        "number": "1",
+        "kind": "waiting",
+        "act": "deactivate",
+    }
     found["bin_id"] = _make_bin(page)
     page.goto(f"/o/acme/hooks/new?bin={found['bin_id']}")
     page.get_by_label("Name").first.fill(f"Furniture {TRAP}")

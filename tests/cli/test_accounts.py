@@ -185,3 +185,42 @@ def test_a_lost_second_factor_is_turned_off_by_the_operator(installed: Run) -> N
 
     assert reset.output == "ada signs in with the password alone now.\n"
     assert "There is no user bob" in installed("users", "reset-two-factor", "bob").stderr
+
+
+def test_a_user_is_deactivated_and_activated(installed: Run) -> None:
+    installed(*ADA, "--role", "admin", "--staff", stdin=f"{PASSWORD}\n")
+    grace = ("--username", "grace", "--email", "grace@example.com", "--organization", "acme", "--role", "editor")
+    installed("users", "create", *grace, "--password-stdin", stdin=f"{PASSWORD}\n")
+    installed("tokens", "create", "--user", "grace", "--organization", "acme", "--permission", "EVENTS:VIEW")
+
+    off, on = installed("users", "deactivate", "grace@example.com"), installed("users", "activate", "grace")
+
+    assert off.output == "grace can no longer sign in. Tokens revoked: 1.\n"
+    assert on.output == "grace can sign in again.\n"
+
+
+def test_staff_is_made_and_ended_but_for_the_last(installed: Run) -> None:
+    installed(*ADA, "--role", "admin", "--staff", stdin=f"{PASSWORD}\n")
+    grace = ("--username", "grace", "--email", "grace@example.com", "--organization", "acme", "--role", "admin")
+    installed("users", "create", *grace, "--password-stdin", stdin=f"{PASSWORD}\n")
+
+    last = installed("users", "set-staff", "ada", "--off")
+    made, ended = installed("users", "set-staff", "grace"), installed("users", "set-staff", "ada", "--off")
+
+    assert last.exit_code == 1
+    assert last.stderr == (
+        "Error: ada@example.com is the only member of staff who can sign in; make somebody else staff first.\n"
+    )
+    assert (made.output, ended.output) == ("grace is now staff.\n", "ada is no longer staff.\n")
+
+
+def test_the_only_admin_is_deactivated_when_the_operator_insists(installed: Run) -> None:
+    installed(*ADA, "--role", "admin", stdin=f"{PASSWORD}\n")
+
+    refused, done = (
+        installed("users", "deactivate", "ada"),
+        installed("users", "deactivate", "ada", "--even-last-admin"),
+    )
+
+    assert refused.stderr == "Error: ada@example.com is the only admin of acme; make somebody else admin first.\n"
+    assert done.exit_code == 0

@@ -108,7 +108,7 @@ def change_role(work: Work, *, membership: Membership, role: str) -> Membership:
     with work.transaction():
         before = membership.role
         if before != role:
-            _keep_an_admin(work, membership)
+            keep_an_admin(work, membership)
             membership.role = role
             _end_sessions(work, membership)
             audit_of(work, membership, "member.role_changed", before=before, after=role)
@@ -121,7 +121,7 @@ def remove_member(work: Work, *, membership: Membership, handed_over: Collection
     The tokens in *handed_over* go on as service tokens of the organization.
     """
     with work.transaction():
-        _keep_an_admin(work, membership)
+        keep_an_admin(work, membership)
         _end_sessions(work, membership)
         number = membership.organization_number
         settled = tokens.settle_within(work, user=membership.user, organization_number=number, handed_over=handed_over)
@@ -138,14 +138,13 @@ def only_admin(work: Work, *, organization_number: int) -> int | None:
     return numbers[0] if len(numbers) == 1 else None
 
 
-def _keep_an_admin(work: Work, membership: Membership) -> None:
+def keep_an_admin(work: Work, membership: Membership) -> None:
     """Raise Conflict when *membership* is the last admin's; locks the organization, so that two cannot go at once."""
     number = membership.organization_number
     organizations.lock_within(work, number=number)
     if only_admin(work, organization_number=number) == membership.number:
-        raise Conflict(
-            "The last admin of an organization cannot go; make somebody else admin first.", code="last_admin"
-        )
+        who, where = membership.user.email, membership.organization.name
+        raise Conflict(f"{who} is the only admin of {where}; make somebody else admin first.", code="last_admin")
 
 
 def _end_sessions(work: Work, membership: Membership) -> None:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -112,7 +114,7 @@ def _note_refusal(work: Work, user: User | None) -> None:
         audit_for(work, user, "user.sign_in_failed")
 
 
-def audit_for(work: Work, user: User | None, action: str) -> None:
+def audit_for(work: Work, user: User | None, action: str, *, changes: Mapping[str, Any] | None = None) -> None:
     """Write an entry in each organization of the user, where its admins look, or in the installation's own log."""
     numbers: list[int | None] = []
     if user is not None:
@@ -126,6 +128,7 @@ def audit_for(work: Work, user: User | None, action: str) -> None:
             object_type="user",
             object_id=str(user.id) if user else None,
             object_name=user.email if user else None,
+            changes=changes,
         )
 
 

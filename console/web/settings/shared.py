@@ -41,5 +41,5 @@ def tabs() -> list[Tab]:
     held, endpoint, someone = access.place().permissions, request.endpoint or "", access.person()
     seen = [(label, name) for label, name, permission in SECTIONS if grants(held, permission)]
     if someone is not None and someone.user.is_staff:
-        seen.append(("System", "settings.system"))
+        seen += [("People", "settings.people"), ("System", "settings.system")]
     return [Tab(label, url_for(name), endpoint.startswith(name.removesuffix("s"))) for label, name in seen]
