@@ -191,6 +191,7 @@ def _settings(scene: Scene) -> Iterator[_Line]:
     yield "audit log, searched in vain", "settings.audit", {}, {"q": "nothing-like-that"}
     yield "first steps", "setup.start", {}, {}
     yield "account", "account.show", {}, {}
+    yield "organizations", "organizations.index", {}, {}
     yield "two-factor sign-in", "two_factor.show", {}, {}
     yield "API reference", "docs.api", {}, {}
 

@@ -17,7 +17,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
-from console import api, compression, database, health, metrics, web
+from console import api, compression, database, forwarding, health, metrics, web
 from console.clocks import DatabaseClock
 from console.core.errors import HookyardError
 from console.extensions import Collaborators, collaborators, csrf, db, login
@@ -111,6 +111,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     if settings.base_url and settings.proxy_hops:
         _refuse_other_names(app, urlsplit(settings.base_url).netloc)
     app.before_request(_look_at_the_clock)
+    forwarding.install(app, settings)
     web.install(app)
     api.install(app)
     health.install(app)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from redis.exceptions import RedisError
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from console import checks, privacy
+from console import checks, forwarding, privacy
 from console.checks import RedisFacts
 from console.core.errors import HookyardError, KeyUnavailable
 from console.database import dialect_of, server_now
@@ -128,6 +129,21 @@ def look_at_redis(url: str, *, hint: str = "") -> tuple[RedisFacts | None, list[
         words = "It keeps no append-only file: after its restart, workers notice due deliveries up to 5 s later."
         found.append(Finding(Level.WARNING, "Redis", words))
     return facts, found
+
+
+def look_at_proxy(settings: Settings, *, redis_url: str) -> list[Finding]:
+    """See whether requests come through a proxy that HOOKYARD_PROXY_HOPS does not count."""
+    try:
+        if settings.proxy_hops or not forwarding.was_seen(redis_url):
+            return []
+    except (RedisError, ValueError):
+        return []  # the look at Redis says so
+    words = (
+        "Requests arrive with X-Forwarded-For, and HOOKYARD_PROXY_HOPS is 0: everybody seems to come from the proxy, "
+        "so failed sign-ins of one person make all wait. Set it to the number of proxies in front. Without a proxy, "
+        "somebody sends that header by hand."
+    )
+    return [Finding(Level.WARNING, "proxy", words)]
 
 
 def look_at_workers(work: Work) -> Iterator[Finding]:

@@ -73,6 +73,7 @@
     }
     all("details.menu[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
   });
+  document.addEventListener("toggle", ({ target }) => { if (target.matches("details.menu[open]")) target.querySelector("[type=search]")?.focus(); }, true);
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") all("details.menu[open]").forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); });
     const form = event.target.closest?.("form[data-ctrl-enter]");

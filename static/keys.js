@@ -92,14 +92,16 @@
     act();
   });
 
-  /* -- the palette: arrows go through its lines, Enter takes the first ---------------------------------------------- */
+  /* -- the palette, and the menu of organizations: arrows go through the lines, Enter takes the first ---------------- */
   document.addEventListener("keydown", (event) => {
-    if (!event.target.closest("#palette, form:has(#palette-q), #palette-results")) return;
-    const lines = all("#palette-results a");
+    const isSwitcher = event.target.closest(".switcher[open]");
+    if (!isSwitcher && !event.target.closest("#palette, form:has(#palette-q), #palette-results")) return;
+    const name = isSwitcher ? "switcher" : "palette";
+    const lines = all(`#${name}-results a`);
     const at = lines.indexOf(document.activeElement);
-    const next = { ArrowDown: lines[at + 1], ArrowUp: at ? lines[at - 1] : one("#palette-q") }[event.key];
+    const next = { ArrowDown: lines[at + 1], ArrowUp: at ? lines[at - 1] : one(`#${name}-q`) }[event.key];
     if (next) next.focus();
-    else if (event.key === "Enter" && one("#palette-results ul")?.dataset.words === event.target.value?.trim()) lines[0].click();
+    else if (event.key === "Enter" && lines.length && one(`#${name}-results ul`)?.dataset.words === event.target.value?.trim()) lines[0].click();
     else return;
     event.preventDefault();
   });

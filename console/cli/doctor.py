@@ -67,6 +67,7 @@ def examine(settings: Settings, *, stack: ExitStack) -> Iterator[Finding]:
     session, finding = look_at_database(settings, stack=stack)
     yield finding
     yield from examining.look_at_redis(redis_url(settings), hint="" if settings.redis_url else NOT_UP)[1]
+    yield from examining.look_at_proxy(settings, redis_url=redis_url(settings))
     if session is not None:
         work = Work(session=session, settings=settings, keys=keys or KeyRing(["-" * 16]))
         yield from examining.look_at_services(work, keys=keys)

@@ -40,7 +40,7 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
-MOST_TO_SWITCH = 100
+MOST_TO_SWITCH = 50
 OPEN_BLUEPRINTS = frozenset({"health", "catch"})  # neither sign-in nor CSRF: probes, and the bins' addresses
 
 
@@ -246,5 +246,5 @@ def _facts() -> dict[str, object]:
 
 
 def _organizations(someone: SignedIn) -> list[Organization]:
-    """Give the organizations a person may switch between: all for staff."""
-    return members.organizations_of(current_work(), user=someone.user)[:MOST_TO_SWITCH]
+    """Return the first organizations a person may switch between, for the menu; a search finds the others."""
+    return members.organizations_of(current_work(), user=someone.user, limit=MOST_TO_SWITCH)

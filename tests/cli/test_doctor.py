@@ -11,8 +11,11 @@ from sqlalchemy.orm import Session
 
 from console.models import Worker
 from console.services.work import LANES
+from console.settings import Settings
+from tests.apps import app_of
 
 Run = Callable[..., Result]
+KEY = "a key for tests that is long enough"
 
 
 def put_workers_to_work(data: Path) -> None:
@@ -57,6 +60,20 @@ def test_the_example_key_of_the_documents_fails(installed: Run, valkey: str) -> 
     assert examined.exit_code == 1
     assert "FAIL  secret key: HOOKYARD_SECRET_KEY: the first key is the example of the documentation" in examined.output
     assert "ok    secret key: There are 2; the first encrypts." in rotated.output
+
+
+def test_a_proxy_that_nobody_counts_is_a_warning(installed: Run, data: Path, valkey: str) -> None:
+    """A web process saw a forwarded request; the doctor is another process."""
+    settings = Settings(data=data, secret_key=KEY, redis_url=valkey)
+    before = installed("doctor", redis_url=valkey)
+    with app_of(settings) as app:
+        app.test_client().get("/healthz", headers={"X-Forwarded-For": "192.0.2.1"})
+
+    warned, counted = installed("doctor", redis_url=valkey), installed("doctor", redis_url=valkey, proxy_hops="1")
+
+    assert "proxy:" not in before.output
+    assert "warn  proxy: Requests arrive with X-Forwarded-For, and HOOKYARD_PROXY_HOPS is 0" in warned.output
+    assert "proxy:" not in counted.output
 
 
 def test_looking_changes_nothing(hookyard: Run, data: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import case, exists, func, select, update
+from sqlalchemy import case, exists, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import joinedload
 
@@ -18,6 +18,7 @@ from console.services import audit
 from console.services.organizations import organizations
 from console.services.people import sign_in, tokens
 from console.services.people.tokens import Settled
+from console.services.queries import contains
 from console.services.work import Work
 
 
@@ -27,9 +28,17 @@ def memberships_of(work: Work, *, user: User) -> list[Membership]:
     return list(work.session.scalars(query.options(joinedload(Membership.organization)).order_by(Organization.slug)))
 
 
-def organizations_of(work: Work, *, user: User) -> list[Organization]:
-    """List by slug the organizations that a person may enter: all for staff, else those with a membership."""
-    query = select(Organization).where(Organization.closed_at.is_(None)).order_by(Organization.slug)
+def organizations_of(
+    work: Work, *, user: User, words: str = "", after: str = "", limit: int | None = None
+) -> list[Organization]:
+    """List by slug the organizations that a person may enter: all for staff, else those with a membership.
+
+    Those whose name or slug contains *words*, and whose slug comes after *after*.
+    """
+    query = select(Organization).where(Organization.closed_at.is_(None), Organization.slug > after)
+    query = query.order_by(Organization.slug).limit(limit)
+    if words:
+        query = query.where(or_(contains(Organization.name, words), contains(Organization.slug, words)))
     if not user.is_staff:
         query = query.join(Membership).where(Membership.user_number == user.number)
     return list(work.session.scalars(query))

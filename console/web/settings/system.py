@@ -40,6 +40,8 @@ def system() -> Response:
     keys, findings = examining.look_at_host(settings)
     findings.append(examining.look_at_schema(kind=seen.database.kind, revision=seen.database.revision))
     redis, found = examining.look_at_redis(settings.redis_url) if settings.redis_url else (None, [])
+    if redis is not None:
+        found += examining.look_at_proxy(settings, redis_url=settings.redis_url)
     findings += [*found, *examining.look_at_services(work, keys=keys)]
     return hx.page(
         "settings/system.html",
