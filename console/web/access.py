@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import ParamSpec, TypeVar, cast
 from zoneinfo import ZoneInfo
 
@@ -240,7 +240,7 @@ def _facts() -> dict[str, object]:
     return {
         "person": someone.user if someone else None,
         "organization": here.organization if here else None,
-        "organizations": _organizations(someone) if someone else [],
+        "organizations": hx.Later(partial(_organizations, someone)) if someone else [],
         "can": lambda permission: here is not None and grants(here.permissions, Permission(permission)),
     }
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from flask import Flask, Response, after_this_request, flash, g, make_response, redirect, render_template, request
 from htmx_flask import Htmx
+from jinja2.runtime import Context
 from jinja2_fragments.flask import render_block
 
 from console.core.errors import Conflict
@@ -20,8 +21,9 @@ Tone = Literal["good", "info", "warn", "bad"]
 
 
 def install(app: Flask) -> None:
-    """Give the requests of *app* the attribute ``htmx``."""
+    """Give the requests of *app* the attribute ``htmx``, and its templates values that are computed late."""
     Htmx(app)
+    app.jinja_env.context_class = LateContext
 
 
 def wants_fragment() -> bool:
@@ -33,6 +35,32 @@ def wants_fragment() -> bool:
 def is_htmx() -> bool:
     """Say whether the request comes from htmx at all."""
     return bool(request.htmx)  # type: ignore[attr-defined] # htmx-flask puts it on the request class
+
+
+class Later:
+    """A value of a template's context that is computed when it is first used, and then known.
+
+    A page and its parts share one context: a part that is asked for at every key computes only what it shows.
+    """
+
+    def __init__(self, compute: Callable[[], object]) -> None:
+        self._compute = compute
+        self._known: list[object] = []
+
+    def value(self) -> object:
+        """Return the value."""
+        if not self._known:
+            self._known.append(self._compute())
+        return self._known[0]
+
+
+class LateContext(Context):
+    """The context of templates, which resolves ``Later``."""
+
+    def resolve_or_missing(self, key: str) -> Any:
+        """Return the value of a name."""
+        found = super().resolve_or_missing(key)
+        return found.value() if isinstance(found, Later) else found
 
 
 def page(template: str, *, block: str | None = None, status: int = 200, **context: object) -> Response:

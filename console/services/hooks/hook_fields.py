@@ -214,9 +214,13 @@ def _event_types(_context: _Context, value: Any) -> dict[str, Any]:
 def _event_groups(context: _Context, value: Any) -> dict[str, Any]:
     names = _strings(value, "event groups")
     known = catalogue.group_names(context.work, organization_number=context.organization_number)
-    for index, name in enumerate(names):
-        if name not in known:
-            raise Invalid(FieldError(f"/event_groups/{index}", "unknown_group", f"There is no event group {name}."))
+    wrong = [
+        FieldError(f"/event_groups/{index}", "unknown_group", f"There is no event group {name}.")
+        for index, name in enumerate(names)
+        if name not in known
+    ]
+    if wrong:
+        raise Invalid(*wrong)
     return {"event_groups": names}
 
 
@@ -229,9 +233,13 @@ def _sources(context: _Context, value: Any) -> dict[str, Any]:
             select(Source.slug).where(Source.organization_number == context.organization_number, Source.slug.in_(slugs))
         )
     )
-    for index, slug in enumerate(slugs):
-        if slug not in known:
-            raise Invalid(FieldError(f"/sources/{index}", "unknown_source", f"There is no source {slug}."))
+    wrong = [
+        FieldError(f"/sources/{index}", "unknown_source", f"There is no source {slug}.")
+        for index, slug in enumerate(slugs)
+        if slug not in known
+    ]
+    if wrong:
+        raise Invalid(*wrong)
     return {"sources": slugs}
 
 
@@ -278,10 +286,13 @@ def _rate_limit(_context: _Context, value: Any) -> dict[str, Any]:
         return {"rate_limit": None}
     if not isinstance(value, dict) or set(value) != {"count", "seconds"}:
         raise Refused('Give {"count": …, "seconds": …}, or null for no limit.', code="type")
+    wrong: list[FieldError] = []
     for name, high in (("count", 100_000), ("seconds", 86_400)):
         number = value[name]
         if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= high:
-            raise Invalid(FieldError(f"/rate_limit/{name}", "range", f"Give a whole number from 1 to {high}."))
+            wrong.append(FieldError(f"/rate_limit/{name}", "range", f"Give a whole number from 1 to {high}."))
+    if wrong:
+        raise Invalid(*wrong)
     return {"rate_limit": value}
 
 

@@ -53,8 +53,8 @@ def type_new() -> Response:
 def type_create() -> Response:
     """Add a type."""
     form = TypeForm()
-    fields = _fields(form) if form.validate() else None
-    if fields is None:
+    is_valid, fields = form.validate(), _fields(form)
+    if fields is None or not is_valid:
         return _page(form, status=WRONG)
     name = (form.name.data or "").strip()
     try:
@@ -86,8 +86,8 @@ def type_change(name: str) -> Response:
     """Change a type; its name stays."""
     found, form = _type(name), TypeForm()
     form.name.data = found.name
-    fields = _fields(form) if form.validate() else None
-    if fields is None:
+    is_valid, fields = form.validate(), _fields(form)
+    if fields is None or not is_valid:
         return _page(form, changed=found, status=WRONG)
     try:
         catalogue.change(current_work(), event_type=found, fields=fields)

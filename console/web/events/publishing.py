@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Response, request, url_for
 from wtforms import SelectField, StringField, TextAreaField
@@ -23,6 +24,7 @@ from console.web import access, creating, hx
 from console.web.delivery_rows import name_of
 from console.web.events.shared import WRONG, number, pages, pretty
 from console.web.forms import Form, accept, add_error, options
+from console.web.hx import Later
 
 FIELDS = {"id": "key", "object": "object_pk"}
 
@@ -169,14 +171,18 @@ def _sample(name: str) -> str:
 
 
 def _page(form: PublishForm, *, status: int = 200, block: str = "form") -> Response:
-    types = catalogue.names(current_work(), organization_number=number())
     return hx.page(
         "events/publish.html",
         block=block,
         status=status,
         form=form,
-        types=[name for name in types if not name.endswith(".*")],
+        types=Later(_types),
         largest=access.place().organization.largest_payload or LONGEST_PAYLOAD,
-        outlook=_outlook(form),
-        other_sample=_other_sample(form),
+        outlook=Later(partial(_outlook, form)),
+        other_sample=Later(partial(_other_sample, form)),
     )
+
+
+def _types() -> list[str]:
+    names = catalogue.names(current_work(), organization_number=number())
+    return [name for name in names if not name.endswith(".*")]

@@ -50,7 +50,8 @@ def create() -> Response:
     form = HookForm()
     if asked := _asked_in_passing(form, hook=None):
         return asked
-    if not form.validate():
+    draft = form.wanted(None)
+    if draft is None:
         return form_page(Draft(form), status=WRONG)
     someone = access.person()
     try:
@@ -58,7 +59,7 @@ def create() -> Response:
             current_work(),
             organization_number=access.place().organization.number,
             author_number=someone.user.number if someone else None,
-            draft=form.draft(None),
+            draft=draft,
         )
     except Invalid as error:
         form.complain(error)
@@ -83,11 +84,11 @@ def update(hook_id: UUID) -> Response:
     hook, form = hook_of(hook_id), HookForm()
     if asked := _asked_in_passing(form, hook=hook):
         return asked
-    if not form.validate():
+    draft = form.wanted(hook)
+    if draft is None:
         return form_page(Draft(form, hook), status=WRONG)
     version, url = form.version.data or "", hook.url
     try:
-        draft = form.draft(hook)
         hooks.change(current_work(), hook=hook, draft=draft, version=int(version) if version.isdecimal() else 0)
     except Invalid as error:
         form.complain(error)

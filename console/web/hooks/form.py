@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -21,10 +21,10 @@ from console.core.patterns import Subscription
 from console.core.retry import RetryPolicy
 from console.extensions import current_work
 from console.models import Hook
-from console.services.hooks import hook_secrets
+from console.services.hooks import hook_fields, hook_secrets
 from console.services.hooks.credentials import PASSWORD_NEEDED, Kept
 from console.services.hooks.hook_fields import LONGEST_TIMEOUT_S, MOST_IN_FLIGHT, UNSET, HookDraft
-from console.web import typed
+from console.web import access, typed
 from console.web.filters import FORMAT_NAMES, plural
 from console.web.forms import WholeNumber, accept, options
 from console.web.hooks import coming_secrets, oms
@@ -147,9 +147,31 @@ class HookForm(oms.OmsPart):
         typed = [one for one in re.split(r"[\s,;]+", self.patterns.data or "") if one and one.rstrip(".") != name]
         self.patterns.data = ", ".join([*typed, pattern])
 
-    def draft(self, hook: Hook | None) -> HookDraft:
-        """Say what the form wants a hook to be; raise Invalid for what cannot even be said."""
-        return HookDraft(
+    def wanted(self, hook: Hook | None) -> HookDraft | None:
+        """Return what the form wants a hook to be; None when anything is wrong, all of which then is at its field."""
+        self.validate()
+        known = {field.name for field in self if field.errors}
+        draft, wrong = self._read(hook)
+        number = access.place().organization.number
+        try:
+            hook_fields.check(current_work(), organization_number=number, draft=draft, hook=hook)
+        except Invalid as error:
+            wrong.extend(error.fields)
+        self.complain(Invalid(*(one for one in wrong if one.pointer.strip("/").split("/")[0] not in known)))
+        return None if self.errors else draft
+
+    def _read(self, hook: Hook | None) -> tuple[HookDraft, list[FieldError]]:
+        """Read all that can be read; what cannot is unset, with the reasons."""
+        wrong: list[FieldError] = []
+
+        def read(part: Callable[[], Any]) -> Any:
+            try:
+                return part()
+            except Invalid as error:
+                wrong.extend(error.fields)
+                return UNSET
+
+        draft = HookDraft(
             name=(self.name.data or "").strip(),
             url=(self.url.data or "").strip(),
             description=(self.description.data or "").strip() or None,
@@ -159,16 +181,17 @@ class HookForm(oms.OmsPart):
             sources={ANY: None, NONE: []}.get(self.which_sources.data, self.sources.data),
             content_type=self.content_type.data,
             payload_format=self.payload_format.data,
-            headers=headers_given(),
+            headers=read(headers_given),
             filter=self.filter.data or None,
-            retry=self.retry(hook),
+            retry=read(lambda: self.retry(hook)),
             timeout=self.timeout.data,
             max_in_flight=DEFAULT_IN_FLIGHT if self.max_in_flight.data is None else self.max_in_flight.data,
             rate_limit=self._rate_limit(),
-            dialect_data=self.dialect_data(hook) if self.payload_format.data == OMS else UNSET,
+            dialect_data=read(lambda: self.dialect_data(hook)) if self.payload_format.data == OMS else UNSET,
             has_new_password=self.payload_format.data == OMS and self.has_new_password,
             secret=self.secret_of_new_hook() if hook is None else UNSET,
         )
+        return draft, wrong
 
     def secret_of_new_hook(self) -> str:
         """Return the secret that a new hook will have: the one that was shown with the form, else a fresh one."""

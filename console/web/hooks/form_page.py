@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache, partial
 
 from flask import Response, url_for
 
@@ -24,7 +25,7 @@ from console.services.organizations import defaults, sources
 from console.web import access, hx, typed
 from console.web.apis import names_with_types, on_here
 from console.web.hooks import picker
-from console.web.hooks.filtering import filter_words
+from console.web.hooks.filtering import FilterWords, filter_words
 from console.web.hooks.form import LIMITS, HookForm, header_rows
 from console.web.hooks.oms import has_password
 from console.web.hooks.previews import Preview, preview_of
@@ -32,6 +33,7 @@ from console.web.hooks.resolving import is_unknown
 from console.web.hooks.retries import fields_of, times_of
 from console.web.hooks.shared import WRONG, name_of
 from console.web.hooks.testing import TestResult
+from console.web.hx import Later
 
 OK = 200
 SEEN_LATELY = timedelta(days=30)
@@ -69,19 +71,18 @@ class Draft:
 
 
 def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Response:
-    """Render the form, or only one block of it for htmx."""
+    """Render the form, or only one block of it for htmx: what the block does not show is not computed."""
     form, hook, work, here = draft.form, draft.hook, current_work(), access.place().organization
     typed.fill({"form": form})
-    types = type_entries.entries(
-        work, organization_number=here.number, names=form.event_types.data, groups=form.event_groups.data
-    )
     usual_retry = defaults.retry_of(work.settings, here.retry_schedule)
     form.name_default(times_of(None, default=usual_retry))
     form.prepare_oms(hook)
     form.offer_formats(on_here())
-    activity = type_hours.activity(work, organization_number=here.number)
-    known = picker.known_types(types, seen=activity.seen, since=work.now() - SEEN_LATELY)
-    matched = _matching(form, known, activity.volumes)
+    names, groups = form.event_types.data, form.event_groups.data
+    types = cache(lambda: type_entries.entries(work, organization_number=here.number, names=names, groups=groups))
+    activity = cache(partial(type_hours.activity, work, organization_number=here.number))
+    known = cache(lambda: picker.known_types(types(), seen=activity().seen, since=work.now() - SEEN_LATELY))
+    matched = cache(lambda: _matching(form, known(), activity().volumes))
     is_whole = block is None or not hx.wants_fragment()
     shows_secret = is_whole and hook is None and grants(access.place().permissions, Permission.WEBHOOKS_ADD)
     return hx.page(
@@ -97,23 +98,27 @@ def form_page(draft: Draft, *, status: int = OK, block: str | None = None) -> Re
         trial=draft.trial,
         action=url_for("hooks.update", hook_id=hook.id) if hook else url_for("hooks.create"),
         parts={name: url_for("hooks.part", part=name, hook=hook.id if hook else None) for name in VIEWS},
-        url_words=_url_words(form, is_being_typed=block == "url_words"),
-        picker=picker.arranged(known, names=form.event_types.data, groups=form.event_groups.data),
-        packaged_by=names_with_types(),
-        matching=matched,
-        filter_words=None
-        if form.filter.errors
-        else filter_words((form.filter.data or "").strip(), wanted=form.subscription, types=types),
-        sources=sources.all_of(work, organization_number=here.number),
-        headers=header_rows(hook, problems=form.header_problems),
+        url_words=Later(lambda: _url_words(form, is_being_typed=block == "url_words")),
+        picker=Later(lambda: picker.arranged(known(), names=names, groups=groups)),
+        packaged_by=Later(names_with_types),
+        matching=Later(matched),
+        filter_words=Later(lambda: _filter_words(form, types())),
+        sources=Later(partial(sources.all_of, work, organization_number=here.number)),
+        headers=Later(lambda: header_rows(hook, problems=form.header_problems)),
         coming_secret=form.secret_of_new_hook() if shows_secret else "",
         retry_fields=fields_of(form.retry_kind.data or ""),
-        times=form.times(hook, default=usual_retry),
+        times=Later(lambda: form.times(hook, default=usual_retry)),
         limits=LIMITS,
         default_timeout=defaults.timeout_of(work.settings, here.timeout_s),
-        has_password=has_password(hook),
-        preview=_preview(form, hook, types, matched),
+        has_password=Later(partial(has_password, hook)),
+        preview=Later(lambda: _preview(form, hook, types(), matched())),
     )
+
+
+def _filter_words(form: HookForm, types: Sequence[TypeEntry]) -> FilterWords | None:
+    if form.filter.errors:
+        return None
+    return filter_words((form.filter.data or "").strip(), wanted=form.subscription, types=types)
 
 
 def _url_words(form: HookForm, *, is_being_typed: bool) -> UrlWords:

@@ -26,7 +26,8 @@ def try_out(form: HookForm, hook: Hook | None) -> Response:
 
     A refusal is the whole form, with each error at its field; the test after it takes them away again.
     """
-    if not form.validate():
+    draft = form.wanted(hook)
+    if draft is None:
         return hx.whole_main(form_page(Draft(form, hook), status=WRONG))
     someone, number = access.person(), access.place().organization.number
     try:
@@ -34,7 +35,7 @@ def try_out(form: HookForm, hook: Hook | None) -> Response:
             current_work(),
             organization_number=number,
             author_number=someone.user.number if someone else None,
-            draft=form.draft(hook),
+            draft=draft,
             like=hook,
             event_type=_sample_type(form),
         )

@@ -25,6 +25,7 @@ from console.web.deliveries.asking import (
 )
 from console.web.delivery_rows import name_of
 from console.web.filters import COUNT_LIMIT, with_query
+from console.web.hx import Later
 from console.web.lists import Chip
 from console.web.replays import counted
 from console.web.replays.asking import ASKING, EXACT, FAILING, LABELS, NARROWING, PRESETS, Asked, asked_of
@@ -116,8 +117,10 @@ def _page(asked: Asked) -> Response:
         is_while_typing=hx.is_for("preview"),
         which_words=WHICH_WORDS,
         labels=_labels(asked),
-        hooks=hook_choices.choices(draft.hook),
-        types=[name for name in catalogue.names(work, organization_number=number) if not name.endswith(".*")],
+        hooks=Later(partial(hook_choices.choices, draft.hook)),
+        types=Later(
+            lambda: [one for one in catalogue.names(work, organization_number=number) if not one.endswith(".*")]
+        ),
         chips=_chips(asked),
         kept={name: request.values[name] for name in NARROWING if request.values.get(name)},
         conditions=_conditions(asked) if plan is not None and not plan.shares else [],
