@@ -160,7 +160,10 @@ def test_chains_are_told_apart_and_say_who_resent(signed_in, ada, scene, deliver
 
     page = browser.see(f"{LOG}/{delivery.id}")
 
-    assert [chain.get_text(strip=True) for chain in page.select(".timeline .chain")] == ["Automatic", "Resent by Ada"]
+    assert [chain.get_text(strip=True) for chain in page.select(".timeline .chain")] == [
+        "Automatic",
+        "Resent by ada@example.com (Ada)",
+    ]
 
 
 def test_the_live_part_is_204_until_something_changes_and_stops_when_final(signed_in, ada, scene, delivery) -> None:
