@@ -154,6 +154,7 @@ class Archive:
             "claim_no": 0,
             "cancel_requested": False,
             "last_status": status,
+            "bad_answers": None if state in {"delivered", "held"} else f",{status or 'none'},",
             "last_outcome": _outcome(status) if state != "held" else None,
             "last_duration_ms": round(self.random.lognormvariate(3.5, 0.8), 2) if state != "held" else None,
         }

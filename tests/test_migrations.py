@@ -15,7 +15,7 @@ from console import migrations
 from console.core.errors import Unauthenticated
 from console.core.permissions import Permission
 from console.core.rollups import hour_of
-from console.models import Base, Delivery, Event, Hook, HookHour, Organization, TypeHour, User
+from console.models import Attempt, Base, Delivery, Event, Hook, HookHour, Organization, TypeHour, User
 from console.services import idempotency
 from console.services.event_types import catalogue
 from console.services.figures import organization_hours, stats, type_hours
@@ -169,6 +169,26 @@ def test_events_and_what_refers_to_them_survive_the_way_back_and_up_again(work: 
         with engine.connect() as connection:
             assert connection.scalar(text("PRAGMA foreign_keys")) == 1
             assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+
+
+def test_what_failed_attempts_got_is_noted_for_deliveries_that_were_there(work: Work, ada, engine: Engine) -> None:
+    make_hook(work, ada)
+    first, second = publish(work, ada, 2)
+    with work.transaction():
+        ends = [(first, "throttled", 429), (first, "timeout", None), (first, "throttled", 429), (first, "ok", 200)]
+        for number, (delivery, outcome, status) in enumerate([*ends, (second, "ok", 200)], start=1):
+            attempt = {"number": number, "chain": 1, "trigger": "automatic", "started_at": work.now()}
+            work.session.add(Attempt(delivery_number=delivery, outcome=outcome, status=status, **attempt))
+        counted = update(Delivery).values(attempt_count=4, last_outcome="ok")
+        work.session.execute(counted.where(Delivery.number == first))
+
+    migrations.downgrade(engine, "0011")
+    migrations.upgrade(engine)
+
+    noted = dict(work.session.execute(select(Delivery.number, Delivery.bad_answers)).all())
+    work.session.rollback()
+    assert sorted(noted[first].split(",")) == ["", "", "429", "none"]
+    assert noted[second] is None
 
 
 def test_apis_are_on_where_an_organization_visibly_used_them(work: Work, ada, mallory, engine: Engine) -> None:

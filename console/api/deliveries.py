@@ -91,6 +91,8 @@ def _wanted(query: DeliveryQuery) -> DeliveryFilter:
         event_type=query.event_type,
         states=query.state or (),
         status_class=query.status_class,
+        status=query.status,
+        any_attempt=query.attempt == "any",
         since=query.since,
         until=query.until,
         q=query.q,

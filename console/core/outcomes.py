@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+NO_STATUS = "none"
+"""Stands for the status of an attempt that no answer came to."""
+
 
 class Outcome(StrEnum):
     """The one code an attempt ends with; it is stored, shown, filtered by and counted."""

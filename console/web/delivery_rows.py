@@ -13,6 +13,7 @@ from console.core.retry_reading import parse_retry
 from console.models import Delivery, DeliveryState, Hook, Trigger
 from console.services.deliveries import waits
 from console.services.deliveries.deliveries import FINAL
+from console.services.events.event_abouts import abouts
 from console.services.organizations import defaults
 from console.services.work import Work
 
@@ -24,7 +25,7 @@ ASKED = frozenset({Trigger.TEST, Trigger.RESEND})
 class Row:
     """One delivery for ``macros/deliveries.html``; *attempts* is ``2/11``, *mark* is test, resend, replay or empty.
 
-    *reason* says why it waits or ended; *is_paused*: it is due, and that keeps it back.
+    *about* says what its event is about, *reason* why it waits or ended; *is_paused*: it is due, and held back by that.
     """
 
     id: UUID
@@ -32,6 +33,7 @@ class Row:
     state: str
     note: str
     event_type: str
+    about: str
     hook_id: UUID
     hook_name: str
     is_hook_deleted: bool
@@ -51,7 +53,19 @@ class Row:
 def rows_of(work: Work, deliveries: Sequence[Delivery]) -> list[Row]:
     """Describe *deliveries*, whose hooks are loaded."""
     reasons = waits.reasons(work, deliveries)
-    return [_row(work, delivery, reason=reasons[delivery.number] or "") for delivery in deliveries]
+    subjects = subjects_of(work, deliveries)
+    return [
+        _row(work, one, reason=reasons[one.number] or "", about=subjects.get(one.event_number, ""))
+        for one in deliveries
+    ]
+
+
+def subjects_of(work: Work, deliveries: Sequence[Delivery]) -> dict[int, str]:
+    """Return what the events of *deliveries*, all of one organization, are about, by the event's number."""
+    if not deliveries:
+        return {}
+    numbers = {one.event_number for one in deliveries}
+    return abouts(work, organization_number=deliveries[0].organization_number, numbers=numbers)
 
 
 def row_of(work: Work, delivery: Delivery) -> Row:
@@ -59,7 +73,7 @@ def row_of(work: Work, delivery: Delivery) -> Row:
     return rows_of(work, [delivery])[0]
 
 
-def _row(work: Work, delivery: Delivery, *, reason: str) -> Row:
+def _row(work: Work, delivery: Delivery, *, reason: str, about: str) -> Row:
     hook = delivery.hook
     is_deleted = hook.deleted_at is not None
     return Row(
@@ -68,6 +82,7 @@ def _row(work: Work, delivery: Delivery, *, reason: str) -> Row:
         state=delivery.state,
         note="stopping" if delivery.cancel_requested and delivery.state == DeliveryState.SENDING else "",
         event_type=delivery.event_type,
+        about=about,
         hook_id=hook.id,
         hook_name=name_of(hook),
         is_hook_deleted=is_deleted,

@@ -15,10 +15,12 @@ from console.services.deliveries import deliveries
 from console.services.deliveries.delivery_filters import DeliveryFilter, id_span
 from console.services.event_types import catalogue
 from console.services.events import events
+from console.services.events.event_abouts import abouts
 from console.services.events.events import EventFilter
 from console.services.hooks import hooks
 from console.services.hooks.hooks import HookFilter
 from console.web import access, hx
+from console.web.delivery_rows import subjects_of
 from console.web.events.shared import type_url
 from console.web.hooks.shared import bin_url, hears, name_of
 
@@ -82,15 +84,18 @@ def _deliveries(words: str) -> Iterator[Hit]:
         )
     except Invalid:
         return
+    subjects = subjects_of(current_work(), found)
     for one in found:
-        note = f"to {name_of(one.hook)}, {one.state}"
+        note = ", ".join(filter(None, (subjects.get(one.event_number), f"to {name_of(one.hook)}", one.state)))
         yield Hit("Deliveries", one.event_type, note, url_for("deliveries.show", delivery_id=one.id))
 
 
 def _events(words: str) -> Iterator[Hit]:
-    for one in events.find(current_work(), organization_number=_number(), wanted=EventFilter(q=words), limit=MOST):
-        about = f"about {one.object_pk}" if one.object_pk else str(one.id)
-        yield Hit("Events", one.type, about, url_for("events.show", event_id=one.id))
+    found = events.find(current_work(), organization_number=_number(), wanted=EventFilter(q=words), limit=MOST)
+    subjects = abouts(current_work(), organization_number=_number(), numbers=[one.number for one in found])
+    for one in found:
+        note = subjects.get(one.number) or str(one.id)
+        yield Hit("Events", one.type, note, url_for("events.show", event_id=one.id))
 
 
 def _types(words: str) -> Iterator[Hit]:

@@ -184,6 +184,9 @@ def test_deliveries_are_filtered(ada_api, work, clock):
     assert found("state=delivered") == []
     assert found("status_class=5xx") == [first_number]
     assert found("status_class=none") == []
+    assert found("status=503") == [first_number]
+    assert found("status=500") == []
+    assert found("status_class=failed") == [first_number]
     assert found("since=2026-11-22T09:30:00Z") == [third_number, second_number]
     assert found("until=2026-11-22T10:30:00%2B01:00") == [first_number]
     assert found("q=C-17") == [first_number]
@@ -197,6 +200,9 @@ def test_deliveries_are_filtered(ada_api, work, clock):
         ("state=done", "/state", "choice"),
         ("state=", "/state", "choice"),
         ("status_class=6xx", "/status_class", "choice"),
+        ("status=99", "/status", "range"),
+        ("status=4xx", "/status", "type"),
+        ("attempt=first", "/attempt", "choice"),
         ("hook=17", "/hook", "uuid"),
         ("hook=01890000000070008000000000000000", "/hook", "uuid"),
         ("event_type=a..b", "/event_type", "event_type_form"),

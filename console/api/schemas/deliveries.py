@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, StrictStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from console.api.schemas.base import Id, ListQuery, Moment, Output, SearchWords
+from console.api.schemas.base import Id, ListQuery, Moment, Output, QueryNumber, SearchWords
 from console.api.schemas.hooks import PatternText
 from console.models import DeliveryState, Trigger
 
@@ -38,8 +38,14 @@ class DeliveryQuery(ListQuery):
     replay: Id | None = Field(None, description="The id of a replay: the deliveries that it was the last to queue.")
     event_type: PatternText | None = Field(None, description="A type, or a wildcard that ends in .*")
     state: States | None = Field(None, description="One state, or several separated by commas.")
-    status_class: Literal["1xx", "2xx", "3xx", "4xx", "5xx", "none"] | None = Field(
-        None, description="Of the last attempt; none: no answer came."
+    status_class: Literal["1xx", "2xx", "3xx", "4xx", "5xx", "none", "failed"] | None = Field(
+        None, description="Of the last attempt; none: no response came, failed: anything but a success."
+    )
+    status: Annotated[int, Field(ge=100, le=999), QueryNumber] | None = Field(
+        None, description="The exact status code of the last attempt."
+    )
+    attempt: Literal["last", "any"] = Field(
+        "last", description="any: status and status_class hold for any attempt that failed, not only for the last."
     )
     since: Moment | None = Field(None, description="Created at this time or later.")
     until: Moment | None = Field(None, description="Created before this time.")

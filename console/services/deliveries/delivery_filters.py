@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, literal_column, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from console.core.errors import Invalid, Refused
+from console.core.outcomes import NO_STATUS
 from console.core.patterns import check_pattern, is_pattern
 from console.models import Delivery, DeliveryState, Event
 from console.services.queries import starts_with
 
 STATUS_CLASSES = {"1xx": 100, "2xx": 200, "3xx": 300, "4xx": 400, "5xx": 500}
-NO_STATUS = "none"
+FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class DeliveryFilter:
 
     *event_type* is a name or a wildcard; *status_class* is 1xx … 5xx or ``none`` (no answer came); *q* is the start of
     a delivery's or an event's id, or an event's object; *replay_number* is that of the last replay that queued it.
+    *status* is an exact code. *status_class* ``failed`` is any answer that is no success. *any_attempt*: what is asked
+    of the answer holds for any attempt that failed, not only for the last one.
     """
 
     hook_number: int | None = None
@@ -34,10 +37,18 @@ class DeliveryFilter:
     event_type: str | None = None
     states: tuple[DeliveryState, ...] = ()
     status_class: str | None = None
+    status: int | None = None
+    any_attempt: bool = False
     outcome: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     q: str | None = None
+
+    @property
+    def asks_any_attempt(self) -> bool:
+        """Whether earlier attempts count: they failed, so they are not asked for a success."""
+        is_success = self.status_class == "2xx" or self.status in range(200, 300)
+        return self.any_attempt and bool(self.status_class or self.status) and not is_success
 
 
 def filtered(query: Select[Any], *, organization_number: int, wanted: DeliveryFilter) -> Select[Any]:
@@ -59,10 +70,7 @@ def narrowed(query: Select[Any], *, organization_number: int, wanted: DeliveryFi
         query = query.where(of_type(Delivery.event_type, wanted.event_type))
     if wanted.states:
         query = query.where(in_states(wanted.states))
-    if wanted.status_class:
-        query = query.where(_in_status_class(wanted.status_class))
-    if wanted.outcome:
-        query = query.where(Delivery.last_outcome == wanted.outcome)
+    query = query.where(*_answered(wanted))
     if wanted.since:
         query = query.where(Delivery.created_at >= wanted.since)
     if wanted.until:
@@ -95,12 +103,28 @@ def in_states(states: Sequence[DeliveryState]) -> ColumnElement[bool]:
     return wanted if DeliveryState.DELIVERED in states else and_(Delivery.state != DeliveryState.DELIVERED, wanted)
 
 
-def _in_status_class(status_class: str) -> ColumnElement[bool]:
+def _answered(wanted: DeliveryFilter) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions on what the receiver answered."""
+    if wanted.status_class:
+        yield _in_status_class(wanted.status_class, is_any=wanted.asks_any_attempt)
+    if wanted.status is not None:
+        had = Delivery.bad_answers.contains(f",{wanted.status},")
+        yield had if wanted.asks_any_attempt else Delivery.last_status == wanted.status
+    if wanted.outcome:
+        yield Delivery.last_outcome == wanted.outcome
+
+
+def _in_status_class(status_class: str, *, is_any: bool) -> ColumnElement[bool]:
+    if status_class not in {*STATUS_CLASSES, NO_STATUS, FAILED}:
+        choices = ", ".join([*STATUS_CLASSES, NO_STATUS, FAILED])
+        raise Invalid.field("status_class", f"Choose one of {choices}.", code="choice")
+    if is_any:
+        begins = {FAILED: ",", NO_STATUS: f",{NO_STATUS},"}.get(status_class, f",{status_class[0]}")
+        return Delivery.bad_answers.contains(begins)
+    if status_class == FAILED:
+        return Delivery.last_outcome != literal_column("'ok'")
     if status_class == NO_STATUS:
         return and_(Delivery.last_status.is_(None), Delivery.last_outcome.is_not(None))
-    if status_class not in STATUS_CLASSES:
-        choices = ", ".join([*STATUS_CLASSES, NO_STATUS])
-        raise Invalid.field("status_class", f"Choose one of {choices}.", code="choice")
     low = STATUS_CLASSES[status_class]
     return and_(Delivery.last_status >= low, Delivery.last_status < low + 100)
 

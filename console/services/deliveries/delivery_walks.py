@@ -33,6 +33,7 @@ FEW_ANSWERS = 4000
 """So many bad answers are sorted rather than met by walking."""
 NO_NUMBER = 0
 _OK = "2xx"
+_USUAL_STATUS = 200
 _BAD = [outcome.value for outcome in Outcome if outcome is not Outcome.OK]
 _OF_CLASS = {
     "3xx": [Outcome.REDIRECT.value],
@@ -49,6 +50,8 @@ class Lead(Enum):
     EVENT = auto()
     REPLAY = auto()
     ANSWER = auto()
+    STATUS = auto()
+    BAD_ANSWERS = auto()
     FAILED = auto()
     STATE = auto()
     HOOK = auto()
@@ -56,7 +59,7 @@ class Lead(Enum):
     ORGANIZATION = auto()
 
 
-_BY_ORGANIZATION = frozenset({Lead.STATE, Lead.TYPE, Lead.ORGANIZATION})
+_BY_ORGANIZATION = frozenset({Lead.STATE, Lead.STATUS, Lead.BAD_ANSWERS, Lead.TYPE, Lead.ORGANIZATION})
 _BY_HOOK = frozenset({Lead.HOOK, Lead.FAILED})
 _BY_OWNER = _BY_HOOK | {Lead.REPLAY}
 
@@ -98,6 +101,10 @@ def _led(
     if lead is Lead.ANSWER:
         query = query.where(Delivery.last_outcome != literal_column("'ok'"))  # as the partial index says it
         query = query.where(Delivery.last_outcome.in_(_outcomes(wanted)))
+    if lead is Lead.STATUS:
+        query = query.where(Delivery.last_status != literal_column("200"))  # as the partial index says it
+    if lead is Lead.BAD_ANSWERS:
+        query = query.where(Delivery.bad_answers.is_not(None))
     rest = replace(
         wanted,
         hook_number=None,
@@ -153,6 +160,8 @@ def _lead(session: Session, organization_number: int, wanted: DeliveryFilter, ty
         return Lead.EVENT
     if wanted.replay_number is not None:
         return Lead.REPLAY
+    if wanted.asks_any_attempt or wanted.status not in {None, _USUAL_STATUS}:
+        return Lead.BAD_ANSWERS if wanted.asks_any_attempt else Lead.STATUS
     if _outcomes(wanted):
         numbers = select(Delivery.number)
         those = _led(numbers, Lead.ANSWER, organization_number=organization_number, wanted=wanted, types=types)
@@ -188,6 +197,8 @@ def _outcomes(wanted: DeliveryFilter) -> list[str]:
     """Give the outcomes that leave only deliveries in the index over bad answers; none when they do not."""
     if wanted.outcome:
         return [] if wanted.outcome == Outcome.OK else [wanted.outcome]
+    if wanted.asks_any_attempt:
+        return []
     if not wanted.status_class or wanted.status_class == _OK:
         return []
     return _OF_CLASS.get(wanted.status_class, _BAD)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from console.core.outcomes import Outcome
+from console.core.outcomes import NO_STATUS, Outcome
 from console.models import DeliveryState
 from console.services.engine.claims import Claimed
 from console.services.engine.recipients import Recipient
@@ -66,6 +66,7 @@ def changed_row(
         "last_outcome": one.outcome.value,
         "last_duration_ms": one.duration_ms,
         "url": one.recipient.url,
+        "bad_answer": None if one.outcome is Outcome.OK else str(one.status or NO_STATUS),
     }
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import JSON, Table, TextClause, bindparam, text, update
+from sqlalchemy import JSON, Table, Text, TextClause, bindparam, case, func, or_, text, update
 from sqlalchemy.dialects import postgresql
 
 from console.database import dialect_of
@@ -120,11 +120,20 @@ _CHANGED = (
     "last_duration_ms",
     "url",
 )
+_LONGEST_BAD_ANSWERS = 200
+"""Characters: fifty different ones; a receiver may make up more."""
+_BAD_ANSWER, _BAD_ANSWERS = bindparam("bad_answer", type_=Text), func.coalesce(_deliveries.c.bad_answers, ",")
+_IS_KNOWN = or_(
+    _BAD_ANSWER.is_(None),
+    _BAD_ANSWERS.contains("," + _BAD_ANSWER + ","),
+    func.length(_BAD_ANSWERS) > _LONGEST_BAD_ANSWERS,
+)
 _CHANGE = (
     update(_deliveries)
     .where(_deliveries.c.number == bindparam("delivery"))
     .values({name: bindparam(name) for name in _CHANGED})
     .values(claimed_by=None, interrupted=0, cancel_requested=False)
+    .values(bad_answers=case((_IS_KNOWN, _deliveries.c.bad_answers), else_=_BAD_ANSWERS + _BAD_ANSWER + ","))
 )
 _DELIVERED = """
 UPDATE deliveries SET state = 'delivered', claimed_by = NULL, next_attempt_at = NULL, waiting_reason = NULL,

@@ -15,6 +15,7 @@ from console.models import Delivery, Event, Hook, Which
 from console.services import queries
 from console.services.deliveries.delivery_filters import DeliveryFilter
 from console.services.deliveries.log_walks import unindexed
+from console.services.events.event_abouts import abouts
 from console.services.replays import pace
 from console.services.replays.missed import missed, targets
 from console.services.replays.selection import (
@@ -60,13 +61,15 @@ class ReplayDraft:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRow:
-    """One of the first that would be sent; *delivery* is None for an event that its hook has missed."""
+    """One of the first that would be sent, and what it is about; *delivery* is None for an event that was missed."""
 
     event_id: UUID
     event_type: str
     hook: Hook
     delivery: Delivery | None
     created_at: datetime
+    event_number: int
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,9 @@ def _first_rows(work: Work, scope: Scope, shares: Sequence[Share]) -> list[Plann
     have_missed = {share.hook.number for share in shares if share.missed}
     if have_missed and len(rows) < FIRST_ROWS:
         rows += _first_missed(work, scope, have_missed, limit=FIRST_ROWS - len(rows))
-    return rows
+    numbers = {row.event_number for row in rows}
+    subjects = abouts(work, organization_number=scope.organization_number, numbers=numbers)
+    return [replace(row, about=subjects.get(row.event_number, "")) for row in rows]
 
 
 def _first_deliveries(work: Work, scope: Scope) -> list[PlannedRow]:
@@ -155,7 +160,7 @@ def _first_deliveries(work: Work, scope: Scope) -> list[PlannedRow]:
     # Few are unsent: they are found by their state and sorted, while all of the log is in the order of numbers.
     order = unindexed(Delivery.number) if scope.which is Which.MISSING else Delivery.number
     return [
-        PlannedRow(row.event.id, row.event_type, row.hook, row, row.created_at)
+        PlannedRow(row.event.id, row.event_type, row.hook, row, row.created_at, row.event_number)
         for row in work.session.scalars(query.order_by(order).limit(FIRST_ROWS))
     ]
 
@@ -166,8 +171,14 @@ def _first_missed(work: Work, scope: Scope, hooks: Collection[int], *, limit: in
         found = missed(work, scope, target, after=0, look_at=LOOKED_AT).first(limit - len(rows))
         hook = work.session.get_one(Hook, target.number)
         numbers = [number for number, _ in found.rows]
-        events = select(Event.id, Event.type, Event.created_at).where(Event.number.in_(numbers)).order_by(Event.number)
-        rows += [PlannedRow(event, name, hook, None, at) for event, name, at in work.session.execute(events)]
+        events = (
+            select(Event.id, Event.type, Event.created_at, Event.number)
+            .where(Event.number.in_(numbers))
+            .order_by(Event.number)
+        )
+        rows += [
+            PlannedRow(event, name, hook, None, at, number) for event, name, at, number in work.session.execute(events)
+        ]
         if len(rows) >= limit:
             break
     return rows

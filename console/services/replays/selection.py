@@ -111,7 +111,7 @@ def scope_of(row: Replay) -> Scope:
 
 def narrowing(wanted: DeliveryFilter) -> dict[str, Any]:
     """Write further filters for the row; ``scope_of`` reads them back."""
-    return {name: value for name, value in asdict(wanted).items() if value not in (None, ())}
+    return {name: value for name, value in asdict(wanted).items() if value not in (None, (), False)}
 
 
 # --- where to look --------------------------------------------------------------------------------------------------

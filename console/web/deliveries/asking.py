@@ -10,10 +10,10 @@ from uuid import UUID
 from flask import request
 
 from console.core.errors import Invalid, NotFound
-from console.core.outcomes import EXPLANATIONS, Outcome
+from console.core.outcomes import EXPLANATIONS, NO_STATUS, Outcome
 from console.extensions import current_work
 from console.models import DeliveryState, Hook, Replay
-from console.services.deliveries.delivery_filters import NO_STATUS, STATUS_CLASSES, DeliveryFilter
+from console.services.deliveries.delivery_filters import FAILED, STATUS_CLASSES, DeliveryFilter
 from console.services.hooks import hooks
 from console.services.replays import replays
 from console.web import access, lists, periods, times
@@ -29,9 +29,23 @@ STATES: dict[str, tuple[str, tuple[DeliveryState, ...]]] = {
     "held": ("Held", (DeliveryState.HELD,)),
     "canceled": ("Canceled", (DeliveryState.CANCELED,)),
 }
-CLASS_LABELS = {**{name: name for name in STATUS_CLASSES}, NO_STATUS: "No answer"}
+CLASS_LABELS = {**{name: name for name in STATUS_CLASSES}, NO_STATUS: "No response", FAILED: "Any failure"}
+ATTEMPT_LABELS = {"": "Last attempt", "any": "Any attempt"}
 OUTCOME_LABELS = {outcome.value: EXPLANATIONS[outcome].title for outcome in Outcome}
-NAMES = ("state", "hook", "replay", "event_type", "status_class", "outcome", "since", "from", "until", "q")
+NAMES = (
+    "state",
+    "hook",
+    "replay",
+    "event_type",
+    "status_class",
+    "status",
+    "attempt",
+    "outcome",
+    "since",
+    "from",
+    "until",
+    "q",
+)
 """The parameters of a filter."""
 
 EVER = Period()
@@ -57,6 +71,7 @@ def asked_of(*, hook: Hook | None) -> Asked:
         replay = replay_with_id(values.get("replay", ""))
         period = periods.read(values, now=current_work().now())
         states = states_named(state)
+        status = status_named(values.get("status", ""))
     except Invalid as error:
         return Asked(DeliveryFilter(), hook, state, problem=error.message)
     wanted = DeliveryFilter(
@@ -65,6 +80,8 @@ def asked_of(*, hook: Hook | None) -> Asked:
         event_type=values.get("event_type") or None,
         states=states,
         status_class=values.get("status_class") or None,
+        status=status,
+        any_attempt=values.get("attempt") == "any",
         outcome=values.get("outcome") or None,
         since=period.since,
         until=period.until,
@@ -89,19 +106,38 @@ def query_of(values: Mapping[str, str]) -> str:
 
 def chips_of(asked: Asked, *, fixed: Hook | None) -> list[Chip]:
     """Name the filters in force, but for the hook that is *fixed* by the address."""
-    outcome, status_class = asked.wanted.outcome or "", asked.wanted.status_class or ""
+    outcome = asked.wanted.outcome or ""
     return lists.chips(
         {
             "state": ("State", STATES[asked.state][0] if asked.state in STATES else asked.state.capitalize()),
             "hook": ("Hook", name_of(asked.hook) if asked.hook and fixed is None else ""),
             "replay": ("Replay", shorten(request.args.get("replay", ""), 13) if asked.wanted.replay_number else ""),
             "event_type": ("Event type", asked.wanted.event_type or ""),
-            "status_class": ("Status", CLASS_LABELS.get(status_class, status_class)),
+            **answer_chips(asked.wanted),
             "outcome": ("Outcome", OUTCOME_LABELS.get(outcome, outcome)),
             **periods.chip(asked.period),
             "q": ("Search", asked.wanted.q or ""),
         }
     )
+
+
+def answer_chips(wanted: DeliveryFilter) -> dict[str, tuple[str, str]]:
+    """Name the filters on what receivers answered."""
+    status_class = wanted.status_class or ""
+    return {
+        "status_class": ("Responses", CLASS_LABELS.get(status_class, status_class)),
+        "status": ("Status", str(wanted.status or "")),
+        "attempt": ("Of", ATTEMPT_LABELS["any"].lower() if wanted.any_attempt else ""),
+    }
+
+
+def status_named(text: str) -> int | None:
+    """Read a status code; None for nothing. Raise Invalid."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) == 3 and text[0] != "0"):  # noqa: PLR2004 digits
+        raise Invalid.field("status", "A status code has three digits, such as 429.", code="status")
+    return int(text)
 
 
 def hook_named(hook_id: UUID) -> Hook:

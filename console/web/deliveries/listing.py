@@ -18,6 +18,7 @@ from console.services.organizations import defaults
 from console.web import access, hook_choices, hx, lists, periods
 from console.web.deliveries import tail
 from console.web.deliveries.asking import (
+    ATTEMPT_LABELS,
     CLASS_LABELS,
     OUTCOME_LABELS,
     STATES,
@@ -78,6 +79,7 @@ def _log(*, hook: Hook | None) -> Response:
         periods=periods.choices(asked.period),
         hooks=hook_choices.choices(asked.hook),
         classes=CLASS_LABELS,
+        attempts=ATTEMPT_LABELS,
         outcomes=OUTCOME_LABELS,
         may_resend=grants(access.place().permissions, Permission.DELIVERIES_RESEND),
         retention_days=defaults.retention_for(work, access.place().organization),
@@ -126,7 +128,7 @@ def _replay_url(hook: Hook | None) -> str:
 def _matching(asked: Asked) -> int | None:
     """Count what the filter lets through, where an index tells; None where the log would have to be walked."""
     wanted = asked.wanted
-    if wanted.status_class or wanted.outcome or wanted.q:
+    if wanted.status_class or wanted.status or wanted.outcome or wanted.q:
         return None
     narrowing = (wanted.hook_number is not None, bool(wanted.event_type), bool(wanted.states))
     if sum(narrowing) > 1 or is_pattern(wanted.event_type or ""):  # no index tells of two things at once
@@ -137,6 +139,8 @@ def _matching(asked: Asked) -> int | None:
 def _failed(asked: Asked) -> int | None:
     """Count what failed for good, where that is what is looked at and the index over it tells; else None."""
     wanted = asked.wanted
-    if asked.state != "failed" or wanted.status_class or wanted.outcome or wanted.q or wanted.event_type:
+    if asked.state != "failed" or any(
+        (wanted.status_class, wanted.status, wanted.outcome, wanted.q, wanted.event_type)
+    ):
         return None
     return deliveries.count(current_work(), organization_number=_number(), wanted=wanted, cap=MOST_FAILED + 1)

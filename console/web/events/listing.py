@@ -9,6 +9,7 @@ from console.core.permissions import Permission
 from console.extensions import current_work
 from console.models import Event
 from console.services.events import events
+from console.services.events.event_abouts import abouts
 from console.services.events.events import EventFilter
 from console.services.figures import stats
 from console.services.organizations import defaults, sources
@@ -48,6 +49,7 @@ def index() -> Response:
         wanted=wanted,
         period=period,
         fan_outs=events.fan_outs(work, page.rows),
+        abouts=abouts(work, organization_number=number(), numbers=[one.number for one in page.rows], with_source=False),
         tested=events.tested_hooks(work, page.rows),
         fan_out_words=fan_out_words,
         hook_count=stats.hook_count(work, organization_number=number()),

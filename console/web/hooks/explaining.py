@@ -15,6 +15,7 @@ from console.extensions import current_work
 from console.models import Event, Hook
 from console.services.event_types import catalogue
 from console.services.events import events, explaining
+from console.services.events.event_abouts import abouts
 from console.services.events.event_drafts import LONGEST_PAYLOAD
 from console.services.events.events import EventFilter
 from console.services.events.explaining import Draft
@@ -116,7 +117,7 @@ def _problem_with(text: str) -> str:
 def _page(
     hook: Hook, question: Question, *, event: Event | None = None, words: Words | None = None, status: int = 200
 ) -> Response:
-    work = current_work()
+    work, recent = current_work(), _recent(hook)
     return hx.page(
         "hooks/explain.html",
         block="answer",
@@ -126,7 +127,8 @@ def _page(
         question=question,
         event=event,
         words=words,
-        recent=_recent(hook),
+        recent=recent,
+        abouts=abouts(work, organization_number=hook.organization_number, numbers=[one.number for one in recent]),
         sources=sources.all_of(work, organization_number=hook.organization_number),
         types=catalogue.names(work, organization_number=hook.organization_number),
     )

@@ -14,7 +14,7 @@ from console.services.deliveries.delivery_filters import DeliveryFilter
 from console.services.replays import pace
 from console.services.replays.planning import ReplayDraft
 from console.web import periods
-from console.web.deliveries.asking import hook_with_id, replay_with_id, states_named
+from console.web.deliveries.asking import hook_with_id, replay_with_id, states_named, status_named
 from console.web.periods import Period
 
 PRESETS: Mapping[str, timedelta] = MappingProxyType(
@@ -34,7 +34,7 @@ LABELS = {
     "7d": "Last 7 days",
 }
 FAILING, EXACT = "failing", "exact"
-NARROWING = ("state", "status_class", "outcome", "replay", "q")
+NARROWING = ("state", "status_class", "status", "attempt", "outcome", "replay", "q")
 """Filters of the log that are taken over; the form keeps them as they are."""
 
 
@@ -111,6 +111,8 @@ def _narrowed(values: Mapping[str, str], which: Which) -> DeliveryFilter:
     return DeliveryFilter(
         states=() if (which, state) == (Which.FAILED, "failed") else states_named(state),
         status_class=values.get("status_class") or None,
+        status=status_named(values.get("status", "")),
+        any_attempt=values.get("attempt") == "any",
         outcome=values.get("outcome") or None,
         replay_number=replay.number if replay else None,
         q=values.get("q") or None,

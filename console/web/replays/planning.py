@@ -19,9 +19,9 @@ from console.services.replays.planning import Plan, ReplayDraft
 from console.services.replays.selection import SKIP_WORDS
 from console.web import access, creating, hook_choices, hx, lists, periods, times, typed
 from console.web.deliveries.asking import (
-    CLASS_LABELS,
     OUTCOME_LABELS,
     STATES,
+    answer_chips,
 )
 from console.web.delivery_rows import name_of
 from console.web.filters import COUNT_LIMIT, with_query
@@ -189,7 +189,7 @@ def _chips(asked: Asked) -> list[Chip]:
     return lists.chips(
         {
             "state": ("State", STATES[state][0] if state in STATES else state.capitalize()),
-            "status_class": ("Status", CLASS_LABELS.get(narrowed.status_class or "", narrowed.status_class or "")),
+            **answer_chips(narrowed),
             "outcome": ("Outcome", OUTCOME_LABELS.get(narrowed.outcome or "", narrowed.outcome or "")),
             "replay": ("Replay", given.get("replay", "")[:8] if narrowed.replay_number else ""),
             "q": ("Search", narrowed.q or ""),

@@ -130,7 +130,9 @@ def _narrowed_words(narrowed: Mapping[str, Any]) -> list[str]:
     status_class, outcome = narrowed.get("status_class", ""), narrowed.get("outcome", "")
     parts = {
         "state": ", ".join(narrowed.get("states", ())),
-        "answered with": CLASS_LABELS.get(status_class, status_class),
+        "responses": CLASS_LABELS.get(status_class, status_class),
+        "status": str(narrowed.get("status") or ""),
+        "of": "any attempt" if narrowed.get("any_attempt") else "",
         "outcome": OUTCOME_LABELS.get(outcome, outcome),
         "of replay": str(narrowed.get("replay_number", "")),
         "search": narrowed.get("q", ""),
