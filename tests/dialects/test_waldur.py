@@ -264,7 +264,7 @@ def test_a_hook_is_switched_off_and_on(ada_api: Any, work: Work) -> None:
     hook = make(ada_api)
 
     assert ada_api.patch(path_of(hook), json={"is_active": False}).get_json()["is_active"] is False
-    assert row_of(work, hook).disabled_reason == "Disabled by Ada"
+    assert row_of(work, hook).disabled_reason == "Disabled by ada@example.com"
     assert ada_api.patch(path_of(hook), json={"is_active": "true"}).get_json()["is_active"] is True
     assert row_of(work, hook).disabled_reason is None
 
