@@ -21,6 +21,7 @@ MEASUREMENTS = (
     "screenshots",
     "soak",
     "survive",
+    "web_servers",
 )
 USAGE = """usage: python -m benchmarks [--json] [--quick] [--without-postgresql]
        python -m benchmarks NAME [options]

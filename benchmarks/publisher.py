@@ -12,7 +12,7 @@ LENGTH = b"content-length: "
 
 
 class Publisher:
-    """One connection to the API of a product. Any answer but 202 is an error."""
+    """One connection to the API of a product. Any answer but 200 and 202 is an error."""
 
     def __init__(self, product: Product) -> None:
         place = urlsplit(product.url)
@@ -42,7 +42,7 @@ class Publisher:
         length = int(head[head.index(LENGTH) + len(LENGTH) :].split(b"\r\n", 1)[0])
         while len(text) < end + len(END_OF_HEAD) + length:
             text += self._more()
-        if not text.startswith(b"HTTP/1.1 202"):
+        if not text.startswith((b"HTTP/1.1 202", b"HTTP/1.1 200")):
             raise SystemExit(f"An event was not accepted: {text[:500]!r}")
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ from console.ring import RedisRing
 from console.services.keys import KeyRing, derive
 from console.services.work import Clock, Ring, SilentRing
 from console.settings import Settings, load_settings
+from console.waits import THREADS, Waits
 from console.web import origins
 from console.web.indentation import Unindented
 
@@ -79,8 +80,13 @@ class Cookies(SecureCookieSessionInterface):
             super().save_session(app, session, response)
 
 
-def create_app(settings: Settings | None = None, *, clock: Clock | None = None, ring: Ring | None = None) -> Flask:
-    """Build the app. *clock* and *ring* are for tests; the ring is Redis when a URL is set."""
+def create_app(
+    settings: Settings | None = None, *, clock: Clock | None = None, ring: Ring | None = None, threads: int = THREADS
+) -> Flask:
+    """Build the app, for a server of so many *threads*.
+
+    *clock* and *ring* are for tests; the ring is Redis when a URL is set.
+    """
     settings = settings or load_settings()
     app = Console(
         "console",
@@ -101,6 +107,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
         ring=ring or (RedisRing(settings.redis_url) if settings.redis_url else SilentRing()),
         rates=Rates(settings.redis_url),
         failpoints=Failpoints(settings.failpoints),
+        waits=Waits(threads),
     ).install(app)
     db.init_app(app)
     with app.app_context():

@@ -18,6 +18,7 @@ from console.services.group_commit import GroupCommit
 from console.services.keys import KeyRing
 from console.services.work import Actor, Clock, Ring, Work
 from console.settings import Settings
+from console.waits import Waits
 
 db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
 csrf = CSRFProtect()
@@ -35,6 +36,7 @@ class Collaborators:
     rates: Rates
     failpoints: Failpoints = NO_FAILPOINTS
     group_commit: GroupCommit = field(default_factory=GroupCommit)
+    waits: Waits = field(default_factory=Waits)
 
     def install(self, app: Flask) -> None:
         """Keep them with *app*."""

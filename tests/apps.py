@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import make_url
 
 from console.app import create_app
-from console.extensions import Collaborators, db
+from console.extensions import Collaborators, collaborators, db
 from console.rates import Rates
 from console.services.keys import KeyRing
 from console.services.work import Clock, Ring, SilentRing, SystemClock
@@ -68,6 +68,17 @@ def app_of(
         app.view_functions.update(built.views)
         app.test_client_class = Flask.test_client_class
         shelf.append(built)
+
+
+@contextmanager
+def others_waiting(app: Flask) -> Iterator[None]:
+    """Let as many requests wait as may, so that no further one may."""
+    with app.app_context():
+        waits = collaborators().waits
+    with ExitStack() as stack:
+        for _ in range(waits.most):
+            assert stack.enter_context(waits.one())
+        yield
 
 
 def _build(settings: Settings, besides: Install | None) -> Built:

@@ -16,6 +16,8 @@ ROOMS = [Path(targets.__file__).parents[1], Path(sender.__file__).parent]
 NETWORK = ("requests", "urllib3", "urllib.request", "http.client", "socket", "ssl")
 
 ALLOWED: dict[str, set[str]] = {
+    "console/cli/connections.py": {"socket"},  # those that the web server accepts
+    "console/cli/web_worker.py": {"socket"},
     "console/cli/listener.py": {"socket"},  # the web server's own socket, and whether it is answered
     "console/web/hooks/resolving.py": {"socket"},  # asks the DNS whether a name is known, and connects to nothing
     "console/core/targets.py": {"urllib3.exceptions", "urllib3.util"},  # it parses, and connects to nothing

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-WEB_THREADS = 16
+from console.waits import THREADS
 
 
-def serve(descriptor: int, *, processes: int, threads: int = WEB_THREADS) -> tuple[str, ...]:
+def serve(descriptor: int, *, processes: int, threads: int = THREADS) -> tuple[str, ...]:
     """Give the web server's, on the listening socket *descriptor*."""
     return (sys.executable, "-P", "-m", "console.cli.serve", str(descriptor), str(processes), str(threads))
 

@@ -17,6 +17,7 @@ from console.cli.work import install_types, redis_url
 from console.database import create_engine
 from console.services.work import DELIVERIES, LANES
 from console.settings import Settings, ensure_secret_key, load_settings
+from console.waits import THREADS
 
 
 @click.command()
@@ -26,7 +27,7 @@ from console.settings import Settings, ensure_secret_key, load_settings
 @click.option(
     "--threads",
     type=click.IntRange(1, 256),
-    default=commands.WEB_THREADS,
+    default=THREADS,
     show_default=True,
     help="Requests one process answers at a time.",
 )

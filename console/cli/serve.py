@@ -1,4 +1,4 @@
-"""The web server: Gunicorn with threads, on a socket that somebody else has bound.
+"""The web server: Gunicorn with workers of our own, on a socket that somebody else has bound.
 
 ``python -P -m console.cli.serve FD PROCESSES THREADS``. Not the ``gunicorn`` command on wsgi.py: a stray module of that
 name, in the working directory or anywhere on the path, would be served instead of ours.
@@ -6,23 +6,20 @@ name, in the working directory or anywhere on the path, would be served instead 
 
 from __future__ import annotations
 
-import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from console import garbage
+from console.cli.incoming import LARGEST_LINE
+from console.cli.web_worker import WebWorker
 from console.lines import LineFormatter
 
 DRAIN_S = 4  # `hookyard up` as a whole has 10 s to stop
-KEEP_ALIVE_S = 15
-LINGER_MS = 10
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  Gunicorn's own files there are private
 
 
@@ -36,41 +33,6 @@ class LineLogger(Logger):  # type: ignore[misc]  # Gunicorn ships no types
             handler.setFormatter(LineFormatter())
 
 
-class LingeringWorker(ThreadWorker):  # type: ignore[misc]  # as above
-    """A thread that has answered waits a moment for the next request of its connection before it lets go of it.
-
-    Handing every kept-alive connection back to the poller costs a third of a small request's time. At most half of
-    the threads linger, so that there is always one for who comes next.
-    """
-
-    def init_process(self) -> None:
-        """Count who may linger."""
-        self._lingering = BoundedSemaphore(max(1, self.cfg.threads // 2))
-        super().init_process()
-
-    def handle(self, conn: TConn) -> Any:
-        """Answer requests of *conn* while they come; then give what Gunicorn wants to know."""
-        kept = super().handle(conn)
-        while kept is True and self._has_more(conn):
-            kept = super().handle(conn)
-        return kept
-
-    def _has_more(self, conn: TConn) -> bool:
-        """Say whether a request has come, or comes within moments."""
-        if not self.alive or conn.is_http2:
-            return False
-        if conn.parser.unreader.buf.getvalue():
-            return True
-        if not self._lingering.acquire(blocking=False):
-            return False
-        try:
-            poll = select.poll()
-            poll.register(conn.sock, select.POLLIN)
-            return bool(poll.poll(LINGER_MS))
-        finally:
-            self._lingering.release()
-
-
 class WebServer(BaseApplication):  # type: ignore[misc]  # as above
     """Gunicorn, configured here and nowhere else: no file and no environment variable of its own is read."""
 
@@ -79,12 +41,11 @@ class WebServer(BaseApplication):  # type: ignore[misc]  # as above
             "bind": f"fd://{descriptor}",
             "workers": processes,
             "threads": threads,
-            "worker_class": LingeringWorker,
+            "worker_class": WebWorker,
             "worker_tmp_dir": str(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else None,
             "timeout": 60,
             "graceful_timeout": DRAIN_S,
-            "keepalive": KEEP_ALIVE_S,
-            "limit_request_line": 8190,
+            "limit_request_line": LARGEST_LINE,
             "forwarded_allow_ips": "",  # the app itself trusts HOOKYARD_PROXY_HOPS proxies, and nobody else
             "logger_class": LineLogger,
             "control_socket_disable": True,
@@ -105,8 +66,9 @@ class WebServer(BaseApplication):  # type: ignore[misc]  # as above
         from console.settings import load_settings  # noqa: PLC0415  see above
 
         settings = load_settings()
+        self.proxy_hops = settings.proxy_hops
         logs.configure(settings.log_level)
-        app = create_app(settings)
+        app = create_app(settings, threads=self.cfg.threads)
         warming.warm_meanwhile(app)
         return app
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Iterator
-from threading import BoundedSemaphore
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from console.core.errors import Busy, HookyardError, NotFound, TooLarge, TooMany
-from console.extensions import current_work, db
+from console.extensions import collaborators, current_work, db
 from console.services.bins import catching
 from console.services.bins.bins import WITHIN
 from console.services.bins.catching import LARGEST_BODY, Answer
@@ -24,10 +23,7 @@ pages = Blueprint("catch", __name__)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "REPORT", "LINK", "UNLINK")
 MISSING = 1000
 """Bytes that an answer which is broken off announces and does not send."""
-MOST_WAITING = 8
-"""Slow answers at a time in one process: each holds a thread of the web server, which pages need too."""
 STATUS: dict[type[HookyardError], int] = {NotFound: 404, TooLarge: 413, TooMany: 429, Busy: 503}
-_waiting = BoundedSemaphore(MOST_WAITING)
 
 
 @pages.route("/in/<key>", methods=METHODS, provide_automatic_options=False)
@@ -76,13 +72,12 @@ def _caught(key: str) -> Answer:
 
 def _wait(delay_ms: int) -> None:
     """Wait without a database connection; when too many wait already, answer at once."""
-    if delay_ms <= 0 or not _waiting.acquire(blocking=False):
+    if delay_ms <= 0:
         return
-    try:
-        db.session.remove()
-        time.sleep(delay_ms / 1000)
-    finally:
-        _waiting.release()
+    with collaborators().waits.one() as may_wait:
+        if may_wait:
+            db.session.remove()
+            time.sleep(delay_ms / 1000)
 
 
 def _plain(text: str, *, status: int) -> Response:

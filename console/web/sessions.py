@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request, session, url_for
 from wtforms import StringField
 from wtforms.validators import DataRequired
 
-from console.core.errors import Invalid, NotFound, TooMany, Unauthenticated
+from console.core.errors import Busy, Invalid, NotFound, TooMany, Unauthenticated
 from console.extensions import current_work
 from console.models import User
 from console.services.people import accounts, first_setup, sign_in, two_factor
@@ -22,6 +22,7 @@ pages = Blueprint("sessions", __name__)
 LONGEST_NEXT = 2048
 _CONTROL = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 TOO_MANY = 429
+BUSY = 503
 WRONG = 422
 PENDING = "password_given"
 """Where the browser's session keeps who gave the right password, when, and the account's mark; the code is missing."""
@@ -71,9 +72,9 @@ def create() -> Response:
     except Unauthenticated as error:
         add_error(form, "", message=error.message)
         return _form(form, status=WRONG)
-    except TooMany as error:
+    except (TooMany, Busy) as error:
         add_error(form, "", message=error.message)
-        answer = _form(form, status=TOO_MANY)
+        answer = _form(form, status=BUSY if isinstance(error, Busy) else TOO_MANY)
         answer.headers["Retry-After"] = str(error.retry_after_s)
         return answer
     return hx.redirect_to(_target())

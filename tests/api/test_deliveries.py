@@ -15,6 +15,7 @@ from console.core.outcomes import Outcome
 from console.models import Delivery, Event, Turn
 from console.services.work import SystemClock
 from tests.api.conftest import pointers, rows
+from tests.apps import others_waiting
 from tests.engine import claim, hire, record, rows_of
 
 FIELDS = [
@@ -351,6 +352,17 @@ def test_a_test_waits_0_to_20_seconds(ada_api, work, wait):
     assert response.status_code == 422
     assert list(pointers(response)) == ["/wait"]
     assert rows(work, Delivery) == []
+
+
+def test_a_test_is_answered_at_once_while_as_many_requests_wait_as_may(ada_api, app):
+    hook = ada_api.make_hook()
+    before = SystemClock().now()
+
+    with others_waiting(app):
+        response = ada_api.post(f"/hooks/{hook['id']}/test?wait=20", json={})
+
+    assert (response.status_code, response.get_json()["state"]) == (202, "pending")
+    assert SystemClock().now() - before < timedelta(seconds=5)
 
 
 def test_nothing_waits_for_the_one_who_waits(ada_api, caller):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 from console.api.dialects.oms import event_views
 from console.core.outcomes import Outcome
 from console.services.work import Work
+from tests.apps import others_waiting
 from tests.dialects.oms_stage import (
     NO_EVENT,
     NULL,
@@ -118,3 +120,16 @@ def test_an_attempt_that_takes_too_long_is_a_conflict(
     answer = ada_api.post(RESEND, json={"event": events_of(ada_api)[0]["uuid"]})
 
     assert (answer.status_code, list(answer.get_json())) == (409, ["detail"])
+
+
+def test_an_event_being_sent_is_not_waited_for_while_as_many_requests_wait_as_may(ada_api: Any, work: Work) -> None:
+    publish(ada_api, make(ada_api))
+    claim(work, hire(work))
+    event = events_of(ada_api)[0]["uuid"]
+    begun = monotonic()
+
+    with others_waiting(ada_api.client.application):
+        answer = ada_api.post(RESEND, json={"event": event})
+
+    assert answer.status_code == 409
+    assert monotonic() - begun < event_views.PATIENCE_S

@@ -18,7 +18,7 @@ from console.core.signing import Verification, verify
 from console.models import Attempt, Delivery, Event, Hook
 from console.services.work import Work
 from console.settings import Settings
-from tests.apps import app_of
+from tests.apps import app_of, others_waiting
 from tests.dialects.web_v1_stage import Caller, Colleague, refusal
 from tests.receiver import Receiver
 
@@ -226,3 +226,14 @@ def test_an_event_is_delivered_to_the_webhooks_that_name_it(ada_api: Caller, rec
     assert b'"data":{"pk": 1.0}}' in receipt.body
     check_signature(receipt)
     assert published.get_json()["deliveries"] == 1
+
+
+def test_a_test_that_cannot_be_waited_for_is_not_sent(ada_api: Caller, work: Work, receiver: Receiver) -> None:
+    webhook = ada_api.make(callbackUrl=receiver.url)
+
+    with others_waiting(ada_api.client.application):
+        answer = test_of(ada_api, webhook)
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert "was not sent" in refusal(answer)[1]
+    assert rows(work, select(Delivery)) == []

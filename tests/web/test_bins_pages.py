@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from console.models import Bin
 from console.services.bins import bins, catching
 from console.services.deliveries import deliveries
 from console.services.hooks import hook_secrets
+from tests.apps import others_waiting
 from tests.web.soup import soup_of
 
 HTMX = {"HX-Request": "true"}
@@ -276,6 +278,17 @@ def test_a_slow_answer_holds_no_database_connection(client, app, bin_, work, mon
     client.post(f"/in/{bin_.key}")
 
     assert held == [(0.05, 0)]
+
+
+def test_a_slow_answer_comes_at_once_while_as_many_requests_wait_as_may(client, app, bin_, work) -> None:
+    bins.change(work, changed=bin_, delay_ms=5000)
+    begun = monotonic()
+
+    with others_waiting(app):
+        answer = client.post(f"/in/{bin_.key}")
+
+    assert answer.status_code == 200
+    assert monotonic() - begun < 3
 
 
 @pytest.mark.parametrize("key", ["nothing", "A" * 22, "%00", "..%2f"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
+from sqlalchemy import func, select
 
-from console.models import Membership
+from console.models import Membership, SignInFailure
 from console.services.people import members, sign_in
 from console.settings import Settings
 from console.web.sessions import safe_next
 from tests.apps import app_of
+from tests.hashing import others_hashing
 
 GOOD_NEXT = ["/", "/o/acme/", "/o/acme/hooks?q=a+b&show=failing", "/o/acme/search?q=https://example.com/x", "/a#b"]
 BAD_NEXT = [
@@ -306,3 +308,18 @@ def test_consoles_on_other_ports_of_a_host_keep_cookies_of_their_own(settings, a
     assert ("Secure" in cookie) is base_url.startswith("https")
     assert "Domain" not in cookie
     assert "Path=/" in cookie
+
+
+def test_a_sign_in_that_finds_no_turn_keeps_the_name_and_says_when_to_try_again(client, ada, work) -> None:
+    form = {"login": ada.user.email, "password": "correct horse battery", "csrf_token": client.token()}
+
+    with others_hashing():
+        refused = client.post("/login", data=form)
+    failures = work.session.scalar(select(func.count()).select_from(SignInFailure))
+    accepted = client.post("/login", data=form)
+
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "3")
+    assert "Too many people are signing in at this moment. Try again in a few seconds." in refused.text
+    assert f'value="{ada.user.email}"' in refused.text
+    assert failures == 0
+    assert accepted.status_code == 303

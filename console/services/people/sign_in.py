@@ -65,16 +65,18 @@ def authenticate(work: Work, *, login: str, password: str, ip: str | None) -> Pr
     """Return who has that e-mail or user name and password.
 
     Raise Unauthenticated with the same sentence, after the same work, whatever is wrong; TooMany while throttled, after
-    the same failures whether there is such an account or not, and whichever of its names is typed. Nobody is signed in
-    yet: a second factor may be missing.
+    the same failures whether there is such an account or not, and whichever of its names is typed; Busy when too many
+    passwords are being compared. Nobody is signed in yet: a second factor may be missing.
     """
-    login, prefix = normalized(login), prefix_of(ip)
-    user = work.session.scalar(select(User).where(or_(User.email == login, User.username == login)))
-    password_hash, mark = (user.password_hash, mark_of(user)) if user else (None, None)
-    is_familiar = _is_familiar(work, user, prefix=prefix)
-    own, account, network = _scopes(login, prefix=prefix)
-    admission = throttle.admit(work, own, shared=[account, network])  # ends the transaction: none while hashing
-    is_right = passwords.is_password(password, password_hash=password_hash)
+    with passwords.turn():  # before all else: who is sent away costs nothing, and has not failed
+        login, prefix = normalized(login), prefix_of(ip)
+        user = work.session.scalar(select(User).where(or_(User.email == login, User.username == login)))
+        password_hash, mark = (user.password_hash, mark_of(user)) if user else (None, None)
+        is_familiar = _is_familiar(work, user, prefix=prefix)
+        own, account, network = _scopes(login, prefix=prefix)
+        admission = throttle.admit(work, own, shared=[account, network])  # ends the transaction: none while hashing
+        is_right = passwords.is_password(password, password_hash=password_hash)
+        renewed = passwords.rehash(password, password_hash=password_hash or "") if is_right else None
     if user is None or not is_right or not user.is_active or (admission.delay and not is_familiar):
         if admission.delay:  # a familiar person with the wrong password is told no more than a stranger
             raise admission.delay
@@ -82,7 +84,6 @@ def authenticate(work: Work, *, login: str, password: str, ip: str | None) -> Pr
         actor = Actor(user.email, user.number, ip) if user else Actor("Somebody unknown", ip=ip)
         _note_refusal(replace(work, actor=actor), user)
         raise Unauthenticated(WRONG, code="sign_in_wrong")
-    renewed = passwords.rehash(password, password_hash=password_hash or "")
     with work.transaction():
         hold(work, user=user, mark=mark)
         if renewed is not None:
@@ -95,10 +96,10 @@ def authenticate(work: Work, *, login: str, password: str, ip: str | None) -> Pr
 def confirm_password(work: Work, *, user: User, password: str) -> str:
     """Make sure again, before something delicate, that it is *user*, and return the mark of the account for ``hold``.
 
-    Raise Invalid for a wrong password, TooMany while throttled.
+    Raise Invalid for a wrong password, TooMany while throttled, Busy when too many are compared.
     """
     password_hash, mark = user.password_hash, mark_of(user)
-    with throttle.throttled(work, f"confirm:{user.number}"):
+    with passwords.turn(), throttle.throttled(work, f"confirm:{user.number}"):
         if not passwords.is_password(password, password_hash=password_hash):
             raise Invalid.field("password", "That is not your password.", code="wrong_password")
     return mark

@@ -7,6 +7,7 @@ from queue import Empty, SimpleQueue
 from threading import BoundedSemaphore, Thread
 
 from console.core.targets import Target
+from console.extensions import collaborators
 
 PATIENCE_S = 1.0
 """So long somebody who saves a hook may be kept waiting; getaddrinfo has no limit of its own."""
@@ -30,10 +31,11 @@ def is_unknown(target: Target) -> bool:
     except RuntimeError:  # the system gives no more threads
         _asking.release()
         return False
-    try:
-        return answers.get(timeout=PATIENCE_S)
-    except Empty:
-        return False
+    with collaborators().waits.one() as may_wait:
+        try:
+            return answers.get(timeout=PATIENCE_S if may_wait else 0)
+        except Empty:
+            return False
 
 
 def _ask(target: Target) -> bool:

@@ -250,7 +250,11 @@ def test_waits_tell_nobody_whether_there_is_an_account(work: Work, ada: Any, ord
     assert known == unknown
 
 
-def test_attempts_at_the_same_moment_do_not_slip_through(work: Work, ada: Any, engine: Any) -> None:
+def test_attempts_at_the_same_moment_do_not_slip_through(
+    work: Work, ada: Any, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_places", threading.Semaphore(9))
+    monkeypatch.setattr(passwords, "_slots", threading.Semaphore(9))
     outcomes = []
 
     def attempt() -> Any:

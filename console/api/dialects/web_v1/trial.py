@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
-from console.api.waiting import outcome_of
+from console.api import waiting
 from console.core.errors import Conflict, Refused
 from console.core.outcomes import BLOCKED, Outcome
 from console.models import Attempt, Delivery, DeliveryState, Hook
@@ -45,17 +45,17 @@ def begin(work: Work, *, hook: Hook) -> Delivery:
 def await_outcome(work: Work, sent: Delivery, *, timeout_s: int) -> None:
     """Wait until the test has ended; raise Refused with the cause unless it was delivered.
 
-    *timeout_s* is the hook's. A test that no worker took up meanwhile is canceled: its caller hears of a failure, so
-    nothing may go out later.
+    *timeout_s* is the hook's; the caller may wait by ``waits``. A test that no worker took up meanwhile is canceled:
+    its caller hears of a failure, so nothing may go out later.
     """
     wait_s = timeout_s + PATIENCE_S
-    delivery, is_finished = outcome_of(work, sent, wait_s=wait_s)
+    delivery, is_finished = waiting.await_outcome(work, sent, wait_s=wait_s)
     if not is_finished:
         work.session.rollback()
         with suppress(Conflict):
             deliveries.cancel(work, delivery=delivery)
             raise _failed(f"no outcome after {wait_s} s")
-        delivery, _ = outcome_of(work, sent, wait_s=0)  # it ended at the last moment
+        delivery, _ = waiting.await_outcome(work, sent, wait_s=0)  # it ended at the last moment
     if delivery.state != DeliveryState.DELIVERED:
         raise _failed(cause(delivery.attempts[-1], timeout_s=timeout_s) if delivery.attempts else "it was canceled")
 

@@ -14,10 +14,10 @@ from console.api.auth import organization_number, permission, principal, sight
 from console.api.dialects.web_v1 import entry, trial
 from console.api.dialects.web_v1.errors import written
 from console.api.dialects.web_v1.parms import Scope, draft_of, read_body
-from console.core.errors import Conflict, NotFound, Refused
+from console.core.errors import Busy, Conflict, NotFound, Refused
 from console.core.foreign_apis import WEB_V1
 from console.core.permissions import Permission
-from console.extensions import current_work
+from console.extensions import collaborators, current_work
 from console.models import Hook
 from console.services.dialects import dialect_words, unique_urls
 from console.services.hooks import hook_secrets, hooks
@@ -102,8 +102,15 @@ def delete(webhook_id: str) -> Response:
 @permission(Permission.WEBHOOKS_EDIT)
 def test(webhook_id: str) -> Response:
     """Test a webhook: answers when the receiver has."""
-    work = current_work()
-    hook_id = _uuid(webhook_id)
+    with collaborators().waits.one() as may_wait:
+        if not may_wait:
+            raise Busy("Too many tests are under way at this moment; this one was not sent. Try again.")
+        _test(current_work(), _uuid(webhook_id))
+    return _empty()
+
+
+def _test(work: Work, hook_id: UUID) -> None:
+    """Send a test and wait for its outcome; raise Refused unless it was delivered."""
     with work.transaction():
         hook = _get(work, hook_id)
         if not hook.is_active:
@@ -111,7 +118,6 @@ def test(webhook_id: str) -> Response:
         timeout_s = defaults.timeout_for(work, hook)
         sent = trial.begin(work, hook=hook)
     trial.await_outcome(work, sent, timeout_s=timeout_s)
-    return _empty()
 
 
 # --- what is shown --------------------------------------------------------------------------------------------------
