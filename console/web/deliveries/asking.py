@@ -125,8 +125,8 @@ def answer_chips(wanted: DeliveryFilter) -> dict[str, tuple[str, str]]:
     """Name the filters on what receivers answered."""
     status_class = wanted.status_class or ""
     return {
-        "status_class": ("Responses", CLASS_LABELS.get(status_class, status_class)),
-        "status": ("Status", str(wanted.status or "")),
+        "status_class": ("Status", CLASS_LABELS.get(status_class, status_class)),
+        "status": ("Status code", str(wanted.status or "")),
         "attempt": ("Of", ATTEMPT_LABELS["any"].lower() if wanted.any_attempt else ""),
     }
 

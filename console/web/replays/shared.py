@@ -130,7 +130,7 @@ def _narrowed_words(narrowed: Mapping[str, Any]) -> list[str]:
     status_class, outcome = narrowed.get("status_class", ""), narrowed.get("outcome", "")
     parts = {
         "state": ", ".join(narrowed.get("states", ())),
-        "responses": CLASS_LABELS.get(status_class, status_class),
+        "answered with": CLASS_LABELS.get(status_class, status_class),
         "status": str(narrowed.get("status") or ""),
         "of": "any attempt" if narrowed.get("any_attempt") else "",
         "outcome": OUTCOME_LABELS.get(outcome, outcome),
