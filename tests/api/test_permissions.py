@@ -41,6 +41,7 @@ OPERATIONS: dict[str, tuple[str, dict[str, object] | None]] = {
     "GET /event-types/{name}": ("WEBHOOKS:VIEW", None),
     "PATCH /event-types/{name}": ("ADMIN", {"description": "x"}),
     "DELETE /event-types/{name}": ("ADMIN", None),
+    "DELETE /event-types": ("ADMIN", None),
     "GET /sources": ("WEBHOOKS:VIEW", None),
     "POST /sources": ("ADMIN", {"slug": "a-new-one"}),
     "GET /sources/{slug}": ("WEBHOOKS:VIEW", None),
@@ -49,7 +50,8 @@ OPERATIONS: dict[str, tuple[str, dict[str, object] | None]] = {
     "GET /tokens/{token_id}": ("TOKENS:MANAGE", None),
     "DELETE /tokens/{token_id}": ("TOKENS:MANAGE", None),
 }
-ON_AN_OBJECT = [operation for operation in OPERATIONS if "{" in operation]
+QUERIES = {"DELETE /event-types": "?name={name}"}
+ON_AN_OBJECT = [operation for operation in OPERATIONS if "{" in operation + QUERIES.get(operation, "")]
 RESOURCES = [blueprint.name for blueprint in native.RESOURCES]
 KINDS = (Hook, Event, Delivery, Replay, EventType, Source, Token)
 
@@ -76,7 +78,7 @@ def ids(ada_api, work):
 
 
 def perform(api, operation, ids):
-    method, path = operation.split(" ")
+    method, path = (operation + QUERIES.get(operation, "")).split(" ")
     body = OPERATIONS[operation][1]
     return api.call(method, path.format(**ids), **({} if body is None else {"json": body}))
 

@@ -169,7 +169,7 @@ def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("reference", ["#/$defs/d{}", "#a{}"])
 def test_a_schema_with_thousands_of_references_is_read_in_time(reference: str) -> None:
-    """Each reference used to search the whole schema: 290 s of processor for these, 1.5 s now."""
+    """Each reference used to search the whole schema, which took minutes of processor time for these."""
     numbers = range(2000)
     schema = {
         "$defs": {f"d{number}": {"$anchor": f"a{number}", "type": "string"} for number in numbers},
