@@ -19,4 +19,5 @@ def resource(name: str, *, about: str) -> APIBlueprint:
     )
     blueprint.before_request(auth.enter)
     blueprint.before_request(json_body.check_body)
+    blueprint.teardown_request(json_body.leave)
     return blueprint

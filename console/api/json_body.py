@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Iterable, Mapping
+from threading import BoundedSemaphore
 from typing import Any, TypeVar, cast
 
 from apiflask.schema_adapters import registry
 from apiflask.schema_adapters.pydantic import PydanticAdapter
-from flask import Request, current_app, request
+from flask import Request, current_app, g, request
 from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails
@@ -15,13 +17,18 @@ from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
 
 from console.api.schemas.base import Input
 from console.core import json_members, strict_json
-from console.core.errors import FieldError, Invalid, TooLarge
+from console.core.errors import Busy, FieldError, Invalid, Refused, TooLarge
+from console.extensions import collaborators
 from console.services.events.event_drafts import LONGEST_PAYLOAD
 
 View = TypeVar("View", bound=Callable[..., Any])
 KIB = 1024
 MIB = 1024 * KIB
 LARGEST_BODY = MIB
+MOST_LARGER = 2
+"""Bodies over 1 MiB that a process reads at the same time: each may take some 150 MB of memory."""
+PATIENCE_S = 2.0
+"""So long a larger body waits for its turn, if a thread may wait at all."""
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 MOST_ERRORS = 100
@@ -75,6 +82,29 @@ def check_body() -> None:
         raise UnsupportedMediaType
 
 
+_larger = BoundedSemaphore(MOST_LARGER)
+_trim: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
+
+
+def _take_turn() -> None:
+    """Wait until few other larger bodies are being read; raise Busy. ``leave`` ends the turn with the request."""
+    if not _larger.acquire(blocking=False):
+        with collaborators().waits.one() as may_wait:
+            if not (may_wait and _larger.acquire(timeout=PATIENCE_S)):
+                raise Busy(
+                    "Other large batches are being read; nothing was stored. Try again, or send smaller batches."
+                )
+    g.has_turn = True
+
+
+def leave(_error: BaseException | None) -> None:
+    """End the turn of a larger body, and give its memory back to the system."""
+    if g.pop("has_turn", False):
+        _larger.release()
+        if _trim is not None:
+            _trim(0)
+
+
 class InOrder(GenerateJsonSchema):
     """Writes JSON Schema without sorting its keys."""
 
@@ -112,7 +142,14 @@ def _read_json(request: Request, model: type[Input]) -> object:
     data = request.get_data()
     if not data and not any(field.is_required() for field in model.model_fields.values()):
         return {}
-    return strict_json.load(data, takes_any_number=model.keeps_bytes)
+    if len(data) > LARGEST_BODY:
+        _take_turn()
+    try:
+        return strict_json.load(data, takes_any_number=model.keeps_bytes)
+    except Refused as error:
+        if error.code == "json_values":
+            raise TooLarge(error.message, code=error.code) from None
+        raise
 
 
 def _read_query(request: Request, model: type[Input]) -> Mapping[str, str]:  # noqa: ARG001  one signature for all

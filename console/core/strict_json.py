@@ -1,7 +1,8 @@
 """JSON from outside, read strictly.
 
 ``json.loads`` takes NaN, duplicate keys and lone surrogates, and deep nesting ends in a RecursionError. RFC 8259 warns
-of all of them and receivers differ about them, so a payload that has them is refused where it comes in.
+of all of them and receivers differ about them, so a payload that has them is refused where it comes in. So is one with
+more values than are worth their memory: a value takes some 60 to 200 bytes, however few it has in the text.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ import math
 import re
 from array import array
 from collections import Counter
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import NoReturn
 
 from console.core.errors import Refused
 
 MAX_DEPTH = 64
+MOST_VALUES = 500_000
+"""Objects, lists, texts, numbers, true, false and null that one JSON text may hold."""
 
+_CHUNK = 1024 * 1024
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _AS_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # +1 and -1 as signed bytes
 _LONE_SURROGATE = re.compile(
@@ -31,14 +36,13 @@ def load(data: bytes, *, max_depth: int = MAX_DEPTH, takes_any_number: bool = Fa
 
     *takes_any_number* lets numbers such as 1e400 pass, which no float holds: right where only the text is kept.
 
-    The codes: ``json_encoding`` (no UTF-8, or a byte order mark), ``json_depth`` (more than *max_depth* brackets in
-    each other), ``json_syntax``, ``json_number`` (NaN, Infinity, or too large to hold), ``json_duplicate_key``,
-    ``json_surrogate`` and ``json_nul`` (escapes that no text may hold).
+    The codes: ``json_encoding`` (no UTF-8, or a byte order mark), ``json_values`` (more than ``MOST_VALUES``),
+    ``json_depth`` (more than *max_depth* brackets in each other), ``json_syntax``, ``json_number`` (NaN, Infinity, or
+    too large to hold), ``json_duplicate_key``, ``json_surrogate`` and ``json_nul`` (escapes that no text may hold).
     """
     text = _decoded(data)
     plain = data.replace(rb"\\", b"__")  # from here on a backslash begins an escape, and is no character
-    if _depth(plain) > max_depth:
-        _refuse("json_depth", f"Objects and lists may stand in each other at most {max_depth} deep.")
+    _check_structure(plain, max_depth=max_depth)
     value = _parsed(text, decoder=_LENIENT if takes_any_number else _DECODER, max_depth=max_depth)
     if rb"\u" in plain:
         if rb"\u0000" in plain:
@@ -62,15 +66,35 @@ def _decoded(data: bytes) -> str:
     return text
 
 
-def _depth(plain: bytes) -> int:
-    """Return how deep brackets stand in each other, where *plain* has no escaped backslashes left.
+def _check_structure(plain: bytes, *, max_depth: int) -> None:
+    """Refuse too many values, or brackets too deep in each other; *plain* has no escaped backslashes left.
 
     Everything is done by whole-buffer operations: a loop over characters would take 50 ms for 256 KiB. What comes
     after a syntax error may be counted wrongly, but no parser gets there.
     """
-    outside_texts = b"".join(plain.replace(rb"\"", b"").split(b'"')[::2])
-    brackets = outside_texts.translate(None, _NOT_BRACKETS)
-    return max(accumulate(array("b", brackets.translate(_AS_STEPS))), default=0)
+    values, depth, deepest = 1, 0, 0
+    for part in _outside_texts(plain):
+        values += part.count(b",") + part.count(b"[") + part.count(b"{") - part.count(b"[]") - part.count(b"{}")
+        if values > MOST_VALUES:
+            _refuse("json_values", f"There are more than {MOST_VALUES:,} values in it; send them in smaller parts.")
+        steps = array("b", part.translate(None, _NOT_BRACKETS).translate(_AS_STEPS))
+        deepest = max(accumulate(steps, initial=depth))
+        depth += sum(steps)
+        if deepest > max_depth:
+            _refuse("json_depth", f"Objects and lists may stand in each other at most {max_depth} deep.")
+
+
+def _outside_texts(plain: bytes) -> Iterator[bytes]:
+    """Yield what is outside of texts, with a quote for each text.
+
+    It comes a part at a time: split at once, many short texts would fill the memory.
+    """
+    unescaped = plain.replace(rb"\"", b"")
+    is_inside = False
+    for start in range(0, len(unescaped), _CHUNK):
+        pieces = unescaped[start : start + _CHUNK].split(b'"')
+        yield b'"'.join(pieces[is_inside::2])
+        is_inside ^= len(pieces) % 2 == 0
 
 
 def _parsed(text: str, *, decoder: json.JSONDecoder, max_depth: int) -> object:

@@ -8,6 +8,7 @@ import sqlite3
 
 import pytest
 
+from console.api import json_body
 from console.settings import Settings
 
 MIB = 1024 * 1024
@@ -123,6 +124,43 @@ def test_a_body_of_unknown_length(ada_api):
 def test_a_body_over_its_limit(ada_api, path, limit):
     problem(ada_api.post_bytes(path, b" " * (limit + 1)), 413, "too_large")
     problem(ada_api.post_bytes(path, b" " * limit), 400, "json_syntax")
+
+
+def test_a_body_of_very_many_values_is_too_large_and_says_what_to_do(ada_api):
+    batch = b'{"events": [{"type": "a.b", "payload": [' + b"[]," * 4_000_000 + b"0]}]}"
+
+    body = problem(ada_api.post_bytes("/events/batch", batch), 413, "json_values")
+
+    assert "500,000 values" in body["detail"]
+    assert "smaller parts" in body["detail"]
+    assert ada_api.get("/events").get_json()["data"] == []
+
+
+LARGE_BATCH = b'{"events": [{"type": "a.b", "payload": 1}]}' + b" " * MIB
+
+
+def test_large_bodies_wait_for_their_turn_and_then_are_refused_with_a_time_to_come_back(ada_api, monkeypatch):
+    monkeypatch.setattr(json_body, "PATIENCE_S", 0.05)
+    for _ in range(json_body.MOST_LARGER):
+        assert json_body._larger.acquire(blocking=False)
+    try:
+        response = ada_api.post_bytes("/events/batch", LARGE_BATCH)
+        small = ada_api.post_bytes("/events/batch", LARGE_BATCH.strip())
+    finally:
+        json_body._larger.release(json_body.MOST_LARGER)
+
+    assert "smaller batches" in problem(response, 503, "busy")["detail"]
+    assert int(response.headers["Retry-After"]) > 0
+    assert small.status_code == 202
+
+
+@pytest.mark.parametrize(("body", "status"), [(LARGE_BATCH, 202), (b"{" + LARGE_BATCH, 400), (b" " * 2 * MIB, 400)])
+def test_a_large_body_gives_its_turn_back_however_it_ends(ada_api, body, status, monkeypatch):
+    monkeypatch.setattr(json_body, "PATIENCE_S", 0.05)
+
+    answers = [ada_api.post_bytes("/events/batch", body).status_code for _ in range(2 * json_body.MOST_LARGER)]
+
+    assert answers == [status] * 4
 
 
 def test_the_token_is_asked_for_before_the_body_is_looked_at(anyone):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from console.core import strict_json
 from console.core.errors import Refused
 from console.core.strict_json import load
 
@@ -184,3 +187,56 @@ def test_a_quarter_of_a_mebibyte_is_read_in_a_moment(data: bytes) -> None:
 
     # The best of three: the garbage collector may have the whole test run to look through meanwhile.
     assert min(seconds_of_this_thread() for _ in range(3)) < 1
+
+
+@pytest.mark.parametrize(
+    "element",
+    [b"[]", b"{}", b'""', b"1", b'"\\""', b"[1,2]", b'{"a":1}', rb'"\\,[{"'],
+    ids=lambda element: element.decode(),
+)
+def test_more_values_than_are_allowed_are_refused_and_as_many_are_not(element: bytes, monkeypatch) -> None:
+    monkeypatch.setattr(strict_json, "MOST_VALUES", 1000)
+    values = 3 if element == b"[1,2]" else 2 if element == b'{"a":1}' else 1
+    most = 999 // values  # one is the list itself
+
+    load(b"[" + b",".join([element] * most) + b"]")
+    with pytest.raises(Refused) as caught:
+        load(b"[" + b",".join([element] * (most + 1)) + b"]")
+
+    assert caught.value.code == "json_values"
+    assert "smaller parts" in caught.value.message
+
+
+def test_values_and_depth_are_counted_across_the_parts_in_which_a_text_is_looked_at(monkeypatch) -> None:
+    monkeypatch.setattr(strict_json, "_CHUNK", 7)
+    monkeypatch.setattr(strict_json, "MOST_VALUES", 50)
+    deep = b'["a,b[{","\\"[[",{"k":[0]}]'
+
+    assert load(deep) == ["a,b[{", '"[[', {"k": [0]}]
+    load(deep, max_depth=3)
+    with pytest.raises(Refused, match="at most 2 deep"):
+        load(deep, max_depth=2)
+    with pytest.raises(Refused, match="50 values"):
+        load(b"[" + b",".join([b"1"] * 51) + b"]")
+
+
+@pytest.mark.parametrize("element", ["[]", '""', '{"a":1}'])
+def test_a_large_text_of_small_values_is_refused_with_little_memory(element: str) -> None:
+    """Read first and counted then, 15 MiB of them took 470 MB."""
+    program = f"""
+import resource
+from console.core.errors import Refused
+from console.core.strict_json import load
+text = b"[" + b'{element},' * (15 * 2**20 // {len(element) + 1}) + b"0]"
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    load(text)
+except Refused as error:
+    print(error.code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    code, kib = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout.split()
+
+    assert code == "json_values"
+    assert int(kib) < 120 * 1024
