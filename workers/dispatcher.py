@@ -55,7 +55,7 @@ class Dispatcher:
         self._duties = (
             Duty(1.0, sweeping.sweep),
             Duty(1.0, steps.wake),
-            Duty(2.0, fan_outs.finish),
+            Duty(2.0, self._hand_out),
             Duty(5.0, stepped_clocks.clamp),
             Duty(5.0, stepped_clocks.note),
             Duty(15.0, sweeping.expire),
@@ -73,6 +73,7 @@ class Dispatcher:
             Duty(60.0, self._prune),
         )
         self._pruned = retention.Pruned()
+        self._handing_out = fan_outs.Progress()
 
     def start(self) -> None:
         """Begin to tick."""
@@ -122,6 +123,11 @@ class Dispatcher:
             except (Busy, KeyUnavailable, SQLAlchemyError) as error:
                 work.session.rollback()
                 _log.warning("a duty failed and is tried again", duty=duty.name, error=type(error).__name__)
+
+    def _hand_out(self, work: Work) -> bool:
+        """Finish fan-outs; False when filters need more time than a tick has."""
+        fan_outs.finish(work, progress=self._handing_out)
+        return not self._handing_out.begun
 
     def _prune(self, work: Work) -> bool:
         """Delete some old events; False when there are more, perhaps for hours."""

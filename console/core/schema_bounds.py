@@ -1,7 +1,7 @@
 """Bounds on checking a payload against a schema that somebody else wrote.
 
 Patterns are run by an engine that can be stopped, and all of it ends after ``LONGEST_S`` seconds of this thread's
-processor, however busy the machine is.
+processor, or fewer if the caller allows less, however busy the machine is.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class TooLong(Exception):
 
 
 @contextmanager
-def bounded_time() -> Iterator[None]:
-    """Let what runs within have ``LONGEST_S`` seconds; what is out of time raises TooLong, or TimeoutError."""
-    token = _ends_at.set(time.thread_time() + LONGEST_S)
+def bounded_time(seconds: float) -> Iterator[None]:
+    """Let what runs within take *seconds* of this thread's processor; then it raises TooLong or TimeoutError."""
+    token = _ends_at.set(time.thread_time() + seconds)
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import specification_with
 
 from console.core.errors import FieldError, Refused
-from console.core.schema_bounds import TooLong, bounded, bounded_time, compiled
+from console.core.schema_bounds import LONGEST_S, TooLong, bounded, bounded_time, compiled
 
 MOST_FAULTS = 10
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -45,13 +45,14 @@ class Schema:
         if not is_known_good:
             _check_references(self._validator, plain)
 
-    def faults(self, payload: Any) -> list[FieldError]:
-        """Say what of *payload* breaks the schema, at most ten things, with pointers into it (RFC 6901).
+    def faults(self, payload: Any, *, most_s: float = LONGEST_S) -> list[FieldError]:
+        """Return what of *payload* breaks the schema, at most ten things, with pointers into it (RFC 6901).
 
-        One whose check takes too long, or never ends, or leads nowhere, breaks it as a whole (``schema_unchecked``).
+        It takes at most *most_s* seconds of this thread's processor. A payload whose check takes too long, or never
+        ends, or leads nowhere, breaks it as a whole (``schema_unchecked``).
         """
         try:
-            with bounded_time():
+            with bounded_time(most_s):
                 found = list(islice(self._validator.iter_errors(payload), MOST_FAULTS))
         except (TooLong, TimeoutError, RecursionError, Unresolvable) as error:
             why = "a reference in it leads nowhere" if isinstance(error, Unresolvable) else "that takes too long"

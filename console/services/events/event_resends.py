@@ -15,17 +15,31 @@ from console.models import Delivery, DeliveryState, Event, Hook, Trigger
 from console.services import audit
 from console.services.deliveries.deliveries import begin_chains
 from console.services.events import outbox
+from console.services.events.judging import REQUEST_S, Budget, Judgement
 from console.services.events.matching import Listener, hearing, listener, listeners, occurrence_of
 from console.services.work import DELIVERIES, Work
+
+_TOO_SLOW = (
+    "Nothing was sent: the filters of the hooks take too long on this event. Send it to the hooks one by one, or make "
+    "their filters simpler."
+)
 
 
 def to_wanting(work: Work, *, event: Event) -> int:
     """Send an event to all hooks that want it now, those included that have it; say to how many.
 
-    Those to which it is being sent right now are passed over.
+    Those to which it is being sent right now are passed over. Raise Conflict, with nothing sent, when the filters take
+    longer than a request may.
     """
     everybody = listeners(work, organization_number=event.organization_number)
-    return _send(work, event, hearing(everybody, occurrence_of(work, event)))
+    budget = Budget(REQUEST_S)
+    judgement = Judgement(event.payload, budget)
+    occurrence = occurrence_of(work, event, judgement.read)
+    hearing(everybody, occurrence)  # notes the filters that have to be applied
+    judgement.apply_filters()
+    if judgement.is_open:
+        raise Conflict(_TOO_SLOW, code="filters_too_slow")
+    return _send(work, event, hearing(everybody, occurrence))
 
 
 def to_hook(work: Work, *, event: Event, hook: Hook) -> None:

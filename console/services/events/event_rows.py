@@ -18,7 +18,7 @@ from console.services.events.event_drafts import EventDraft
 from console.services.work import Work
 
 INLINE_HOOKS = 1000
-"""Deliveries of an event to more hooks are not made while its publisher waits."""
+"""Deliveries of an event to more hooks are not created while its publisher waits."""
 
 # Over the table, not the class: the ORM's bulk insert does the same for twice the time. RETURNING makes SQLAlchemy send
 # all rows as one statement; to be given them in order, it would send them one by one.
@@ -34,8 +34,12 @@ def row(
     id: UUID,  # noqa: A002 as everywhere
     now: datetime,
     wanted: int,
+    is_decided: bool = True,
 ) -> dict[str, Any]:
-    """Make the row of an event, whose *id* is used unless the publisher has chosen one."""
+    """Return the row of an event, whose *id* is used unless the publisher has chosen one.
+
+    *wanted* is how many hooks get it. Unless it *is_decided*, it is how many may, and the workers apply the filters.
+    """
     return {
         "id": draft.id or id,
         "organization_number": organization_number,
@@ -49,7 +53,7 @@ def row(
         "created_at": now,
         "idempotency_key": draft.key,
         "request_sha256": digest,
-        "fanout_pending": wanted > INLINE_HOOKS,
+        "fanout_pending": wanted > INLINE_HOOKS or not is_decided,
         "delivery_count": wanted,
         "is_test": False,
         "is_direct": False,

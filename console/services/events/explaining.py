@@ -6,7 +6,6 @@ catalogue, that have not been changed since; ``Standing`` says which it is.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,16 +13,16 @@ from enum import StrEnum
 from sqlalchemy import select
 
 from console.core.catalogue import with_wildcards
-from console.core.filters import values_read
 from console.core.patterns import Subscription, check_event_type
 from console.core.rules import Explanation, Occurrence, Verdict, explain, refusal
 from console.models import Delivery, Event, EventType, Hook
 from console.services.event_types import catalogue
-from console.services.events.judging import reader_of
+from console.services.events.judging import PAGE_S, Budget, Reader
 from console.services.events.matching import groups_by_type, occurrence_of, subscription_of
 from console.services.work import Work
 
 MOST_HOOKS = 500
+"""Of so many hooks, newest first, it is explained what becomes of an event; fewer when their filters are slow."""
 MOST_LOOKED_AT, MOST_TRIED = 200, 20
 """To try a filter, so many of the latest events are looked at, and it is applied to so many of those that are heard."""
 
@@ -70,10 +69,14 @@ class FilterTrial:
 
 
 def of_event(work: Work, *, event: Event, deliveries: Sequence[Delivery]) -> list[Standing]:
-    """Say of up to 500 hooks, newest first, what becomes of *event*; *deliveries* are those that it has."""
+    """Return what becomes of *event* for up to 500 hooks, newest first; *deliveries* are those that it has.
+
+    The list ends early when the filters need more than ``PAGE_S`` of processor time.
+    """
     by_hook = {delivery.hook_number: delivery for delivery in deliveries}
     look = _look_at(work, event)
-    return [look(hook, by_hook.get(hook.number)) for hook in _hooks(work, event.organization_number)]
+    hooks = _hooks(work, event.organization_number)
+    return _in_time(hooks, lambda hook: look(hook, by_hook.get(hook.number)))
 
 
 def of_hook(work: Work, *, hook: Hook, event: Event) -> Standing:
@@ -89,7 +92,7 @@ def of_draft(work: Work, *, hook: Hook, draft: Draft) -> Standing:
 
 
 def of_draft_for_all(work: Work, *, organization_number: int, draft: Draft) -> list[Standing]:
-    """Say what would become of such an event for up to 500 hooks, newest first."""
+    """Return what would become of such an event for up to 500 hooks, newest first; it ends early as ``of_event``."""
     return _of_drafts(
         work, hooks=_hooks(work, organization_number), organization_number=organization_number, draft=draft
     )
@@ -102,17 +105,26 @@ def wanting(standings: Sequence[Standing]) -> list[Hook]:
 
 def _of_drafts(work: Work, *, hooks: Sequence[Hook], organization_number: int, draft: Draft) -> list[Standing]:
     groups = catalogue.groups_of(work, organization_number=organization_number, name=draft.type)
-    occurrence = Occurrence(draft.type, groups, draft.source, reader_of(draft.payload))
-    return [
-        Standing(
-            hook,
-            explain(subscription_of(hook), occurrence, is_active=hook.is_active),
-            Since.NOTHING,
-            None,
-            _values(hook, draft.payload),
-        )
-        for hook in hooks
-    ]
+    reader = Reader(draft.payload)
+    occurrence = Occurrence(draft.type, groups, draft.source, reader)
+
+    def look(hook: Hook) -> Standing:
+        explanation = explain(subscription_of(hook), occurrence, is_active=hook.is_active)
+        return Standing(hook, explanation, Since.NOTHING, None, _values(hook, reader))
+
+    return _in_time(hooks, look)
+
+
+def _in_time(hooks: Sequence[Hook], look: Callable[[Hook], Standing]) -> list[Standing]:
+    """Look at hooks, at one at least, until the time of a page is spent."""
+    budget = Budget(PAGE_S)
+    found = []
+    for hook in hooks:
+        with budget.spending():
+            found.append(look(hook))
+        if budget.is_spent:
+            break
+    return found
 
 
 def _hooks(work: Work, organization_number: int) -> list[Hook]:
@@ -128,7 +140,8 @@ def _hooks(work: Work, organization_number: int) -> list[Hook]:
 
 def _look_at(work: Work, event: Event) -> Callable[[Hook, Delivery | None], Standing]:
     """Prepare what all hooks are asked about one event."""
-    occurrence, type_changed = occurrence_of(work, event), _type_changed(work, event)
+    reader, type_changed = Reader(event.payload), _type_changed(work, event)
+    occurrence = occurrence_of(work, event, reader)
 
     def look(hook: Hook, delivery: Delivery | None) -> Standing:
         return Standing(
@@ -136,19 +149,14 @@ def _look_at(work: Work, event: Event) -> Callable[[Hook, Delivery | None], Stan
             explanation=explain(subscription_of(hook), occurrence, is_active=hook.is_active),
             since=_since(hook, event=event, type_changed=type_changed),
             delivery=delivery,
-            values=_values(hook, event.payload),
+            values=_values(hook, reader),
         )
 
     return look
 
 
-def _values(hook: Hook, payload: bytes) -> tuple[tuple[str, str], ...]:
-    if hook.filter is None:
-        return ()
-    try:
-        return tuple(values_read(hook.filter, json.loads(payload)))
-    except (ValueError, RecursionError):
-        return ()
+def _values(hook: Hook, reader: Reader) -> tuple[tuple[str, str], ...]:
+    return () if hook.filter is None else tuple(reader.values(hook.filter))
 
 
 def _since(hook: Hook, *, event: Event, type_changed: bool) -> Since:
@@ -170,7 +178,10 @@ def _type_changed(work: Work, event: Event) -> bool:
 
 
 def try_filter(work: Work, *, organization_number: int, wanted: Subscription) -> FilterTrial:
-    """Apply the filter of what a hook wants to the latest events that it would hear without it."""
+    """Apply the filter of what a hook wants to the latest events that it would get without it, to 20 at most.
+
+    They are fewer when that needs more than ``PAGE_S`` of processor time.
+    """
     latest = work.session.execute(
         select(Event.number, Event.type, Event.source)
         .where(Event.organization_number == organization_number, Event.is_test.is_(False))
@@ -185,9 +196,12 @@ def try_filter(work: Work, *, organization_number: int, wanted: Subscription) ->
     ][:MOST_TRIED]
     numbers = [row.number for row in heard]
     payloads = dict(work.session.execute(select(Event.number, Event.payload).where(Event.number.in_(numbers))).all())
-    passed = [
-        row
-        for row in heard
-        if refusal(wanted, Occurrence(row.type, groups[row.type], row.source, reader_of(payloads[row.number]))) is None
-    ]
-    return FilterTrial(len(heard), len(passed))
+    budget, tried, passed = Budget(PAGE_S), 0, 0
+    for row in heard:
+        with budget.spending():
+            occurrence = Occurrence(row.type, groups[row.type], row.source, Reader(payloads[row.number]))
+            passed += refusal(wanted, occurrence) is None
+        tried += 1
+        if budget.is_spent:
+            break
+    return FilterTrial(tried, passed)

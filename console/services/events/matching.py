@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
+from console.core.filters import Reading
 from console.core.patterns import Subscription
 from console.core.retry_reading import read_stored
 from console.core.rules import Occurrence, refusal, refusal_of_kind, refusal_of_payload
 from console.models import Event, Hook
 from console.services.event_types import catalogue
-from console.services.events.judging import Judgement, reader_of
+from console.services.events.judging import Judgement
 from console.services.work import Work
 
 _HOOKS = Hook.__table__.c
@@ -125,7 +126,10 @@ def hooks_hearing(work: Work, *, organization_number: int, event_type: str) -> l
     ]
 
 
-def occurrence_of(work: Work, event: Event) -> Occurrence:
-    """Say what the rules look at of a stored event, with the catalogue as it is now."""
+def occurrence_of(work: Work, event: Event, read: Callable[[str], Reading]) -> Occurrence:
+    """Return what the rules look at of a stored event, with the event types as they are now.
+
+    *read* applies a filter to its payload.
+    """
     groups = catalogue.groups_of(work, organization_number=event.organization_number, name=event.type)
-    return Occurrence(event.type, groups, event.source, reader_of(event.payload))
+    return Occurrence(event.type, groups, event.source, read)

@@ -21,7 +21,7 @@ from console.models import Event, Hook
 from console.services.event_types import catalogue
 from console.services.events import event_rows, outbox
 from console.services.events.event_drafts import EventDraft, check
-from console.services.events.judging import Judgements, reader_of
+from console.services.events.judging import REQUEST_S, Budget, Judgements, Reader
 from console.services.events.matching import Audiences, Listener, groups_by_type, listener, listeners
 from console.services.events.outbox import with_settled_switches
 from console.services.work import DELIVERIES, Work
@@ -29,7 +29,10 @@ from console.services.work import DELIVERIES, Work
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The answer to a publisher; *deliveries* counts held ones too."""
+    """The answer to a publisher.
+
+    *deliveries* counts held ones too. When the workers apply the filters, it is how many there may be.
+    """
 
     id: UUID
     type: str
@@ -50,7 +53,7 @@ def publish_batch(work: Work, *, organization_number: int, drafts: Sequence[Even
 
 
 def _publish(work: Work, organization_number: int, drafts: Sequence[EventDraft], *, under: str = "") -> list[Published]:
-    judgements = Judgements([draft.payload for draft in drafts])
+    judgements = Judgements([draft.payload for draft in drafts], Budget(REQUEST_S))
 
     def store(inside: Work) -> list[Published]:
         answers = _store(inside, organization_number, drafts, judgements, under=under)
@@ -78,7 +81,7 @@ def publish_to(work: Work, *, hook: Hook, draft: EventDraft) -> Published:
     *draft* has no key. Raise Invalid, Busy, or NotFound when the hook was deleted meanwhile.
     """
     check(work, hook.organization_number, [draft])
-    judgements = Judgements([draft.payload])
+    judgements = Judgements([draft.payload], Budget(REQUEST_S))
 
     def commit() -> Published:
         with work.transaction():
@@ -109,7 +112,7 @@ def publish_within(work: Work, *, organization_number: int, draft: EventDraft, w
     caller rings.
     """
     groups = groups_by_type(work, organization_number=organization_number, names=[draft.type])[draft.type]
-    occurrence = Occurrence(draft.type, groups, draft.source, reader_of(draft.payload))
+    occurrence = Occurrence(draft.type, groups, draft.source, Reader(draft.payload))
     hooks = [
         hook
         for hook in listeners(work, organization_number=organization_number)
@@ -151,7 +154,8 @@ def _store(
     new = [i for i, draft in enumerate(drafts) if (draft.key is None or draft.key not in known) and i not in repeats]
     fresh = [drafts[i] for i in new]
     wanted = _wanted(work, organization_number, fresh, judgements, places=new, under=under)
-    made = _insert(work, organization_number, fresh, [prints[i] for i in new], wanted)
+    decided = [not judgements.is_open(i) for i in new]
+    made = _insert(work, organization_number, fresh, [prints[i] for i in new], wanted, decided=decided)
     stored = dict(zip(new, made, strict=True))
     return [
         stored[repeats.get(index, index)] if index in stored or index in repeats else known[draft.key or ""]
@@ -196,8 +200,9 @@ def _wanted(
     places: Sequence[int],
     under: str,
 ) -> list[list[Listener]]:
-    """Give the hooks that want each event; raise Undecided, or Invalid for payloads that do not fit their schema.
+    """Return the hooks that want each event; raise Undecided, or Invalid for payloads that do not fit their schema.
 
+    Those whose filter was not applied, because the request has spent its time, are among them.
     *places* are those of the drafts in their batch, to which *under* is the pointer, with {} for the place.
     """
     if not drafts:
@@ -244,14 +249,16 @@ def _insert(
     drafts: Sequence[EventDraft],
     prints: Sequence[bytes],
     wanted: Sequence[Sequence[Listener]],
+    *,
+    decided: Sequence[bool],
 ) -> list[Published]:
     if not drafts:
         return []
     now = work.now()
     ids = work.new_ids(len(drafts))
     events = [
-        event_rows.row(organization_number, draft, digest, id=id_, now=now, wanted=len(chosen))
-        for draft, digest, id_, chosen in zip(drafts, prints, ids, wanted, strict=True)
+        event_rows.row(organization_number, draft, digest, id=id_, now=now, wanted=len(chosen), is_decided=is_decided)
+        for draft, digest, id_, chosen, is_decided in zip(drafts, prints, ids, wanted, decided, strict=True)
     ]
     event_rows.refuse_taken_ids(work, organization_number, [draft.id for draft in drafts if draft.id is not None])
     numbers = event_rows.insert(work, events)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, Select, exists, select
 
 from console.core.rules import Occurrence, Rule, refusal
 from console.models import Delivery, Event
-from console.services.events.judging import reader_of
+from console.services.events.judging import PAGE_S, Budget, Reader
 from console.services.events.matching import Listener, groups_by_type, listeners
 from console.services.replays.selection import Scope, of_types
 from console.services.work import Work
@@ -83,23 +83,33 @@ def has_none(event_number: Any, hook: Listener) -> ColumnElement[bool]:
     return ~exists().where(Delivery.event_number == event_number, Delivery.hook_number == hook.number)
 
 
-def missed(work: Work, scope: Scope, hook: Listener, *, after: int, look_at: int) -> Missed:
-    """Look at *look_at* events above *after*: filters may take long, so no write lock may be held."""
+def missed(
+    work: Work, scope: Scope, hook: Listener, *, after: int, look_at: int, budget: Budget | None = None
+) -> Missed:
+    """Look at *look_at* events above *after*: filters may take long, so no write lock may be held.
+
+    Fewer are looked at when *budget* (``PAGE_S`` if there is none) is spent on the filter.
+    """
+    budget = budget or Budget(PAGE_S)
     window = events_of(scope, after=after, limit=look_at).subquery()
     columns = (window.c.number, window.c.type, window.c.source, has_none(window.c.number, hook).label("has_none"))
     looked = work.session.execute(select(*columns).order_by(window.c.number)).all()
     candidates = [row for row in looked if row.has_none]
     groups = groups_by_type(work, organization_number=scope.organization_number, names=[row.type for row in candidates])
     rows, refused = [], []
+    last, has_more = looked[-1].number if looked else after, len(looked) == look_at
     for row, payload in _with_payloads(work, hook, candidates):
-        reader = reader_of(payload)
-        reason = refusal(hook.subscription, Occurrence(row.type, groups[row.type], row.source, reader))
+        if budget.is_spent:
+            last, has_more = row.number - 1, True
+            break
+        with budget.spending():
+            occurrence = Occurrence(row.type, groups[row.type], row.source, Reader(payload))
+            reason = refusal(hook.subscription, occurrence)
         if reason is None:
             rows.append((row.number, row.type))
         elif reason is Rule.FILTER:
             refused.append(row.number)
-    last = looked[-1].number if looked else after
-    return Missed(tuple(rows), tuple(refused), after, last, has_more=len(looked) == look_at)
+    return Missed(tuple(rows), tuple(refused), after, last, has_more=has_more)
 
 
 def _with_payloads(work: Work, hook: Listener, candidates: Sequence[Row[Any]]) -> Iterator[tuple[Row[Any], bytes]]:

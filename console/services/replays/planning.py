@@ -16,6 +16,7 @@ from console.services import queries
 from console.services.deliveries.delivery_filters import DeliveryFilter
 from console.services.deliveries.log_walks import unindexed
 from console.services.events.event_abouts import abouts
+from console.services.events.judging import PAGE_S, Budget
 from console.services.replays import pace
 from console.services.replays.missed import missed, targets
 from console.services.replays.selection import (
@@ -167,8 +168,9 @@ def _first_deliveries(work: Work, scope: Scope) -> list[PlannedRow]:
 
 def _first_missed(work: Work, scope: Scope, hooks: Collection[int], *, limit: int) -> list[PlannedRow]:
     rows: list[PlannedRow] = []
+    budget = Budget(PAGE_S)
     for target in [target for target in targets(work, scope) if target.number in hooks][:MOST_HOOKS]:
-        found = missed(work, scope, target, after=0, look_at=LOOKED_AT).first(limit - len(rows))
+        found = missed(work, scope, target, after=0, look_at=LOOKED_AT, budget=budget).first(limit - len(rows))
         hook = work.session.get_one(Hook, target.number)
         numbers = [number for number, _ in found.rows]
         events = (

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, Subquery, func, select
 
 from console.models import Delivery, Hook
+from console.services.events.judging import PAGE_S, Budget
 from console.services.events.matching import Listener, groups_by_type
 from console.services.queries import among
 from console.services.replays.missed import events_of, missed, targets
@@ -104,11 +105,12 @@ def _count_missed(
     there_are = _made(work, events_of(scope, limit=cap).subquery())
     is_capped = cap is not None and sum(there_are.values()) >= cap  # types that come later are not known yet
     plain: dict[int, set[Kind]] = {}
+    budget = Budget(PAGE_S)
     for hook, kinds in _wanted(work, scope, list(there_are)):
         if cap is None or hook.subscription.filter is None:
             plain[hook.number] = kinds
             continue
-        found = missed(work, scope, hook, after=0, look_at=MOST_FILTERED)
+        found = missed(work, scope, hook, after=0, look_at=MOST_FILTERED, budget=budget)
         lost[hook.number] = len(found.rows)
         skips[hook.number][Skip.FILTERED] += len(found.refused)
         is_capped = is_capped or found.has_more

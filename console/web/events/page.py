@@ -42,7 +42,10 @@ class Unmatched:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of an event for the hooks there are: *total* of them, *without* it, *wanting* it now."""
+    """What became of an event for the hooks there are: *total* of them, *without* it, *wanting* it now.
+
+    *left_out* hooks were not asked: there are very many, or their filters are slow.
+    """
 
     total: int
     unmatched: tuple[Unmatched, ...]
@@ -50,6 +53,7 @@ class Fate:
     without: int
     wanting: int
     is_settled: bool
+    left_out: int
 
 
 @pages.get("/<uuid:event_id>")
@@ -87,7 +91,10 @@ def resend(event_id: UUID) -> Response:
     back = url_for("events.show", event_id=event.id)
     hook_id = request.form.get("hook", type=UUID)
     if hook_id is None:
-        count = event_resends.to_wanting(work, event=event)
+        try:
+            count = event_resends.to_wanting(work, event=event)
+        except Conflict as error:
+            return hx.redirect_to(back, message=error.message, tone="warn")
         words = f"It is sent to {plural(count, 'hook')} now." if count else "No hook could be sent to just now."
         return hx.redirect_to(back, message=words, tone="good" if count else "warn")
     hook = hooks.get(work, organization_number=number(), hook_id=hook_id)
@@ -116,7 +123,7 @@ def _answer(event: Event, *, block: str | None = None) -> Response:
         kept_days=defaults.retention_for(work, access.place().organization),
         rows=rows_of(work, found[:MOST_SHOWN]),
         count=len(found),
-        fate=_fate(event, found),
+        fate=_fate(event, found, hook_count=hook_count),
         words=fan_out_words(
             events.fan_outs(work, [event])[event.number],
             hook_count,
@@ -135,7 +142,7 @@ def _digest(deliveries: Sequence[Delivery]) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-def _fate(event: Event, deliveries: Sequence[Delivery]) -> Fate | None:
+def _fate(event: Event, deliveries: Sequence[Delivery], *, hook_count: int) -> Fate | None:
     """Ask the rules of every hook; None for an event that was meant for one hook, or is being handed out."""
     if event.is_test or event.is_direct or event.fanout_pending:
         return None
@@ -155,4 +162,5 @@ def _fate(event: Event, deliveries: Sequence[Delivery]) -> Fate | None:
         without=len(without),
         wanting=len(explaining.wanting(standings)),
         is_settled=all(one.since == Since.NOTHING for one in without),
+        left_out=max(hook_count - len(standings), 0),
     )

@@ -18,7 +18,8 @@ from console.services.event_types import catalogue
 from console.services.events import explaining, publishing
 from console.services.events.event_drafts import LONGEST_PAYLOAD, EventDraft
 from console.services.events.explaining import Draft
-from console.services.events.judging import faults_of
+from console.services.events.judging import PAGE_S, Budget, faults_of
+from console.services.figures import stats
 from console.services.organizations import sources
 from console.web import access, creating, hx
 from console.web.delivery_rows import name_of
@@ -95,6 +96,8 @@ class Outlook:
     size: int = 0
     names: tuple[str, ...] = ()
     total: int = 0
+    left_out: int = 0
+    """Hooks that were not asked: there are very many, or their filters are slow."""
 
 
 def _other_sample(form: PublishForm) -> str:
@@ -115,7 +118,7 @@ def _outlook(form: PublishForm) -> Outlook | None:
         return Outlook(problem=error.message)
     work = current_work()
     schema = catalogue.schemas_to_check(work, organization_number=number(), names=[name]).get(name)
-    faults = faults_of(payload, schema) if schema is not None else []
+    faults = faults_of(payload, schema, Budget(PAGE_S)) if schema is not None else []
     draft = Draft(name, payload, form.source.data or None)
     hooks = explaining.of_draft_for_all(work, organization_number=number(), draft=draft)
     wanting = [one.hook for one in hooks if one.explanation.refused_by is None]
@@ -124,6 +127,7 @@ def _outlook(form: PublishForm) -> Outlook | None:
         size=len(payload),
         names=tuple(name_of(hook) for hook in wanting),
         total=len(hooks),
+        left_out=max(stats.hook_count(work, organization_number=number()) - len(hooks), 0),
     )
 
 
