@@ -10,6 +10,7 @@ from console.cli.work import opened
 from console.core.errors import NotFound
 from console.core.foreign_apis import APIS
 from console.core.permissions import Role
+from console.core.redact import visible
 from console.models import Organization, User
 from console.services.organizations import foreign_apis
 from console.services.organizations import organizations as organization_service
@@ -138,12 +139,16 @@ def reset_two_factor(login: str) -> None:
 @users.command("deactivate")
 @click.argument("login")
 @click.option("--even-last-admin", is_flag=True, help="Also the only admin of an organization, which staff then run.")
-def deactivate(login: str, *, even_last_admin: bool) -> None:
+@click.option("--keep-tokens", is_flag=True, help="Hand their tokens over to the organizations, as service tokens.")
+def deactivate(login: str, *, even_last_admin: bool, keep_tokens: bool) -> None:
     """Switch the user LOGIN (user name or e-mail address) off: sessions end, and their tokens are revoked for good."""
     with opened() as work:
         user = user_named(work, login)
-        ended = staffing.deactivate(work, user=user, even_last_admin=even_last_admin)
-        click.echo(f"{user.username} can no longer sign in. Tokens revoked: {ended}.")
+        settled = staffing.deactivate(work, user=user, even_last_admin=even_last_admin, keep_tokens=keep_tokens)
+        click.echo(f"{user.username} can no longer sign in.")
+        for token in settled:
+            what = "Kept for" if token.revoked_at is None else "Revoked in"
+            click.echo(f"{what} {token.organization.slug}: {visible(token.label)} ({token.prefix}…).")
 
 
 @users.command("activate")

@@ -191,12 +191,29 @@ def test_a_user_is_deactivated_and_activated(installed: Run) -> None:
     installed(*ADA, "--role", "admin", "--staff", stdin=f"{PASSWORD}\n")
     grace = ("--username", "grace", "--email", "grace@example.com", "--organization", "acme", "--role", "editor")
     installed("users", "create", *grace, "--password-stdin", stdin=f"{PASSWORD}\n")
-    installed("tokens", "create", "--user", "grace", "--organization", "acme", "--permission", "EVENTS:VIEW")
+    token = ("--user", "grace", "--organization", "acme", "--permission", "EVENTS:VIEW", "--name", "the shop")
+    text = installed("tokens", "create", *token, "--quiet").output.strip()
 
     off, on = installed("users", "deactivate", "grace@example.com"), installed("users", "activate", "grace")
 
-    assert off.output == "grace can no longer sign in. Tokens revoked: 1.\n"
+    assert off.output == f"grace can no longer sign in.\nRevoked in acme: the shop ({text[:11]}…).\n"
     assert on.output == "grace can sign in again.\n"
+
+
+def test_the_tokens_of_a_deactivated_user_are_kept_for_the_organization_when_asked(installed: Run) -> None:
+    installed(*ADA, "--role", "admin", "--staff", stdin=f"{PASSWORD}\n")
+    grace = ("--username", "grace", "--email", "grace@example.com", "--organization", "acme", "--role", "editor")
+    installed("users", "create", *grace, "--password-stdin", stdin=f"{PASSWORD}\n")
+    token = ("--user", "grace", "--organization", "acme", "--permission", "EVENTS:VIEW", "--name", "the shop")
+    text = installed("tokens", "create", *token, "--quiet").output.strip()
+
+    off = installed("users", "deactivate", "grace", "--keep-tokens")
+
+    assert off.output == f"grace can no longer sign in.\nKept for acme: the shop ({text[:11]}…).\n"
+    [line] = [
+        line for line in installed("tokens", "list", "--organization", "acme").output.splitlines() if text[:11] in line
+    ]
+    assert "valid" in line
 
 
 def test_staff_is_made_and_ended_but_for_the_last(installed: Run) -> None:

@@ -48,11 +48,13 @@ def tokens_of(work: Work, *, user: User) -> list[Token]:
     ]
 
 
-def deactivate(work: Work, *, user: User, even_last_admin: bool = False) -> int:
+def deactivate(work: Work, *, user: User, even_last_admin: bool = False, keep_tokens: bool = False) -> list[Token]:
     """Switch a person off: sessions, half-finished sign-ins, invitations and tokens end at once, for good.
 
-    Return how many tokens were revoked. Raise Conflict for the last staff, for oneself, and for the only admin of an
-    organization unless *even_last_admin*: staff may do everything there all the same.
+    With *keep_tokens*, their tokens become service tokens of the organizations instead, with the permissions that they
+    have now; those that have none end all the same. Return the tokens, where ``revoked_at`` says which ended. Raise
+    Conflict for the last staff, for oneself, and for the only admin of an organization unless *even_last_admin*: staff
+    may do everything there all the same.
     """
     with work.transaction():
         _keep_staff(work, user)
@@ -61,9 +63,9 @@ def deactivate(work: Work, *, user: User, even_last_admin: bool = False) -> int:
                 members.keep_an_admin(work, membership)
         was_active, user.is_active = user.is_active, False
         sign_in.end_sessions_within(work, user=user, keep=None, reason="This account is no longer active.")
-        ended = _end_tokens(work, user, _organizations_with_tokens(work, user))
+        settled = _settle_tokens(work, user, _organizations_with_tokens(work, user), keep=keep_tokens)
         _audit(work, user, "user.deactivated", {"is_active": [was_active, False]})
-    return ended
+    return settled
 
 
 def activate(work: Work, *, user: User) -> None:
@@ -78,17 +80,17 @@ def set_staff(work: Work, *, user: User, is_staff: bool) -> int:
 
     Return how many tokens were revoked. Raise Conflict for the last staff, and for oneself.
     """
-    ended = 0
+    settled: list[Token] = []
     with work.transaction():
         if not is_staff:
             _keep_staff(work, user)
             sign_in.end_sessions_within(work, user=user, keep=None, reason="Your role was changed. Sign in again.")
             own = {one.organization_number for one in members.memberships_of(work, user=user)}
             others = [number for number in _organizations_with_tokens(work, user) if number not in own]
-            ended = _end_tokens(work, user, others)
+            settled = _settle_tokens(work, user, others, keep=False)
         before, user.is_staff = user.is_staff, is_staff
         _audit(work, user, "user.staff_changed", {"is_staff": [before, is_staff]})
-    return ended
+    return len(settled)
 
 
 def _organizations_with_tokens(work: Work, user: User) -> list[int]:
@@ -96,13 +98,16 @@ def _organizations_with_tokens(work: Work, user: User) -> list[int]:
     return list(work.session.scalars(query.distinct().order_by(Token.organization_number)))
 
 
-def _end_tokens(work: Work, user: User, organization_numbers: list[int]) -> int:
-    """End a person's tokens in these organizations, and those that they created; return how many."""
-    ended = 0
+def _settle_tokens(work: Work, user: User, organization_numbers: list[int], *, keep: bool) -> list[Token]:
+    """End a person's tokens in these organizations, and those that they created, or hand them over; return them."""
+    settled: list[Token] = []
     for number in organization_numbers:
         organizations.lock_within(work, number=number)
-        ended += tokens.settle_within(work, user=user, organization_number=number, handed_over=()).ended
-    return ended
+        leaving = tokens.of_leaver(work, user_number=user.number, organization_number=number)
+        kept = [token.id for token in leaving] if keep else []
+        tokens.settle_within(work, user=user, organization_number=number, handed_over=kept)
+        settled += leaving
+    return settled
 
 
 def _keep_staff(work: Work, user: User) -> None:

@@ -44,11 +44,29 @@ def _refused(act: Callable[[], object]) -> tuple[str, str]:
     return caught.value.code, caught.value.message
 
 
+def test_tokens_that_are_kept_become_those_of_their_organizations_with_what_they_may_do(
+    work: Work, staff: Any, ed: Any, mallory: Any
+) -> None:
+    with work.transaction():
+        ed.user.is_staff = True
+    texts = [_token(work, ed), _token(work, ed, mallory.organization)]
+
+    kept = staffing.deactivate(work, user=ed.user, keep_tokens=True)
+
+    assert [(one.revoked_at, one.is_service) for one in kept] == [(None, True)] * 2
+    principals = [token_use.authenticate(work, text) for text in texts]
+    assert [one.organization.slug for one in principals] == [ed.organization.slug, mallory.organization.slug]
+    assert [set(one.permissions) for one in principals] == [{Permission.EVENTS_VIEW}] * 2
+    assert staffing.tokens_of(work, user=ed.user) == []
+
+
 def test_switching_a_person_off_ends_sessions_and_tokens_at_once(work: Work, staff: Any, ed: Any) -> None:
     secret = sign_in.start_session(work, user=ed.user, ip=None, user_agent=None)
     text = _token(work, ed)
 
-    assert staffing.deactivate(work, user=ed.user) == 1
+    [ended] = staffing.deactivate(work, user=ed.user)
+
+    assert ended.revoked_at is not None
 
     assert sign_in.load_session(work, secret) is None
     assert sign_in.why_ended(work, secret) == "This account is no longer active."
