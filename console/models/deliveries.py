@@ -150,6 +150,15 @@ class Delivery(Base):
             postgresql_where=text("bad_answers IS NOT NULL"),
             sqlite_where=text("bad_answers IS NOT NULL"),
         ),
+        # And from here for what few have got.
+        Index(
+            "ix_deliveries_each_bad_answer",
+            "organization_number",
+            "bad_answers",
+            "number",
+            postgresql_where=text("bad_answers IS NOT NULL"),
+            sqlite_where=text("bad_answers IS NOT NULL"),
+        ),
         {"sqlite_autoincrement": True},
     )
 

@@ -80,6 +80,16 @@ def narrowed(query: Select[Any], *, organization_number: int, wanted: DeliveryFi
     return query
 
 
+def _part_of_class(status_class: str) -> str:
+    return {FAILED: ",", NO_STATUS: f",{NO_STATUS},"}.get(status_class, f",{status_class[0]}")
+
+
+def parts_asked_for(wanted: DeliveryFilter) -> list[str]:
+    """Return the texts that ``bad_answers`` must contain, where any attempt counts."""
+    parts = [_part_of_class(wanted.status_class)] if wanted.status_class else []
+    return parts if wanted.status is None else [*parts, f",{wanted.status},"]
+
+
 def of_type(column: InstrumentedAttribute[str], event_type: str, *, field: str = "event_type") -> ColumnElement[bool]:
     """Match a type, or a wildcard whose last part is ``*``, in *column*; raise Invalid about *field*."""
     try:
@@ -119,8 +129,7 @@ def _in_status_class(status_class: str, *, is_any: bool) -> ColumnElement[bool]:
         choices = ", ".join([*STATUS_CLASSES, NO_STATUS, FAILED])
         raise Invalid.field("status_class", f"Choose one of {choices}.", code="choice")
     if is_any:
-        begins = {FAILED: ",", NO_STATUS: f",{NO_STATUS},"}.get(status_class, f",{status_class[0]}")
-        return Delivery.bad_answers.contains(begins)
+        return Delivery.bad_answers.contains(_part_of_class(status_class))
     if status_class == FAILED:
         return Delivery.last_outcome != literal_column("'ok'")
     if status_class == NO_STATUS:

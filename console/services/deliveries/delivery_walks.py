@@ -14,7 +14,14 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from console.core.outcomes import Outcome
 from console.core.patterns import is_pattern
 from console.models import Delivery, DeliveryState, Event, Hook, Replay
-from console.services.deliveries.delivery_filters import DeliveryFilter, id_span, in_states, narrowed, of_type
+from console.services.deliveries.delivery_filters import (
+    DeliveryFilter,
+    id_span,
+    in_states,
+    narrowed,
+    of_type,
+    parts_asked_for,
+)
 from console.services.deliveries.log_walks import (
     FEW,
     MOST_FOUND,
@@ -29,6 +36,8 @@ from console.services.deliveries.log_walks import (
 )
 
 MOST_TYPES = 100
+MOST_ANSWERS = 50
+"""So many different answers are looked up; receivers that make codes up have more."""
 FEW_ANSWERS = 4000
 """So many bad answers are sorted rather than met by walking."""
 NO_NUMBER = 0
@@ -67,7 +76,10 @@ _BY_OWNER = _BY_HOOK | {Lead.REPLAY}
 def walk(session: Session, query: Select[Any], *, organization_number: int, wanted: DeliveryFilter) -> Select[Any]:
     """Add the conditions of a filter to a query over deliveries; raise Invalid for a value that cannot match."""
     types = _types(session, organization_number, wanted.event_type)
-    found = _found(session, organization_number, wanted.q) if wanted.q else None
+    found = named = _found(session, organization_number, wanted.q) if wanted.q else None
+    rare = _rarely_answered(session, organization_number, wanted) if wanted.asks_any_attempt else None
+    if rare is not None:
+        found = rare if found is None else sorted(set(rare).intersection(found))
     if types == []:
         found = []
     lead = Lead.NUMBERS if found is not None else _lead(session, organization_number, wanted, types)
@@ -76,7 +88,7 @@ def walk(session: Session, query: Select[Any], *, organization_number: int, want
         query = query.where(Delivery.number.in_(found or [NO_NUMBER]))
     elif lead is Lead.ORGANIZATION and (outcomes := _outcomes(wanted)):
         query = query.where(Delivery.number <= _newest_of(session, organization_number, outcomes))
-    if found is None and wanted.q:
+    if named is None and wanted.q:
         query = narrowed(query, organization_number=organization_number, wanted=DeliveryFilter(q=wanted.q))
     return query.where(*within(session, Delivery, since=wanted.since, until=wanted.until))
 
@@ -242,6 +254,23 @@ def _types(session: Session, organization_number: int, asked: str | None) -> lis
             return found
         found.append(name)
     return None
+
+
+def _rarely_answered(session: Session, organization_number: int, wanted: DeliveryFilter) -> list[int] | None:
+    """Give the numbers of the deliveries that got what is asked for; None when they are many, and soon met by walking.
+
+    Deliveries share few different answers, which are looked up one after the other in their index.
+    """
+    column, answers = Delivery.bad_answers, list[str]()
+    own = _of_organization(organization_number).where(column.is_not(None))
+    query = own.with_only_columns(column).order_by(Delivery.organization_number, column).limit(1)
+    while (answer := session.scalar(query.where(column > answers[-1]) if answers else query)) is not None:
+        if len(answers) == MOST_ANSWERS:
+            return None
+        answers.append(answer)
+    parts = parts_asked_for(wanted)
+    those = own.where(column.in_([one for one in answers if all(part in one for part in parts)]))
+    return list(session.scalars(those)) if is_few(session, those) else None
 
 
 def _found(session: Session, organization_number: int, words: str) -> list[int] | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from console.core.outcomes import NO_STATUS, Outcome
-from console.services.deliveries import deliveries
+from console.services.deliveries import deliveries, delivery_walks
 from console.services.deliveries.delivery_filters import DeliveryFilter
 from console.services.engine import result_rows
 from console.services.engine.result_rows import Rows
@@ -87,6 +87,28 @@ def test_deliveries_are_found_by_the_status_of_the_last_or_of_any_attempt(
 
     assert {named[one.number] for one in found} == names
     assert deliveries.count(work, organization_number=number, wanted=asked) == len(names)
+
+
+def test_a_search_that_finds_many_still_counts_beside_what_few_were_answered(
+    work: Work, ada: Any, named: dict[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_walks, "MOST_FOUND", 0)
+    wanted = DeliveryFilter(status=429, any_attempt=True, q="4711")
+
+    assert deliveries.find(work, organization_number=ada.organization.number, wanted=wanted) == []
+
+
+@pytest.mark.parametrize("most", [0, 50])
+def test_what_many_got_is_found_by_walking(
+    work: Work, ada: Any, named: dict[int, str], monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(delivery_walks, "MOST_ANSWERS", most)
+    monkeypatch.setattr(delivery_walks, "is_few", lambda *_, **__: False)
+
+    wanted = DeliveryFilter(status=429, any_attempt=True)
+    found = deliveries.find(work, organization_number=ada.organization.number, wanted=wanted)
+
+    assert {named[one.number] for one in found} == {"throttled", "throttled first"}
 
 
 def test_the_engine_notes_what_an_attempt_got_that_failed(work: Work, ada: Any) -> None:
