@@ -14,10 +14,13 @@ import structlog
 from console.clocks import DatabaseClock
 from console.core.errors import Busy
 from console.database import is_busy
-from console.services.upkeep import beating
+from console.services.upkeep import beating, sweeping
 from console.services.upkeep.beating import BEAT_EVERY_S, FENCED_AFTER_S
+from workers import neighbours
 from workers.equipment import Equipment
 
+LOOK_EVERY_S = 0.25
+"""How often a worker looks whether its neighbours are still there."""
 _RETRY_S = 0.5
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +39,7 @@ class Beat:
         self._ending = Event()
         self._confirmed_at = 0.0
         self._thread: Thread | None = None
+        self._neighbours: dict[int, int] = {}
         self.worker = 0
 
     def is_fenced(self) -> bool:
@@ -63,6 +67,7 @@ class Beat:
             if isinstance(work.clock, DatabaseClock):
                 work.clock.sample(work.session)
             is_alive = beating.beat(work, worker=self.worker, in_flight=self._in_flight())
+            self._neighbours = beating.neighbours(work, worker=self.worker, pid_space=neighbours.pid_space())
         if is_alive:
             self._confirmed_at = begun
             return
@@ -74,19 +79,37 @@ class Beat:
         with self._equipment.work() as work:
             if isinstance(work.clock, DatabaseClock):
                 work.clock.sample(work.session)
+            space = neighbours.pid_space()
             self.worker = beating.register(
-                work, lane=self._lane, host=platform.node(), pid=os.getpid(), version=version("hookyard")
+                work,
+                lane=self._lane,
+                host=platform.node(),
+                pid=os.getpid(),
+                pid_space=space,
+                version=version("hookyard"),
             )
+            self._neighbours = beating.neighbours(work, worker=self.worker, pid_space=space)
         self._confirmed_at = begun
         _log.info("worker registered", worker=self.worker, lane=self._lane)
 
+    def _bury_neighbours(self) -> None:
+        """Free what workers held whose processes have ended; they are forgotten only once that is done."""
+        dead = neighbours.ended(self._neighbours)
+        if dead:
+            with self._equipment.work() as work:
+                sweeping.bury(work, workers=dead)
+            self._neighbours = {number: pid for number, pid in self._neighbours.items() if number not in dead}
+
     def _run(self) -> None:
-        pause_s = BEAT_EVERY_S
-        while not self._ending.wait(pause_s):
-            pause_s = BEAT_EVERY_S
+        next_beat = monotonic() + BEAT_EVERY_S
+        while not self._ending.wait(LOOK_EVERY_S):
             try:
-                self.once()
+                self._bury_neighbours()
+                if monotonic() >= next_beat:
+                    self.once()
+                    next_beat = monotonic() + BEAT_EVERY_S
             except Exception as error:  # noqa: BLE001 a worker whose database is away for a while must come back
-                pause_s = _RETRY_S
+                next_beat = min(next_beat, monotonic() + _RETRY_S)
                 expected = isinstance(error, Busy) or is_busy(error)
                 _log.warning("beat failed", worker=self.worker, error=type(error).__name__, exc_info=not expected)
+                self._ending.wait(_RETRY_S)

@@ -1,8 +1,11 @@
 """The board: the turns that this worker holds, the rows that wait in them, and who may begin one now.
 
 A turn gives out as many tokens as it may have requests in flight; a sender thread takes a token, begins the next row of
-that turn, and puts the token back when the answer is there. Tokens queue up, so all turns are served in rotation. While
-rows of another organization wait, no organization has more than half of the threads.
+that turn, and puts the token back when the response is there. Tokens queue up, so all turns are served in rotation.
+
+Nobody knows beforehand which request will be slow, so slow ones must not take the places of quick ones: a request that
+lingers lends its place to another one, up to ``Room.lent``. And the last places are kept back: of one hook and of one
+organization at most half are in use while others wait, and some are only for hooks that answered lately.
 """
 
 from __future__ import annotations
@@ -10,19 +13,75 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock
 from time import monotonic
 
-from console.core.health import next_concurrency
+from console.core.health import SLOW_AFTER_S, next_concurrency
 from console.core.outcomes import Outcome
 from console.services.engine.claims import Claimed, Grant
 from console.services.engine.recipients import Recipient
 from console.services.engine.turns import Key, Seat
 
+LINGER_S = 0.25
+"""A request that takes longer is one that somebody else need not wait for."""
 FRESH_S = 0.05
 """A row begins only when a look at the database, not older than this, found it wanted."""
 NEVER = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many requests a worker makes at a time: *quick* ones, and in place of those that linger *lent* more."""
+
+    quick: int
+
+    @property
+    def lent(self) -> int:
+        """How many requests may be made in place of others that linger."""
+        return self.quick // 2
+
+    @property
+    def threads(self) -> int:
+        """How many requests there are at most."""
+        return self.quick + self.lent
+
+    @property
+    def unproven(self) -> int:
+        """How many of them hooks may have that were not answered lately."""
+        return max(1, self.threads - self.quick // 4)
+
+    @property
+    def unwritten(self) -> int:
+        """How many requests may be under way or have a result that is not in the database yet.
+
+        That many come twice when the worker is killed.
+        """
+        return 2 * self.quick
+
+
+class Places:
+    """A number of places, taken and given back by threads.
+
+    As ``threading.Semaphore``, but the interpreter's own queue does it in a fifth of the time.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free: SimpleQueue[None] = SimpleQueue()
+        self.give(count)
+
+    def take(self, *, wait: bool) -> bool:
+        """Take a place; False when none is free and the caller does not *wait*."""
+        try:
+            self._free.get(block=wait)
+        except Empty:
+            return False
+        return True
+
+    def give(self, count: int = 1) -> None:
+        """Give places back."""
+        for _ in range(count):
+            self._free.put(None)
 
 
 @dataclass(slots=True)
@@ -43,6 +102,7 @@ class Table:
     cap: int
     limit: int
     organization: int = 0
+    is_proven: bool = False
     waiting: deque[Waiting] = field(default_factory=deque)
     tokens: int = 0
     in_flight: int = 0
@@ -54,6 +114,9 @@ class Begun:
 
     table: Table
     waiting: Waiting
+    at: float
+    is_proven: bool
+    lends: bool = False
 
 
 class Board:
@@ -64,7 +127,13 @@ class Board:
 
     def __init__(self, *, threads: int, wake: Callable[[], None], clock: Callable[[], float] = monotonic) -> None:
         self._wake = wake
+        self._room = Room(threads)
         self._share = max(1, threads // 2)
+        self._places = Places(threads)
+        self._unwritten = Places(self._room.unwritten)
+        self._begun: dict[int, Begun] = {}  # in the order in which they began
+        self._lent = 0
+        self._unproven = 0
         self._clock = clock
         self._lock = Lock()
         self._tables: dict[Key, Table] = {}
@@ -75,6 +144,7 @@ class Board:
         self._in_flight = 0
         self._waiting_of: Counter[int] = Counter()
         self._in_flight_of: Counter[int] = Counter()
+        self._in_flight_for: Counter[int] = Counter()
         self._deferred: dict[Key, Table] = {}
 
     @property
@@ -86,6 +156,21 @@ class Board:
     def in_flight(self) -> int:
         """How many requests are being made."""
         return self._in_flight
+
+    @property
+    def threads(self) -> int:
+        """How many sender threads there must be."""
+        return self._room.threads
+
+    @property
+    def room(self) -> int:
+        """How many more requests could be made."""
+        return max(0, self._room.threads - self._in_flight - self._waiting)
+
+    @property
+    def keeps_back(self) -> bool:
+        """Whether the places that are left are for hooks that answered lately."""
+        return self._unproven >= self._room.unproven
 
     @property
     def crowding(self) -> int | None:
@@ -100,7 +185,7 @@ class Board:
             for grant in grants:
                 key = (grant.hook_number, grant.slot)
                 table = self._tables.setdefault(key, Table(key, grant.cap, grant.limit, grant.organization_number))
-                table.cap, table.limit = grant.cap, grant.limit
+                table.cap, table.limit, table.is_proven = grant.cap, grant.limit, grant.is_proven
                 recipient = recipients[grant.hook_number]
                 # A hook that changed since the claim may be disabled or deleted, and its secrets gone: look first.
                 checked_at = now if recipient.version == grant.rows[0].hook_version else NEVER
@@ -115,43 +200,58 @@ class Board:
             table.tokens += 1
             self._tokens.put(table)
 
-    def begin(self) -> Begun | None:
-        """Wait for a row that may begin; None tells the thread to end."""
+    def begin(self, *, wait: bool = True) -> Begun | None:
+        """Wait for a place and a row that may begin; None tells the thread to end, or that there is none right now."""
+        if not self._places.take(wait=wait):
+            return None
+        if not self._unwritten.take(wait=wait):
+            self._places.give()
+            return None
         while True:
-            table = self._tokens.get()
+            try:
+                table = self._tokens.get(block=wait)
+            except Empty:
+                table = None
             if table is None:
+                self._places.give()
+                self._unwritten.give()
                 return None
             with self._lock:
                 is_open = bool(table.waiting) and table.tokens <= table.cap
                 is_open = is_open and not self._must_share(table)
                 is_stale = is_open and self._clock() - table.waiting[0].checked_at > FRESH_S
                 if is_open and not is_stale:
-                    waiting = self._take(table)
+                    begun = self._take(table)
                     runs_low = len(table.waiting) == table.cap
                 else:
                     table.tokens -= 1  # issued again with the next rows, or once these were looked at
                     self._is_stale = self._is_stale or is_stale
-                    waiting = None
-            if is_stale or (waiting is not None and runs_low):
+                    begun = None
+            if is_stale or (begun is not None and runs_low):
                 self._wake()
-            if waiting is not None:
-                return Begun(table, waiting)
+            if begun is not None:
+                return begun
 
-    def _take(self, table: Table) -> Waiting:
+    def _take(self, table: Table) -> Begun:
         """Begin the next row of a turn, under the lock."""
-        waiting = table.waiting.popleft()
+        begun = Begun(table, table.waiting.popleft(), self._clock(), table.is_proven)
+        self._begun[id(begun)] = begun
         table.in_flight += 1
         self._waiting -= 1
         self._in_flight += 1
         self._waiting_of[table.organization] -= 1
         self._in_flight_of[table.organization] += 1
+        self._in_flight_for[table.key[0]] += 1
+        self._unproven += not begun.is_proven
         self._resume()
-        return waiting
+        return begun
 
     def _must_share(self, table: Table) -> bool:
-        """Say whether a turn is to leave its thread to others, and remember it until they have had it."""
-        organization = table.organization
-        if self._in_flight_of[organization] < self._share or self._waiting == self._waiting_of[organization]:
+        """Return whether a turn is to leave its place to others, and remember it until they have had it."""
+        organization, hook = table.organization, table.key[0]
+        crowds = self._in_flight_of[organization] >= self._share and self._waiting > self._waiting_of[organization]
+        crowds = crowds or (self._in_flight_for[hook] >= self._share and self._waiting > len(table.waiting))
+        if not crowds and (table.is_proven or not self.keeps_back):
             return False
         self._deferred[table.key] = table
         return True
@@ -163,10 +263,37 @@ class Board:
             if not self._must_share(table):
                 self._issue(table)
 
+    def lend(self) -> frozenset[int]:
+        """Lend the places of requests that linger to others; return the hooks with a request that is slow by now."""
+        now = self._clock()
+        slow = set()
+        with self._lock:
+            for begun in self._begun.values():
+                if begun.at > now - LINGER_S:
+                    break
+                if not begun.lends and self._lent < self._room.lent:
+                    begun.lends = True
+                    self._lent += 1
+                    self._places.give()
+                if begun.at <= now - SLOW_AFTER_S:
+                    slow.add(begun.table.key[0])
+        return frozenset(slow)
+
+    def written(self, count: int) -> None:
+        """Note that the results of so many requests are in the database, or will never be."""
+        self._unwritten.give(count)
+
     def end(self, begun: Begun, *, outcome: Outcome | None, status: int | None) -> None:
         """Note that a request is over; *outcome* None: it was not made after all."""
         table = begun.table
         with self._lock:
+            del self._begun[id(begun)]
+            if begun.lends:
+                self._lent -= 1
+            else:
+                self._places.give()
+            self._in_flight_for[table.key[0]] -= 1
+            self._unproven -= not begun.is_proven
             table.in_flight -= 1
             self._in_flight -= 1
             self._in_flight_of[table.organization] -= 1
@@ -183,6 +310,7 @@ class Board:
 
     def refuse(self, begun: Begun) -> None:
         """Put a row aside that may not be sent after all; ``withdraw`` gives it out."""
+        self.written(1)  # there will be no result
         with self._lock:
             self._refused.append(begun.waiting.row)
         self._wake()

@@ -15,11 +15,11 @@ from console.core.errors import Busy
 from console.database import is_busy
 from console.failpoints import CLAIMED
 from console.ring import SLICE_S
-from console.services.engine import claims, due, recipients, unsent
+from console.services.engine import claims, due, recipients, unsent, wants
 from console.services.engine.claims import Grant
 from console.services.engine.recipients import Recipient
 from console.services.engine.unsent import Fate
-from console.services.work import DELIVERIES
+from console.services.work import DELIVERIES, DELIVERIES_SLOW
 from workers.beat import Beat
 from workers.board import Board, Waiting
 from workers.calling import Caller
@@ -71,10 +71,10 @@ class Drain:
             withdraw=self._note_withdrawn,
             on_recorded=self._caller.put,
             is_calm=lambda: not self.board.in_flight and not self.board.waiting,
+            enough=threads,
+            on_written=self.board.written,
         )
-        self._senders = Senders(
-            equipment, board=self.board, recorder=self._recorder, beat=beat, sender=sender, threads=threads
-        )
+        self._senders = Senders(equipment, board=self.board, recorder=self._recorder, beat=beat, sender=sender)
         if lane == DELIVERIES:
             self._senders.on_slow = self._pause
 
@@ -150,6 +150,10 @@ class Drain:
 
     def _turn(self, *, is_ending: bool) -> int:
         """Tidy the board and claim when there is room; give the number of rows claimed."""
+        slow = self.board.lend()
+        if self._lane == DELIVERIES:
+            for hook in slow:
+                self._pause(hook)
         self._tidy(everything=is_ending)
         if not is_ending and not self._has_in_hand() and (suspects := self._claim_suspect()):
             return suspects
@@ -181,6 +185,8 @@ class Drain:
                 idle=self._returns.turns,
                 without=self._still_paused(),
                 crowding=self.board.crowding,
+                room=self.board.room if self._lane == DELIVERIES_SLOW else wants.MOST_ROWS,
+                only_proven=self.board.keeps_back,
             )
         self._returns.turns.clear()
         return self._seat(grants)
@@ -244,8 +250,11 @@ class Drain:
     # --- rows that wait ---------------------------------------------------------------------------------------------
 
     def _pause(self, hook: int) -> None:
-        """Send a hook that proved slow nothing more here; once that is recorded it belongs to the other lane."""
+        """Send a hook that proves slow nothing more here; once that is recorded it belongs to the other lane."""
+        is_news = hook not in self._paused
         self._paused[hook] = monotonic() + LONGEST_PAUSE_S
+        if not is_news:
+            return
         self.board.pause(hook)
         self._note_withdrawn(frozenset({hook}))
 

@@ -28,7 +28,8 @@ _log = structlog.get_logger(__name__)
 class Recorder:
     """Takes results from many threads.
 
-    *withdraw* is told which hooks may not be served on with the rows at hand, *on_recorded* what is in the database.
+    *withdraw* is told which hooks may not be served on with the rows at hand, *on_recorded* what is in the database,
+    *on_written* how many results no longer wait to be. Nobody gathers more than *enough* of them.
     """
 
     def __init__(
@@ -38,11 +39,15 @@ class Recorder:
         withdraw: Callable[[frozenset[int]], None] = lambda _hooks: None,
         on_recorded: Callable[[Sequence[Ended]], None] = lambda _ended: None,
         is_calm: Callable[[], bool] = lambda: False,
+        enough: int = BATCH,
+        on_written: Callable[[int], None] = lambda _count: None,
     ) -> None:
         self._equipment = equipment
         self._withdraw = withdraw
         self._on_recorded = on_recorded
         self._is_calm = is_calm
+        self._enough = min(BATCH, enough)
+        self._on_written = on_written
         self._queue: deque[Ended] = deque()
         self._arrived = Event()
         self._full = Event()
@@ -69,7 +74,7 @@ class Recorder:
         self._queue.append(ended)
         if not self._arrived.is_set():
             self._arrived.set()
-        if len(self._queue) >= BATCH or ended.outcome in SLOW:
+        if len(self._queue) >= self._enough or ended.outcome in SLOW:
             self._full.set()  # a slow hook is to leave its lane at once
 
     @property
@@ -91,10 +96,11 @@ class Recorder:
             self._arrived.clear()
             while batch := self._next_batch():
                 self._write(batch)
+                self._on_written(len(batch))
                 with self._changed:
                     self._unwritten = 0
                     self._changed.notify_all()
-                if len(self._queue) < BATCH and not self._ending and not self._is_calm():
+                if len(self._queue) < self._enough and not self._ending and not self._is_calm():
                     break
             if self._queue:
                 self._arrived.set()

@@ -52,9 +52,7 @@ class Lookups:
 class Senders:
     """A fixed set of threads that serve a board until it dismisses them."""
 
-    def __init__(
-        self, equipment: Equipment, *, board: Board, recorder: Recorder, beat: Beat, sender: Sender, threads: int
-    ) -> None:
+    def __init__(self, equipment: Equipment, *, board: Board, recorder: Recorder, beat: Beat, sender: Sender) -> None:
         self._equipment = equipment
         self._board = board
         self._recorder = recorder
@@ -62,7 +60,9 @@ class Senders:
         self._sender = sender
         self._lookups = Lookups()
         self.on_slow: Callable[[int], None] = lambda _hook: None
-        self._threads = [Thread(target=self._run, name=f"sender-{index}", daemon=True) for index in range(threads)]
+        self._threads = [
+            Thread(target=self._run, name=f"sender-{index}", daemon=True) for index in range(board.threads)
+        ]
 
     def start(self) -> None:
         """Start the threads."""

@@ -5,6 +5,7 @@ Everything is decided from plain figures; times are aware, durations say their u
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -32,6 +33,12 @@ CIRCUIT_JITTER = 0.2
 FASTER_LANE_AFTER = 2
 """So many 2xx in a row bring a hook back from the slow lane."""
 
+SLOW_AFTER_S = 2.0
+"""A response that takes longer makes a hook slow, a good one too."""
+ALL_TYPES = "*"
+MOST_FAILING_TYPES = 8
+"""A receiver that refuses more types than this is down for all of them."""
+
 _SLOWING_STATUSES = frozenset({429, 503})
 
 
@@ -51,8 +58,9 @@ class Figures:
 
     *consecutive_failures* and *openings* (of its circuit, in a row) are cleared by a 2xx; *open_until* is when the
     circuit, or a Retry-After, lets the next request through, *destination_until* when the circuit of its host and port
-    (*destination*) does. *last_outcome* is that of the latest attempt. *problem* is what is wrong with its retry
-    policy. *recent_attempts* and *recent_successes* are counts over the last 24 hours.
+    (*destination*) does. *failing_types* are those that its circuit holds back, empty for all. *last_outcome* is that
+    of the latest attempt. *problem* is what is wrong with its retry policy. *recent_attempts* and *recent_successes*
+    are counts over the last 24 hours.
     """
 
     is_active: bool = True
@@ -60,6 +68,7 @@ class Figures:
     consecutive_failures: int = 0
     openings: int = 0
     open_until: datetime | None = None
+    failing_types: tuple[str, ...] = ()
     destination: str = ""
     destination_until: datetime | None = None
     last_outcome: str | None = None
@@ -108,7 +117,8 @@ def _waiting(figures: Figures, *, now: datetime) -> HookHealth | None:
     failures = figures.consecutive_failures
     until = figures.open_until if figures.open_until is not None and figures.open_until > now else None
     if until is not None and figures.openings:
-        words = f"Paused after {failures} failures in a row; one request will try it again."
+        which = f" for {', '.join(figures.failing_types)}" if figures.failing_types else ""
+        words = f"Paused{which} after {failures} failures in a row; one request will try it again."
         return HookHealth(Health.CIRCUIT_OPEN, words, until)
     if figures.destination_until is not None and figures.destination_until > now:
         words = f"Nothing answers at {figures.destination}: all hooks there wait until one request tries it again."
@@ -204,9 +214,23 @@ def next_concurrency(current: int, *, outcome: Outcome, status: int | None, maxi
     return max(1, min(current, maximum))
 
 
-def is_slow_after(outcome: Outcome, *, was_slow: bool, successes: int) -> bool:
-    """Say whether a hook belongs in the slow lane after an attempt; *successes* in a row, this one included.
+def is_slow_after(outcome: Outcome, *, duration_s: float, was_slow: bool, successes: int) -> bool:
+    """Return whether a hook belongs in the slow lane after an attempt; *successes* in a row, this one included.
 
-    The first timeout or connect failure sends it there, two 2xx in a row bring it back.
+    The first timeout, connect failure or late response sends it there, two quick 2xx in a row bring it back.
     """
-    return outcome in SLOW or (was_slow and successes < FASTER_LANE_AFTER)
+    return outcome in SLOW or duration_s > SLOW_AFTER_S or (was_slow and successes < FASTER_LANE_AFTER)
+
+
+def failing_types_after(known: Collection[str], *, outcome: Outcome, event_type: str) -> list[str]:
+    """Return the event types that a circuit holds back after a failure, given those that failed before it in a row.
+
+    A receiver that answers may refuse one type and take all others; one that does not answer is down for all.
+    """
+    types = sorted({*known, ALL_TYPES if outcome in NETWORK else event_type})
+    return [ALL_TYPES] if ALL_TYPES in types or len(types) > MOST_FAILING_TYPES else types
+
+
+def holds_back(failing_types: Collection[str] | None, event_type: str) -> bool:
+    """Return whether an open circuit with these *failing_types* holds back deliveries of *event_type*."""
+    return failing_types is None or ALL_TYPES in failing_types or event_type in failing_types

@@ -20,6 +20,8 @@ from console.core.retry import RetryPolicy
 LONGEST_RETRY_AFTER_S = 86_400.0
 CROWDED_DELAY_S = 60.0
 OWN_FAULT_DELAY_S = 5.0
+FIRST_INTERRUPTION_DELAY_S = 1.0
+"""Most workers die once, of something that no delivery is to blame for."""
 LONGEST_OWN_FAULT_DELAY_S = 600.0
 CROWDED_STATUSES = frozenset({429, 502, 503, 504})
 """The receiver, or what stands before it, has more to do than it can: Retry-After is honoured for these."""
@@ -102,7 +104,8 @@ def judge(
     opens = charged and outcome in OPENS_CIRCUIT
     asked = _asked_delay(status, retry_after, now=now)
     reason: Reason = Reason.OWN_FAULT
-    delay: float | None = _own_fault_delay(interruptions)
+    is_first = outcome is Outcome.INTERRUPTED and not interruptions
+    delay: float | None = FIRST_INTERRUPTION_DELAY_S if is_first else _own_fault_delay(interruptions)
     if charged:
         reason, delay = _next_attempt(outcome, status, policy=policy, failures=failures + 1, asked=asked, random=random)
     if is_test:

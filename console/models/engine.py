@@ -20,6 +20,7 @@ class Worker(Base):
     lane: Mapped[text40]
     host: Mapped[text200]
     pid: Mapped[int]
+    pid_space: Mapped[str | None] = mapped_column(String(200))  # within it, the pid tells whether the process lives
     version: Mapped[text40]
     started_at: Mapped[datetime]
     beat_at: Mapped[datetime]
@@ -63,6 +64,7 @@ class HookState(Base):
     warned_percent: Mapped[int] = mapped_column(default=0)
     open_until: Mapped[datetime | None]
     openings: Mapped[int] = mapped_column(default=0)
+    failing_types: Mapped[list[str] | None]  # which an open circuit holds back; null or with "*": all
     concurrency: Mapped[int] = mapped_column(default=1)
     next_send_at: Mapped[datetime | None]  # the rate limit's virtual schedule
 

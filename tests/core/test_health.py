@@ -13,11 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.core.health import (
+    MOST_FAILING_TYPES,
     Figures,
     Health,
     circuit_pause_s,
     disable_reason,
+    failing_types_after,
     health,
+    holds_back,
     is_slow_after,
     next_concurrency,
     opens_circuit,
@@ -218,18 +221,46 @@ def test_concurrency_stays_between_one_and_the_maximum(current: int, outcome: Ou
 
 
 @pytest.mark.parametrize(
-    ("outcome", "was_slow", "successes", "expected"),
+    ("outcome", "duration_s", "was_slow", "successes", "expected"),
     [
-        (Outcome.TIMEOUT, False, 0, True),
-        (Outcome.CONNECTION_REFUSED, False, 0, True),
-        (Outcome.SERVER_ERROR, False, 0, False),
-        (Outcome.SERVER_ERROR, True, 0, True),
-        (Outcome.OK, True, 1, True),
-        (Outcome.OK, True, 2, False),
-        (Outcome.OK, False, 1, False),
+        (Outcome.TIMEOUT, 15.0, False, 0, True),
+        (Outcome.CONNECTION_REFUSED, 0.0, False, 0, True),
+        (Outcome.SERVER_ERROR, 0.1, False, 0, False),
+        (Outcome.SERVER_ERROR, 13.0, False, 0, True),
+        (Outcome.SERVER_ERROR, 0.1, True, 0, True),
+        (Outcome.OK, 0.1, True, 1, True),
+        (Outcome.OK, 0.1, True, 2, False),
+        (Outcome.OK, 0.1, False, 1, False),
+        (Outcome.OK, 2.0, False, 1, False),
+        (Outcome.OK, 2.1, False, 9, True),
     ],
 )
-def test_a_timeout_sends_a_hook_to_the_slow_lane_and_two_successes_bring_it_back(
-    outcome: Outcome, successes: int, *, was_slow: bool, expected: bool
+def test_a_slow_response_sends_a_hook_to_the_slow_lane_and_two_quick_successes_bring_it_back(
+    outcome: Outcome, duration_s: float, successes: int, *, was_slow: bool, expected: bool
 ) -> None:
-    assert is_slow_after(outcome, was_slow=was_slow, successes=successes) is expected
+    assert is_slow_after(outcome, duration_s=duration_s, was_slow=was_slow, successes=successes) is expected
+
+
+def test_a_circuit_holds_back_the_types_that_were_refused() -> None:
+    refused = failing_types_after((), outcome=Outcome.SERVER_ERROR, event_type="order.paid")
+    refused = failing_types_after(refused, outcome=Outcome.SERVER_ERROR, event_type="order.paid")
+
+    assert refused == ["order.paid"]
+    assert holds_back(refused, "order.paid")
+    assert not holds_back(refused, "order.refunded")
+
+
+def test_a_circuit_holds_everything_back_from_a_receiver_that_does_not_answer() -> None:
+    refused = failing_types_after(["order.paid"], outcome=Outcome.TIMEOUT, event_type="order.refunded")
+
+    assert holds_back(refused, "anything")
+    assert holds_back(failing_types_after(refused, outcome=Outcome.SERVER_ERROR, event_type="a"), "anything")
+    assert holds_back(None, "anything")  # it opened before types were kept
+
+
+def test_a_receiver_that_refuses_many_types_is_down_for_all() -> None:
+    refused: list[str] = []
+    for index in range(MOST_FAILING_TYPES + 1):
+        refused = failing_types_after(refused, outcome=Outcome.SERVER_ERROR, event_type=f"type.{index}")
+
+    assert holds_back(refused, "anything")

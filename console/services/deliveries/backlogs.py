@@ -9,6 +9,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, func, literal_column, select, update
 
 from console.core.errors import Conflict
+from console.core.verdicts import REASONS, Reason
 from console.models import Delivery, DeliveryState, Hook, Trigger
 from console.services import audit
 from console.services.engine import destinations, standing
@@ -173,3 +174,13 @@ def cancel_within(work: Work, hook_number: int, *, states: Sequence[DeliveryStat
 
 def _bound(up_to: int | None) -> tuple[ColumnElement[bool], ...]:
     return () if up_to is None else (Delivery.number <= up_to,)
+
+
+def forget_retry_after(work: Work, hook_number: int) -> None:
+    """Make due now what a receiver asked to wait for, inside the caller's transaction: it was another receiver."""
+    asked_to_wait = Delivery.waiting_reason == REASONS[Reason.RETRY_AFTER]
+    work.session.execute(
+        update(Delivery)
+        .where(*unfinished_of(hook_number, DeliveryState.PENDING), asked_to_wait)
+        .values(next_attempt_at=work.now(), waiting_reason=None)
+    )

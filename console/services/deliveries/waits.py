@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, select
 
+from console.core.health import holds_back
 from console.core.retry_reading import read_stored
 from console.core.waiting import Waiting, reason
 from console.models import Delivery, DeliveryState, Destination, Hook, HookState, Organization, Trigger
@@ -32,7 +33,7 @@ def reasons(work: Work, deliveries: Sequence[Delivery]) -> dict[int, str | None]
     in_flight = _in_flight(work, hooks)
     for one in pending:
         hook = hooks[one.hook_number]
-        place = silent.get((hook.organization_number, hook.destination))
+        place = silent.get((hook.organization_number, hook.destination)) if destinations.has_failed(hook) else None
         waiting = _waiting(work, one, hook, place, in_flight=in_flight.get(hook.number, 0))
         found[one.number] = reason(waiting, now=work.now())
     return found
@@ -54,6 +55,7 @@ def _hooks(work: Work, numbers: Collection[int]) -> dict[int, Row[Any]]:
             HookState.consecutive_failures,
             HookState.openings,
             HookState.open_until,
+            HookState.failing_types,
             HookState.concurrency,
             HookState.next_send_at,
         )
@@ -93,7 +95,7 @@ def _waiting(work: Work, delivery: Delivery, hook: Row[Any], place: Destination 
         problem=problem,
         failures=hook.consecutive_failures or 0,
         openings=hook.openings or 0,
-        open_until=hook.open_until,
+        open_until=hook.open_until if holds_back(hook.failing_types, delivery.event_type) else None,
         destination=hook.destination,
         destination_until=place.open_until if place else None,
         probe_until=place.probe_until if place else None,

@@ -17,16 +17,17 @@ from uuid import UUID
 from sqlalchemy import Row, bindparam, text
 from sqlalchemy.sql.selectable import TextualSelect
 
+from console.core.health import holds_back
 from console.core.verdicts import REASONS, Reason
 from console.database import dialect_of
 from console.models import Delivery, Event
 from console.models.base import Moment
 from console.services.engine import limits, turns, wants
-from console.services.engine.due import NOT_REPLAYED, ORDINARY, REPLAYED, SUSPECT, rows_due
+from console.services.engine.due import ASKED, NEWEST, NOT_REPLAYED, ORDINARY, REPLAYED, SUSPECT, due_tests, rows_due
 from console.services.engine.turns import Key, Seat
-from console.services.engine.wants import Asked, Want
+from console.services.engine.wants import Asked, Order, Want
 from console.services.queries import listing
-from console.services.work import Work
+from console.services.work import DELIVERIES, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,10 @@ class Claimed:
     event: EventFacts
 
 
+TEST_SLOT = -1
+"""The place of tests on a worker's board: no turn has this slot."""
+MOST_TESTS = 8
+
 _DELIVERY_COLUMNS = 14
 """How many fields of a claimed row, from the first, are columns of the delivery; the event's follow in the query."""
 
@@ -81,6 +86,7 @@ class Grant:
     limit: int
     rows: tuple[Claimed, ...]
     organization_number: int = 0
+    is_proven: bool = False
 
 
 def claim(
@@ -92,21 +98,34 @@ def claim(
     idle: Collection[Key] = (),
     without: Collection[int] = (),
     crowding: int | None = None,
+    room: int = wants.MOST_ROWS,
+    only_proven: bool = False,
     alone: bool = False,
 ) -> list[Grant]:
     """Take due rows of up to 32 turns for *worker* and write their attempt rows; an empty list: nothing can be served.
 
     *held* are the turns that the worker works on, *idle* those it needs no more: they are freed in the same
     transaction. *without* names hooks that are to be left alone. *crowding* is the organization, if any, whose requests
-    take up the worker's senders: all others come before it. *alone* takes a single suspect instead, for a worker that
-    has nothing else in hand.
+    take up the worker's senders: all others come before it. *room* is how many rows the worker can send; with
+    *only_proven* its last senders are kept for hooks that answered lately. *alone* takes a single suspect instead, for
+    a worker that has nothing else in hand.
     """
     with work.transaction():
         if idle:
             turns.free(work, worker=worker, turns=idle)
-        asked = Asked(worker=worker, lane=lane, held=held, without=without, crowding=crowding, alone=alone)
+        asked = Asked(
+            worker=worker,
+            lane=lane,
+            held=held,
+            without=without,
+            crowding=crowding,
+            room=room,
+            only_proven=only_proven,
+            alone=alone,
+        )
         found = wants.within_limits(work, wants.without_tried(work, wants.find(work, asked), alone=alone))
-        return _take(work, worker=worker, found=found, alone=alone) if found else []
+        grants = _take(work, worker=worker, found=found, alone=alone) if found else []
+        return grants if alone or lane != DELIVERIES else [*grants, *_take_tests(work, worker=worker)]
 
 
 @lru_cache(maxsize=256)
@@ -166,23 +185,47 @@ def _take(work: Work, *, worker: int, found: Sequence[Want], alone: bool) -> lis
     numbers = [row.number for row in picked if row.expires_at is None or row.expires_at > now]
     if not numbers:
         return []
-    dialect = dialect_of(work.session)
-    work.session.execute(listing(dialect, _MARK), {"worker": worker, "numbers": numbers})
-    work.session.execute(listing(dialect, _ATTEMPTS), {"worker": worker, "now": now, "numbers": numbers})
-    versions = {want.hook.number: want.hook.version for want in found}
-    rows = _claimed(work.session.execute(_rows(dialect), {"numbers": numbers}).all(), worker=worker, versions=versions)
+    rows = _mark(work, numbers, worker=worker, versions={want.hook.number: want.hook.version for want in found})
     grants = _seated(found, rows)
     turns.hold(work, worker=worker, turns=[(grant.hook_number, grant.slot) for grant in grants])
     _advance_schedules(work, found, rows)
     return grants
 
 
+def _mark(work: Work, numbers: Sequence[int], *, worker: int, versions: Mapping[int, int]) -> dict[int, list[Claimed]]:
+    """Make rows the worker's, each with an attempt row; return them by hook."""
+    dialect = dialect_of(work.session)
+    work.session.execute(listing(dialect, _MARK), {"worker": worker, "numbers": numbers})
+    work.session.execute(listing(dialect, _ATTEMPTS), {"worker": worker, "now": work.now(), "numbers": numbers})
+    found = work.session.execute(_rows(dialect), {"numbers": numbers}).all()
+    return _claimed(found, worker=worker, versions=versions)
+
+
+def _take_tests(work: Work, *, worker: int) -> list[Grant]:
+    """Take tests beside the turns of their hooks, which may be paused, slow, or held by another worker."""
+    found = work.session.execute(due_tests(dialect_of(work.session)), {"now": work.now(), "rows": MOST_TESTS}).all()
+    if not found:
+        return []
+    hooks = {row.hook_number: row for row in found}
+    rows = _mark(
+        work, [row.number for row in found], worker=worker, versions={hook: row.version for hook, row in hooks.items()}
+    )
+    return [
+        Grant(hook, TEST_SLOT, len(tests), len(tests), tuple(tests), hooks[hook].organization_number)
+        for hook, tests in rows.items()
+    ]
+
+
 def _picked(work: Work, found: Sequence[Want], *, which: str, now: datetime) -> list[Row[Any]]:
     """Pick due rows of each hook, oldest first; what is replayed comes after all others."""
-    replayed = _being_replayed(work, [want.hook.number for want in found])
+    special = [row for want in found if want.order is not Order.OLDEST for row in _pick_by_type(work, want, which, now)]
+    ordinary = [want for want in found if want.order is Order.OLDEST]
+    if not ordinary:
+        return special
+    replayed = _being_replayed(work, [want.hook.number for want in ordinary])
     parts = [
         (want, f"{want.restriction} {part}".strip())
-        for want in found
+        for want in ordinary
         for part in ((NOT_REPLAYED, REPLAYED) if want.hook.number in replayed else ("",))
     ]
     parameters: dict[str, Any] = {"now": now}
@@ -191,14 +234,42 @@ def _picked(work: Work, found: Sequence[Want], *, which: str, now: datetime) -> 
     statement = _pick(dialect_of(work.session), tuple(restriction for _, restriction in parts), which)
     picked = work.session.execute(statement, parameters).all()
     if not replayed:
-        return list(picked)
-    left = {want.hook.number: want.rows for want in found}
+        return [*special, *picked]
+    left = {want.hook.number: want.rows for want in ordinary}
     kept = []
     for row in picked:
         left[row.hook_number] -= 1
         if left[row.hook_number] >= 0:
             kept.append(row)
-    return kept
+    return [*special, *kept]
+
+
+@lru_cache(maxsize=64)
+def _pick_newest(dialect: str, conditions: str) -> TextualSelect:
+    lock = "FOR UPDATE SKIP LOCKED" if dialect == "postgresql" else ""
+    return (
+        text(f"""
+        SELECT d.number, d.hook_number, d.expires_at, d.event_type {rows_due(":hook", conditions)}
+        ORDER BY d.hook_number DESC, d.next_attempt_at DESC LIMIT {NEWEST} {lock}""")
+        .bindparams(bindparam("now", type_=Moment()))
+        .columns(expires_at=Moment())
+    )
+
+
+def _pick_by_type(work: Work, want: Want, which: str, now: datetime) -> list[Row[Any]]:
+    """Pick due rows of a hook whose circuit is or was open: what it does not hold back, or what tries the receiver.
+
+    Only its newest rows are looked at: its backlog may be long, and all of one type.
+    """
+    dialect, parameters = dialect_of(work.session), {"hook": want.hook.number, "now": now}
+    asked = work.session.execute(_pick_newest(dialect, f"{which} {ASKED}"), parameters).all()
+    if asked or want.hook.is_destination_open:
+        return list(asked[: want.rows])
+    rows = work.session.execute(_pick_newest(dialect, f"{which} {want.restriction}"), parameters).all()
+    others = [row for row in rows if not holds_back(want.hook.failing_types, row.event_type)]
+    if want.order is Order.OTHERS:
+        return others[: want.rows]
+    return (others or sorted(rows, key=lambda row: -row.number))[: want.rows]
 
 
 _REPLAYED_HOOKS = """
@@ -233,7 +304,9 @@ def _seated(found: Sequence[Want], rows: Mapping[int, list[Claimed]]) -> list[Gr
             dealt, mine = mine[:room], mine[room:]
             if dealt:
                 organization = want.hook.organization_number
-                grants.append(Grant(want.hook.number, slot, cap, limit, tuple(dealt), organization))
+                grants.append(
+                    Grant(want.hook.number, slot, cap, limit, tuple(dealt), organization, bool(want.hook.is_proven))
+                )
     return grants
 
 

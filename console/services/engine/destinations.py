@@ -84,13 +84,15 @@ _LOCK = (
     .order_by(_table.c.organization_number, _table.c.name)
     .with_for_update()
 )
+_ANY = text("SELECT 1 FROM destinations LIMIT 1")
 
 
 def load(work: Work, *, keys: Collection[Key]) -> dict[Key, Reach]:
     """Read and lock destinations, inside the caller's transaction; those that answer are new ones."""
     found = {key: Reach() for key in keys if key[1]}
-    if found:
-        for organization, name, *values in work.session.execute(_LOCK, {"keys": list(found)}):
+    connection = work.session.connection()
+    if found and connection.execute(_ANY).first() is not None:  # there are none while all receivers answer
+        for organization, name, *values in connection.execute(_LOCK, {"keys": list(found)}):
             found[organization, name] = Reach(*values)
     return found
 
@@ -152,9 +154,17 @@ def end_pause(work: Work, *, organization_number: int, name: str) -> None:
 def rests_until(work: Work, hook: Hook) -> datetime | None:
     """Say until when the circuit of a hook, or of its destination, keeps everything back; None: neither is open."""
     state = work.session.get(HookState, hook.number)
-    place = of(work, keys={(hook.organization_number, hook.destination)})
+    place = of(work, keys={(hook.organization_number, hook.destination)} if has_failed(state) else ())
     ends = [one.open_until for one in (state, *place.values()) if one is not None and one.open_until is not None]
     return max((end for end in ends if end > work.now()), default=None)
+
+
+def has_failed(state: Any) -> bool:
+    """Return whether the circuit of a hook's destination concerns the hook, given its row of the engine's.
+
+    It stops hooks that failed there themselves since their last 2xx (``due.WITH_DESTINATION`` says so in SQL).
+    """
+    return state is not None and bool(state.consecutive_failures)
 
 
 def of(work: Work, *, keys: Collection[Key]) -> dict[Key, Destination]:

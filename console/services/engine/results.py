@@ -129,7 +129,9 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
         elif is_news:
             batch.rows.changes.append(changed_row(one, state=DeliveryState.DELIVERED, now=work.now()))
             batch.rows.overtaken.append(one.row.number)
-        turns = hook.standing.succeed(now=one.ended_at, maximum=one.recipient.max_in_flight)
+        turns = hook.standing.succeed(
+            now=one.ended_at, duration_s=one.duration_ms / 1000, maximum=one.recipient.max_in_flight
+        )
         batch.reports += [(report, hook, {}) for report in turns]
         _note_reach(work, batch, one, hook=hook)
         _tally(batch, one)
@@ -147,7 +149,9 @@ def _settle(work: Work, batch: _Batch, one: Ended, *, row: Row[Any], hook: Serve
             one.outcome,
             verdict=verdict,
             status=one.status,
+            event_type=one.row.event.type,
             now=one.ended_at,
+            duration_s=one.duration_ms / 1000,
             maximum=one.recipient.max_in_flight,
             random=work.random,
         )

@@ -10,7 +10,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, update
+from sqlalchemy.sql.selectable import TextualSelect
 
 from console.core import health
 from console.core.outcomes import BLOCKED, Outcome
@@ -18,7 +19,7 @@ from console.core.verdicts import Verdict
 from console.database import dialect_of
 from console.models import Hook, HookState
 from console.services.hooks.reports import Report, Subject
-from console.services.queries import insert_into
+from console.services.queries import insert_into, listing
 from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 
 
@@ -40,9 +41,10 @@ class Standing:
     warned_percent: int
     open_until: datetime | None
     openings: int
+    failing_types: list[str] | None
     concurrency: int
 
-    def succeed(self, *, now: datetime, maximum: int) -> list[Report]:
+    def succeed(self, *, now: datetime, duration_s: float, maximum: int) -> list[Report]:
         """Note a 2xx: nothing that failed before counts any more. Give what is to be reported."""
         reports = [Report.CIRCUIT_CLOSED] if self.openings else []
         reports += [Report.RECOVERED] if self.warned_percent else []
@@ -50,10 +52,11 @@ class Standing:
         self.warned_percent = self.openings = 0
         self.last_outcome = Outcome.OK.value
         self.failing_since = self.open_until = None
-        self.consecutive_successes += 1
+        self.failing_types = []
+        self.consecutive_successes = self.consecutive_successes + 1 if duration_s <= health.SLOW_AFTER_S else 0
         self.last_success_at = self.last_delivery_at = now
         self.concurrency = health.next_concurrency(self.concurrency, outcome=Outcome.OK, status=None, maximum=maximum)
-        self._choose_lane(Outcome.OK)
+        self._choose_lane(Outcome.OK, duration_s=duration_s)
         return reports
 
     def fail(
@@ -62,7 +65,9 @@ class Standing:
         *,
         verdict: Verdict,
         status: int | None,
+        event_type: str,
         now: datetime,
+        duration_s: float,
         maximum: int,
         random: Random,
     ) -> list[Report]:
@@ -73,13 +78,16 @@ class Standing:
         reports = [Report.BLOCKED] if outcome in BLOCKED and self.last_outcome not in BLOCKED else []
         self.consecutive_failures += 1
         self.circuit_failures = self.circuit_failures + 1 if verdict.opens_circuit else 0
+        if verdict.opens_circuit:
+            known = self.failing_types or () if self.circuit_failures > 1 else ()
+            self.failing_types = health.failing_types_after(known, outcome=outcome, event_type=event_type)
         self.last_outcome = outcome.value
         self.failed_attempts += 1
         self.consecutive_successes = 0
         self.failing_since = self.failing_since or now
         self.last_failure_at = self.last_delivery_at = now
         self.concurrency = health.next_concurrency(self.concurrency, outcome=outcome, status=status, maximum=maximum)
-        self._choose_lane(outcome)
+        self._choose_lane(outcome, duration_s=duration_s)
         is_open = self.open_until is not None and self.open_until > now
         if health.opens_circuit(self.circuit_failures) and not is_open:
             self.open_until = now + timedelta(seconds=health.circuit_pause_s(self.openings, random=random))
@@ -88,11 +96,15 @@ class Standing:
             self.lane = DELIVERIES_SLOW
         if verdict.hold_hook_s is not None:
             self.open_until = max(self.open_until or now, now + timedelta(seconds=verdict.hold_hook_s))
+            self.failing_types = [health.ALL_TYPES]
         return reports
 
-    def _choose_lane(self, outcome: Outcome) -> None:
+    def _choose_lane(self, outcome: Outcome, *, duration_s: float) -> None:
         slow = health.is_slow_after(
-            outcome, was_slow=self.lane == DELIVERIES_SLOW, successes=self.consecutive_successes
+            outcome,
+            duration_s=duration_s,
+            was_slow=self.lane == DELIVERIES_SLOW,
+            successes=self.consecutive_successes,
         )
         self.lane = DELIVERIES_SLOW if slow else DELIVERIES
 
@@ -136,24 +148,40 @@ class Served:
 
 
 _states: Table = HookState.__table__  # type: ignore[assignment]  # a Table, as of every mapped class
-_STATE_COLUMNS = tuple(getattr(HookState, name) for name in Standing.__dataclass_fields__)
-_LOCK = (
-    select(*_STATE_COLUMNS)
-    .where(HookState.hook_number.in_(bindparam("numbers", expanding=True)))
-    .order_by(HookState.hook_number)  # always in this order, else two workers could wait for each other
-    .with_for_update()
+_STATE_COLUMNS = tuple(_states.c[name] for name in Standing.__dataclass_fields__)
+_hooks: Table = Hook.__table__  # type: ignore[assignment]  # as above
+_HOOK_COLUMNS = tuple(
+    _hooks.c[name]
+    for name in ("number", "id", "organization_number", "name", "url", "is_active", "deleted_at", "is_trial")
 )
-# A statement of its own: joined to the locked rows, PostgreSQL would give the switch as it was before the wait for
-# them, and what fails while its hook is being enabled would be held for ever.
-_HOOKS = select(
-    Hook.number, Hook.id, Hook.organization_number, Hook.name, Hook.url, Hook.is_active, Hook.deleted_at, Hook.is_trial
-).where(Hook.number.in_(bindparam("numbers", expanding=True)))
+
+
+@lru_cache
+def _lock(dialect: str) -> TextualSelect:
+    """Select and lock standings, always in this order, else two workers could wait for each other."""
+    lock = "FOR UPDATE" if dialect == "postgresql" else ""
+    names = ", ".join(column.name for column in _STATE_COLUMNS)
+    return listing(
+        dialect,
+        f"SELECT {names} FROM hook_states WHERE hook_number IN :hooks ORDER BY hook_number {lock}",  # noqa: S608 constants
+    ).columns(*_STATE_COLUMNS)
+
+
+@lru_cache
+def _served(dialect: str) -> TextualSelect:
+    """Select hooks, in a statement of its own.
+
+    Joined to the locked rows, PostgreSQL would give the switch as it was before the wait for them, and what fails while
+    its hook is being enabled would be held for ever.
+    """
+    names = ", ".join(column.name for column in _HOOK_COLUMNS)
+    return listing(dialect, f"SELECT {names} FROM hooks WHERE number IN :hooks").columns(*_HOOK_COLUMNS)  # noqa: S608 constants
 
 
 def load(work: Work, *, numbers: Collection[int]) -> dict[int, Served]:
     """Read and lock the standing of hooks, by number, inside the caller's transaction."""
-    wanted = {"numbers": list(numbers)}
-    standings = {row.hook_number: Standing(*row) for row in work.session.execute(_LOCK, wanted).all()}
+    connection, dialect, wanted = work.session.connection(), dialect_of(work.session), {"hooks": sorted(numbers)}
+    standings = {row.hook_number: Standing(*row) for row in connection.execute(_lock(dialect), wanted)}
     return {
         row.number: Served(
             row.number,
@@ -165,7 +193,7 @@ def load(work: Work, *, numbers: Collection[int]) -> dict[int, Served]:
             row.deleted_at is not None and not row.is_trial,
             standings[row.number],
         )
-        for row in work.session.execute(_HOOKS, wanted).all()
+        for row in connection.execute(_served(dialect), wanted)
         if row.number in standings
     }
 
@@ -201,4 +229,28 @@ def end_pause(work: Work, *, hook_number: int) -> None:
         update(HookState)
         .where(HookState.hook_number == hook_number, HookState.openings > 0, HookState.open_until > now)
         .values(open_until=now)
+    )
+
+
+def begin_afresh(work: Work, *, hook_number: int) -> None:
+    """Forget how a hook's receiver was doing, inside the caller's transaction and before it locks anything but this.
+
+    For a receiver that is another one now, or that somebody says is well again.
+    """
+    work.session.execute(
+        update(HookState)
+        .where(HookState.hook_number == hook_number)
+        .values(
+            lane=DELIVERIES,
+            consecutive_failures=0,
+            circuit_failures=0,
+            consecutive_successes=0,
+            failing_since=None,
+            failed_attempts=0,
+            warned_percent=0,
+            open_until=None,
+            openings=0,
+            failing_types=[],
+            concurrency=1,
+        )
     )

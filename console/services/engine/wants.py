@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 from sqlalchemy import Row, TextClause, bindparam, text
@@ -14,7 +15,7 @@ from console.database import dialect_of
 from console.models.base import Moment
 from console.services.engine import destinations, limits
 from console.services.engine.due import (
-    ASKED,
+    LATELY,
     NOT_AUTOMATIC,
     ORDINARY,
     SUSPECT,
@@ -25,12 +26,20 @@ from console.services.engine.due import (
 )
 from console.services.engine.turns import Key, Seat
 from console.services.hooks.hook_fields import SLOT_SIZE
-from console.services.work import Work
+from console.services.work import DELIVERIES_SLOW, Work
 
 MOST_TURNS = 32
 MOST_ROWS = 200
 ROOM_FACTOR = 4
 """A turn may hold so many rows for each request it may have in flight."""
+
+
+class Order(Enum):
+    """Which of a hook's due rows go."""
+
+    OLDEST = "oldest"
+    OTHERS = "others"  # what its open circuit does not hold back: what was asked for, and types that were not refused
+    NEWEST = "newest"  # the newest, preferably of such a type: the oldest may be what the receiver cannot take
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,7 @@ class Want:
     turns: tuple[tuple[int, int, int, int], ...]
     rows: int
     restriction: str
+    order: Order
     interval: timedelta | None
     start: datetime | None = None
     """Where its rate limit's schedule begins; set once that is locked."""
@@ -60,6 +70,8 @@ class Asked:
     held: Mapping[Key, Seat]
     without: Collection[int]
     crowding: int | None
+    room: int
+    only_proven: bool
     alone: bool
 
 
@@ -78,6 +90,8 @@ def find(work: Work, asked: Asked) -> list[Want]:
             "crowding": asked.crowding or 0,
             "turns": 1 if alone else MOST_TURNS + len(held) + SLOT_SIZE * len(without),
             "is_exact": default_is_exact(work),
+            "lately": now - LATELY,
+            "only_proven": asked.only_proven,
         },
     ).all()
     by_hook: dict[int, list[Row[Any]]] = defaultdict(list)
@@ -85,9 +99,10 @@ def find(work: Work, asked: Asked) -> list[Want]:
         if row.number not in without:
             by_hook[row.number].append(row)
     wants: list[Want] = []
-    left = 1 if alone else MOST_ROWS
-    for turns in by_hook.values():
-        want = _want(turns, held=held, now=now, left=left, alone=alone)
+    left = 1 if alone else min(MOST_ROWS, asked.room)
+    reads_ahead = asked.lane != DELIVERIES_SLOW
+    for turns in by_hook.values() if left > 0 else ():
+        want = _want(turns, held=held, now=now, left=left, alone=alone, reads_ahead=reads_ahead)
         if want is not None:
             wants.append(want)
             left -= want.rows
@@ -96,7 +111,15 @@ def find(work: Work, asked: Asked) -> list[Want]:
     return wants
 
 
-def _want(turns: list[Row[Any]], *, held: Mapping[Key, Seat], now: datetime, left: int, alone: bool) -> Want | None:
+def _want(
+    turns: list[Row[Any]],
+    *,
+    held: Mapping[Key, Seat],
+    now: datetime,
+    left: int,
+    alone: bool,
+    reads_ahead: bool,
+) -> Want | None:
     hook = turns[0]
     one_by_one = alone or hook.is_open or hook.openings > 0 or hook.destination_openings > 0
     if alone:
@@ -110,8 +133,10 @@ def _want(turns: list[Row[Any]], *, held: Mapping[Key, Seat], now: datetime, lef
         seat = held.get((hook.number, turn.slot), Seat(0, 0))
         if one_by_one or hook.max_in_flight == 1:
             room = 1 - seat.waiting - seat.in_flight
-        else:
+        elif reads_ahead:
             room = ROOM_FACTOR * cap - seat.waiting
+        else:
+            room = cap - seat.waiting - seat.in_flight  # a slow hook's rows would only be parked
         room = min(room, left - sum(rows for *_, rows in chosen))
         if room > 0:
             chosen.append((turn.slot, cap, 1 if one_by_one else limit, room))
@@ -123,15 +148,15 @@ def _want(turns: list[Row[Any]], *, held: Mapping[Key, Seat], now: datetime, lef
         rows = min(rows, 1 + int((now - start) / interval))  # once more under a lock, by within_limits
     if not rows:
         return None
-    return Want(hook, tuple(chosen), rows, _restriction(hook), interval)
+    return Want(hook, tuple(chosen), rows, "" if hook.is_active else NOT_AUTOMATIC, _order(hook), interval)
 
 
-def _restriction(hook: Row[Any]) -> str:
-    """Say in SQL which rows of a hook may go while the others wait."""
-    parts = [] if hook.is_active else [NOT_AUTOMATIC]
-    if hook.is_open and not hook.is_exact:
-        parts.append(ASKED)
-    return " ".join(parts)
+def _order(hook: Row[Any]) -> Order:
+    if hook.is_exact:
+        return Order.OLDEST
+    if hook.is_open:
+        return Order.OTHERS
+    return Order.NEWEST if hook.openings else Order.OLDEST
 
 
 def within_limits(work: Work, wants: Sequence[Want]) -> list[Want]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from console.core.health import Figures, Health, HookHealth, health
+from console.core.health import ALL_TYPES, Figures, Health, HookHealth, health
 from console.core.retry_reading import read_stored
 from console.models import Destination, Hook, HookState
 from console.services.engine import destinations
@@ -60,7 +60,8 @@ def conditions(
     silent = destinations.of(work, keys={(hook.organization_number, hook.destination) for hook in hooks})
     found, now = {}, work.now()
     for hook in hooks:
-        state, place = states.get(hook.number), silent.get((hook.organization_number, hook.destination))
+        state = states.get(hook.number)
+        place = silent.get((hook.organization_number, hook.destination)) if destinations.has_failed(state) else None
         figures = _figures(work, hook, state, place, attempts=recent.get(hook.number, (0, 0)))
         found[hook.number] = Condition(health(figures, now=now), state, place)
     return found
@@ -81,6 +82,7 @@ def _figures(
         consecutive_failures=state.consecutive_failures if state else 0,
         openings=state.openings if state else 0,
         open_until=state.open_until if state else None,
+        failing_types=_failing_types(state),
         destination=hook.destination,
         destination_until=place.open_until if place else None,
         last_outcome=state.last_outcome if state else None,
@@ -89,6 +91,11 @@ def _figures(
         recent_attempts=attempts[0],
         recent_successes=attempts[1],
     )
+
+
+def _failing_types(state: HookState | None) -> tuple[str, ...]:
+    types = (state.failing_types if state else None) or ()
+    return () if ALL_TYPES in types else tuple(types)
 
 
 def numbers_with(work: Work, *, organization_number: int, wanted: frozenset[Health]) -> list[int]:

@@ -15,7 +15,7 @@ from console.core.signing import new_secret
 from console.models import Delivery, DeliveryState, Hook, HookSecret, HookState, Turn
 from console.services import audit
 from console.services.deliveries import backlogs
-from console.services.engine import destinations
+from console.services.engine import destinations, standing
 from console.services.events import matching
 from console.services.events.outbox import KEPT_REASON
 from console.services.hooks import hook_health, reports
@@ -139,28 +139,38 @@ def change(work: Work, *, hook: Hook, draft: HookDraft, version: int | None = No
     with work.transaction():
         if draft.is_active is True and not hook.is_active:
             _lock_to_switch_on(work, hook, destination=destination_of(draft, hook))
+        moves = draft.url is not UNSET and draft.url != hook.url
+        if moves:  # what is known of a receiver is known of no other
+            standing.begin_afresh(work, hook_number=hook.number)
         lock(work, hook)
         if version is not None and version != hook.version:
             raise Conflict("Somebody else changed this hook meanwhile.", code="changed_meanwhile")
         fields = check(work, organization_number=hook.organization_number, draft=draft, hook=hook)
         was_active = hook.is_active
-        before = {name: getattr(hook, name) for name in fields}
-        for name, value in fields.items():
-            setattr(hook, name, value)
+        changed = _set(work, hook, fields)
         if isinstance(draft.secret, str):
             _replace_secrets(work, hook, draft.secret)
-        touch(work, hook)
-        if "max_in_flight" in fields:
-            _fit_slots(work, hook)
+        if moves:
+            backlogs.forget_retry_after(work, hook.number)
         if hook.is_active != was_active:
             _switch(work, hook, reason=f"Disabled by {work.actor.name}")
             if hook.is_active:
                 reports.publish(work, report=Report.ENABLED, about=Subject.of(hook))
-        changed = {name: [before[name], value] for name, value in fields.items() if before[name] != value}
         audit.record_of_hook(work, hook=hook, action="hook.updated", changes=_shown_changes(changed))
-    if hook.is_active and not was_active:
+    if hook.is_active and (moves or not was_active):
         work.ring.ring(DELIVERIES)
     return hook
+
+
+def _set(work: Work, hook: Hook, fields: dict[str, Any]) -> dict[str, list[Any]]:
+    """Set fields that were checked; return those that are other than before, each with both values."""
+    changed = {name: [getattr(hook, name), value] for name, value in fields.items() if getattr(hook, name) != value}
+    for name, value in fields.items():
+        setattr(hook, name, value)
+    touch(work, hook)
+    if "max_in_flight" in fields:
+        _fit_slots(work, hook)
+    return changed
 
 
 def enable(work: Work, *, hook: Hook, held: str = "release", up_to: int | None = None) -> Hook:
@@ -228,19 +238,7 @@ def _switch(work: Work, hook: Hook, *, reason: str, held: str = "release", up_to
         backlogs.hold(work, hook.number)
         return
     hook.disabled_at = hook.disabled_reason = None
-    work.session.execute(
-        update(HookState)
-        .where(HookState.hook_number == hook.number)
-        .values(
-            consecutive_failures=0,
-            circuit_failures=0,
-            failing_since=None,
-            failed_attempts=0,
-            warned_percent=0,
-            open_until=None,
-            openings=0,
-        )
-    )
+    standing.begin_afresh(work, hook_number=hook.number)
     if held == "cancel":
         backlogs.cancel_within(work, hook.number, states=[DeliveryState.HELD], up_to=up_to)
     if held in {"release", "cancel"}:

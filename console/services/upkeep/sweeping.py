@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -19,9 +20,10 @@ from console.models.base import Moment
 from console.services.engine import claims, due
 from console.services.events.outbox import HELD_REASON
 from console.services.organizations.defaults import policy_of
+from console.services.queries import listing
 from console.services.upkeep import leading
 from console.services.upkeep.beating import DEAD_AFTER
-from console.services.work import Work
+from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 
 BATCH = 500
 PARKED_AFTER = 5
@@ -46,6 +48,9 @@ _DIE = text("""
 UPDATE workers SET stopped_at = :now, in_flight = 0 WHERE stopped_at IS NULL AND beat_at < :latest""").bindparams(
     bindparam("now", type_=Moment()), bindparam("latest", type_=Moment())
 )
+_BURY = """
+UPDATE workers SET stopped_at = :now, in_flight = 0 WHERE stopped_at IS NULL AND number IN :workers"""
+_DEPOSE = """UPDATE leaders SET worker_number = NULL, beat_at = :now WHERE worker_number IN :workers"""
 
 _ORPHANS = """
 SELECT d.number, d.attempt_count, d.interrupted, d.chain, d.chain_failures, d.trigger, d.is_test, d.cancel_requested,
@@ -102,6 +107,21 @@ INTERRUPTED_WORDS = "The worker stopped before the outcome was recorded; the rec
 
 
 _COUNT_FREED = text(f"UPDATE leaders SET freed = freed + :count WHERE name = '{leading.DISPATCHER}'")  # noqa: S608 a constant
+
+
+def bury(work: Work, *, workers: Collection[int]) -> Swept:
+    """Free at once what *workers* held, whose processes are known to have ended, and let another one lead.
+
+    Their hooks would otherwise wait until their beats run out.
+    """
+    dialect = dialect_of(work.session)
+    with work.transaction():
+        work.session.execute(listing(dialect, _BURY), {"now": work.now(), "workers": workers})
+        work.session.execute(listing(dialect, _DEPOSE), {"now": work.now() - DEAD_AFTER, "workers": workers})
+    swept = sweep(work)
+    for lane in (DELIVERIES, DELIVERIES_SLOW):
+        work.ring.ring(lane)
+    return swept
 
 
 def sweep(work: Work) -> Swept:

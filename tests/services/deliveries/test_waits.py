@@ -41,8 +41,9 @@ def test_circuit_retry_after_lane_and_rate_limit_are_told_apart(work: Work, ada)
         assert words in reason_of(work, number)
 
 
-def test_hooks_behind_a_silent_destination_wait_for_it(work: Work, ada) -> None:
+def test_a_hook_that_failed_waits_for_its_silent_destination(work: Work, ada) -> None:
     hook = make_hook(work, ada)
+    set_state(work, hook, consecutive_failures=1)
     [number] = publish(work, ada)
     work.session.add(
         Destination(

@@ -100,7 +100,6 @@ def test_the_hooks_of_a_dead_destination_wait_and_then_one_of_them_tries_it(work
 
 def test_hooks_behind_a_dead_destination_are_served_in_the_slow_lane_alone(work: Work, ada, dead, clock) -> None:
     all_due(work)
-    make_hook(work, ada, url=URL.format("new"))
     publish(work, ada)
     clock.advance(seconds=40)
 
@@ -112,6 +111,10 @@ def test_rows_that_wait_for_a_destination_which_turned_out_dead_are_unwanted(wor
         make_hook(work, ada, url=URL.format(index))
     publish(work, ada)
     *rows, last = rows_of(claim(work, hire(work)))
+    work.session.execute(
+        update(HookState).where(HookState.hook_number == last.hook_number).values(consecutive_failures=1)
+    )
+    work.session.commit()
 
     results.record(work, ended=[end(work, row, Outcome.CONNECTION_RESET) for row in rows])
 
@@ -216,7 +219,7 @@ def test_another_organizations_hooks_on_the_same_host_go_on(work: Work, ada, dea
 def test_an_explicit_schedule_is_not_put_off_by_its_destination_but_goes_one_at_a_time(work: Work, ada, dead) -> None:
     all_due(work)
     exact = make_hook(work, ada, url=URL.format("exact"), retry={"kind": "fixed", "seconds": 5})
-    set_state(work, exact, concurrency=8)
+    set_state(work, exact, concurrency=8, consecutive_failures=1)
     publish(work, ada, 3)
 
     [grant] = claim(work, hire(work), lane=DELIVERIES_SLOW)

@@ -12,10 +12,10 @@ from console.models import Turn
 from console.services.deliveries import deliveries
 from console.services.engine import due
 from console.services.hooks import hooks
-from console.services.upkeep import beating, sweeping
+from console.services.upkeep import beating, leading, sweeping
 from console.services.upkeep.beating import DEAD_AFTER
 from console.services.upkeep.sweeping import LOST_AFTER, PARKED_AFTER, Swept
-from console.services.work import DELIVERIES, Work
+from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 from tests.engine import (
     attempts,
     claim,
@@ -46,10 +46,41 @@ def test_a_worker_that_stopped_beating_is_dead_and_what_it_held_is_free(work: Wo
     assert swept == Swept(workers=1, freed=1, parked=0)
     found = delivery(work, number)
     assert (found.state, found.claimed_by, found.interrupted, found.chain_failures) == ("pending", None, 1, 0)
-    assert found.next_attempt_at == work.now() + timedelta(seconds=5)
+    assert found.next_attempt_at == work.now() + timedelta(seconds=1)
     [attempt] = attempts(work, number)
     assert (attempt.outcome, attempt.charged) == ("interrupted", False)
     assert turns(work) == [None]
+
+
+def test_a_worker_whose_process_has_ended_loses_what_it_held_at_once(work: Work, ring, ada) -> None:
+    """Its beat is a moment old: nobody waits until it runs out, neither for its hooks nor for its lead."""
+    make_hook(work, ada, max_in_flight=8)
+    [number] = publish(work, ada)
+    doomed, other = hire(work, pid=1), hire(work, pid=2)
+    claim(work, doomed)
+    assert leading.lead(work, worker=doomed)
+    ring.lanes.clear()
+
+    swept = sweeping.bury(work, workers=[doomed])
+
+    assert swept == Swept(workers=0, freed=1, parked=0)
+    assert (delivery(work, number).state, turns(work)) == ("pending", [None])
+    assert not beating.beat(work, worker=doomed, in_flight=0)
+    assert beating.beat(work, worker=other, in_flight=0)
+    assert leading.lead(work, worker=other)
+    assert ring.lanes == [DELIVERIES, DELIVERIES_SLOW]
+
+
+def test_neighbours_are_the_other_living_workers_of_the_same_pid_space(work: Work) -> None:
+    me, near, retired = (
+        beating.register(work, lane=DELIVERIES, host="a", pid=pid, pid_space="here", version="0") for pid in (1, 2, 3)
+    )
+    beating.register(work, lane=DELIVERIES, host="a", pid=4, pid_space="elsewhere", version="0")
+    hire(work, pid=5)
+    beating.retire(work, worker=retired)
+
+    assert beating.neighbours(work, worker=me, pid_space="here") == {near: 2}
+    assert beating.neighbours(work, worker=me, pid_space=None) == {}
 
 
 def test_a_worker_that_beats_keeps_what_it_holds(work: Work, ada, clock) -> None:
@@ -82,7 +113,9 @@ def test_what_a_retired_worker_left_is_free_at_once(work: Work, ada) -> None:
     assert sweeping.sweep(work).freed == 1
 
 
-def test_each_death_in_a_row_doubles_the_wait_and_the_fifth_gives_up(work: Work, ada, clock) -> None:
+def test_one_death_costs_a_second_each_further_one_doubles_the_wait_and_the_fifth_gives_up(
+    work: Work, ada, clock
+) -> None:
     make_hook(work, ada)
     [number] = publish(work, ada)
     waits = []
@@ -96,7 +129,7 @@ def test_each_death_in_a_row_doubles_the_wait_and_the_fifth_gives_up(work: Work,
             waits.append((found.next_attempt_at - work.now()).total_seconds())
             clock.advance(seconds=waits[-1])
 
-    assert waits == [5, 10, 20, 40]
+    assert waits == [1, 10, 20, 40]
     assert (found.state, found.waiting_reason) == ("failed", "The worker died each time it was attempted.")
     assert [attempt.number for attempt in attempts(work, number)] == [1, 2, 3, 4, 5]
 

@@ -13,8 +13,8 @@ from console.models import Attempt, Turn
 from console.services.deliveries import deliveries
 from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
-from console.services.work import Work
-from tests.engine import attempts, counts, delivery, make_hook, publish, put, scalars, set_state
+from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
+from tests.engine import attempts, counts, delivery, make_hook, publish, put, scalars, set_state, state_of
 from workers.board import FRESH_S
 
 
@@ -78,8 +78,10 @@ def let_rows_grow_stale(wait_until: Callable[..., None]) -> None:
     wait_until(lambda: monotonic() > deadline)
 
 
-def test_what_cannot_begin_soon_is_given_back(work: Work, ada, receiver, hire_hand, wait_until) -> None:
-    make_hook(work, ada, url=receiver.url)
+def test_what_waits_for_a_slow_request_is_given_back_to_the_slow_lane(
+    work: Work, ada, receiver, hire_hand, wait_until
+) -> None:
+    hook = make_hook(work, ada, url=receiver.url)
     numbers = publish(work, ada, 4)
     receiver.gate.clear()
     thread = hire_hand().in_background()
@@ -91,6 +93,11 @@ def test_what_cannot_begin_soon_is_given_back(work: Work, ada, receiver, hire_ha
     receiver.gate.set()
     thread.join(20)
 
+    assert counts(work) == {"delivered": 1, "pending": 3}
+    assert state_of(work, hook).lane == DELIVERIES_SLOW
+    hire_hand(lane=DELIVERIES_SLOW).deliver()
+    assert state_of(work, hook).lane == DELIVERIES  # two quick responses bring it back
+    hire_hand().deliver()
     assert counts(work) == {"delivered": 4}
     assert [attempt.number for attempt in attempts(work, numbers[-1])] == [1]
 
