@@ -64,6 +64,7 @@ class Drain:
         self._returns = Returns(equipment)
         self._claimed_at = self._suspected_at = float("-inf")
         self._is_suspecting = False
+        self._looked_at = equipment.clock.now()
         self.board = Board(threads=threads, wake=self._wake.set)
         self._caller = Caller(equipment)
         self._recorder = Recorder(
@@ -177,6 +178,7 @@ class Drain:
         self._claimed_at = monotonic()
         self._returns.turns.update(self.board.leave_idle())
         with self._equipment.work() as work:
+            self._looked_at = work.now()
             grants = claims.claim(
                 work,
                 worker=self._beat.worker,
@@ -213,7 +215,7 @@ class Drain:
     def _awaits_rate_limit(self) -> bool:
         """Wait for a hook that a rate limit holds back, if that is not for long; True when there was one."""
         with self._equipment.look() as work:
-            moment = due.next_limited(work, lane=self._lane)
+            moment = due.next_limited(work, lane=self._lane, at=self._looked_at)
             wait_s = (moment - work.now()).total_seconds() if moment else LONGEST_LIMIT_S
         if wait_s >= LONGEST_LIMIT_S:
             return False

@@ -107,7 +107,9 @@ def _servable(dialect: str, *, some: str) -> str:
 
 
 LATELY = timedelta(hours=1)
-_IS_PROVEN = "(s.last_success_at IS NOT NULL AND s.last_success_at > :lately)"
+# Answered lately, and in the quick lane without any failure: what has just recovered may fail again.
+_IS_PROVEN = f"""(s.last_success_at IS NOT NULL AND s.last_success_at > :lately
+    AND (s.lane = '{DELIVERIES_SLOW}' OR s.last_failure_at IS NULL OR s.last_failure_at <= :lately))"""
 # Of the hooks behind a destination that does not answer, the likeliest to be answered tries it; after an hour without
 # any try, whichever comes first.
 _LIKELIEST = "s.consecutive_failures + CASE WHEN s.last_success_at IS NULL THEN 1000000 ELSE 0 END"
@@ -214,7 +216,10 @@ WHERE {LANE} = :lane AND {_LIMITED} AND {_DUE}""")  # noqa: S608 constants of th
 )
 
 
-def next_limited(work: Work, *, lane: str) -> datetime | None:
-    """Say when the first hook of *lane* that only its rate limit holds back may go on; None: there is none."""
-    moment: datetime | None = work.session.scalar(_NEXT_LIMITED, {"now": work.now(), "lane": lane})
+def next_limited(work: Work, *, lane: str, at: datetime) -> datetime | None:
+    """Return when the first hook of *lane* that only its rate limit held back *at* that time may go on, or None.
+
+    *at* is when a claim found nothing: its limit may have let it go on since.
+    """
+    moment: datetime | None = work.session.scalar(_NEXT_LIMITED, {"now": at, "lane": lane})
     return moment

@@ -226,7 +226,7 @@ def test_the_end_of_a_rate_limits_pause_is_known(work: Work, ada) -> None:
 
     claim(work, hire(work))
 
-    assert due.next_limited(work, lane=DELIVERIES) == work.now() + timedelta(seconds=60)
+    assert due.next_limited(work, lane=DELIVERIES, at=work.now()) == work.now() + timedelta(seconds=60)
     assert due.due_lanes(work) == {}
 
 
