@@ -85,10 +85,9 @@ class Connection:
         self.stage, self.since = Stage.IDLE, time.monotonic()
 
     def enter(self, stage: Stage) -> None:
-        """Begin to wait for something, unless that is what it waits for."""
-        if stage is not self.stage:
-            self.stage, self.since = stage, time.monotonic()
-            self.outgoing.sent = 0
+        """Begin to wait for something."""
+        self.stage, self.since = stage, time.monotonic()
+        self.outgoing.sent = 0
 
     @property
     def deadline(self) -> float:

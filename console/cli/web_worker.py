@@ -171,7 +171,10 @@ class WebWorker(Worker):  # type: ignore[misc]  # Gunicorn ships no types
             self._wait(connection, Stage.HEAD if incoming.has_begun else Stage.IDLE)
             return
         if self.app.proxy_hops:
-            connection.who = _forwarded(incoming.head, hops=self.app.proxy_hops)
+            who = _forwarded(incoming.head, hops=self.app.proxy_hops)
+            if who != connection.who:  # a proxy's connection serves one person after the other
+                self._leave(connection, keeps_watch=True)
+                connection.who = who
         self._wait(connection, Stage.BODY)
         if incoming.take_expectation():
             connection.outgoing.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -244,7 +247,7 @@ class WebWorker(Worker):  # type: ignore[misc]  # Gunicorn ships no types
             self._unfinished.pop(connection.who, None)
         if not keeps_watch:
             self._count(connection, 0)
-            with suppress(KeyError):
+            with suppress(KeyError, ValueError):  # not registered, or closed already
                 self._poller.unregister(connection.socket)
 
     def _count(self, connection: Connection, size: int) -> None:
