@@ -55,6 +55,18 @@ def test_the_models_and_the_newest_revision_agree(engine: Engine) -> None:
     assert differences == []
 
 
+def test_numbers_of_deleted_rows_are_never_given_again_in_the_tables_that_a_revision_copied(engine: Engine) -> None:
+    """SQLite copies a table to alter it, and the copy only counts on where that is said again."""
+    migrations.downgrade(engine, "0001")
+    migrations.upgrade(engine)
+
+    if engine.dialect.name == "sqlite":
+        wanted = {one.name for one in Base.metadata.tables.values() if one.dialect_options["sqlite"]["autoincrement"]}
+        with engine.connect() as connection:
+            tables = text("SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'")
+            assert wanted <= set(connection.scalars(tables))
+
+
 def test_the_figures_of_an_organization_survive_the_way_back_and_up_again(work: Work, ada, engine: Engine) -> None:
     hook, number = make_hook(work, ada), ada.organization.number
     with work.transaction():

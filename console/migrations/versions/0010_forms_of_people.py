@@ -15,7 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Let an answer belong to no token, and add the table of kept forms."""
-    with op.batch_alter_table("kept_answers") as table:
+    with op.batch_alter_table("kept_answers", table_kwargs={"sqlite_autoincrement": True}) as table:
         table.alter_column("token_number", existing_type=Number, nullable=True)
     op.create_table(
         "kept_forms",
@@ -40,5 +40,5 @@ def downgrade() -> None:
     """Forget what was kept: nothing of it is older than a day."""
     op.drop_table("kept_forms")
     op.execute("DELETE FROM kept_answers WHERE token_number IS NULL")
-    with op.batch_alter_table("kept_answers") as table:
+    with op.batch_alter_table("kept_answers", table_kwargs={"sqlite_autoincrement": True}) as table:
         table.alter_column("token_number", existing_type=Number, nullable=False)
