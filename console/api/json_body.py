@@ -65,7 +65,10 @@ def body_limit(size: int) -> Callable[[View], View]:
 
 
 def check_body() -> None:
-    """Refuse a body of unknown size, packed, too large or no JSON, before a byte of it is read."""
+    """Refuse a body of unknown size, packed, too large or no JSON, before a byte of it is read.
+
+    Hookyard's web server joins the chunks of a body and gives its length; another one may leave that to the app.
+    """
     if request.method in WITHOUT_BODY:
         return
     if "Transfer-Encoding" in request.headers:

@@ -44,7 +44,7 @@ ROUTING: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "The request could not be read."),
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address does not take that method; the Allow header names those it takes."),
-    411: ("length_required", "Say how long the body is with Content-Length; chunked bodies are not taken."),
+    411: ("length_required", "Send a Content-Length: the web server that Hookyard runs in here does not join chunks."),
     413: ("too_large", "The body is over its limit."),
     415: ("media_type", "Send JSON, as Content-Type: application/json, and not compressed."),
 }
