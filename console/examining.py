@@ -17,7 +17,7 @@ from console import checks, forwarding, privacy
 from console.checks import RedisFacts
 from console.core.errors import HookyardError, KeyUnavailable
 from console.database import dialect_of, server_now
-from console.models import Delivery, DeliveryState, HookSecret
+from console.models import Delivery, DeliveryState, Event, HookSecret
 from console.sentences import describe
 from console.services.figures import stats
 from console.services.keys import KeyRing
@@ -58,6 +58,7 @@ def look_at_services(work: Work, *, keys: KeyRing | None) -> Iterator[Finding]:
         lambda: look_at_clock(work.session),
         lambda: look_at_stored_secrets(work.session, keys),
         lambda: look_at_overdue(work.session),
+        lambda: look_at_fan_outs(work.session),
     ]
     try:
         yield from look_at_workers(work)
@@ -201,3 +202,16 @@ def look_at_overdue(session: Session) -> Finding:
         words = f"The oldest due delivery has waited for {late.total_seconds():.0f} s; its hook may be paused."
         return Finding(Level.WARNING, "due deliveries", words)
     return Finding(Level.OK, "due deliveries", "None waits for long.")
+
+
+def look_at_fan_outs(session: Session) -> Finding:
+    """See how long the oldest event waits for its deliveries."""
+    oldest = session.scalar(select(func.min(Event.created_at, type_=Event.created_at.type)).where(Event.fanout_pending))
+    late = datetime.now(UTC) - oldest if oldest else timedelta(0)
+    if late > LATE:
+        words = (
+            f"The deliveries of an event that was published {late.total_seconds():.0f} s ago are not created yet. The "
+            "filters of its hooks are slow, or no worker leads: hookyard_leader in the metrics says so."
+        )
+        return Finding(Level.WARNING, "new events", words)
+    return Finding(Level.OK, "new events", "All have their deliveries.")

@@ -65,6 +65,8 @@ class Told(Collector):
         ]
         yield _gauge("queue_age_seconds", "How long the oldest that could be sent now is due.", "lane", oldest)
         yield _gauge("deliveries", "Unfinished deliveries, up to 10,001.", "state", found.deliveries.items())
+        words = "Events whose deliveries the workers still have to create, up to 10,001."
+        yield GaugeMetricFamily("hookyard_events_pending", words, value=found.events)
         yield _gauge("hooks", "Hooks that are not deleted.", "state", found.hooks.items())
         yield _gauge("circuits_open", "Hooks and destinations that rest after failures.", "of", found.circuits.items())
         yield from self._workers()

@@ -35,6 +35,13 @@ class Event(Base):
         ),
         Index("ix_events_object", "organization_number", "object_pk"),
         Index("ix_events_created", "created_at"),
+        Index(
+            "ix_events_fanout_pending",
+            "organization_number",
+            "number",
+            postgresql_where=text("fanout_pending"),
+            sqlite_where=text("fanout_pending = 1"),
+        ),
         {"sqlite_autoincrement": True},
     )
 

@@ -10,6 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from console.core.outcomes import Outcome
+from console.services.events import event_rows, fan_outs
 from console.services.figures import metrics
 from console.services.upkeep import leading, sweeping
 from console.services.work import DELIVERIES, Work
@@ -158,3 +159,14 @@ def test_no_figure_walks_the_log(work: Work, ada: Any) -> None:
         words = " ".join(str(row[3]) for row in plan if "deliveries" in row[3])
         assert "INDEX ix_deliveries_" in words, words
     assert metrics.read(work).depths[DELIVERIES] == 5
+
+
+@pytest.mark.both_databases
+def test_events_whose_deliveries_the_workers_create_are_counted(ada_api, work, ada, monkeypatch) -> None:
+    monkeypatch.setattr(event_rows, "INLINE_HOOKS", 0)
+    make_hook(work, ada)
+    publish(work, ada)
+
+    assert figures(ada_api)["hookyard_events_pending",] == 1
+    fan_outs.finish(work)
+    assert figures(ada_api)["hookyard_events_pending",] == 0

@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 from click.testing import Result
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, text, update
 from sqlalchemy.orm import Session
 
-from console.models import Worker
-from console.services.work import LANES
+from console.examining import Level, look_at_fan_outs
+from console.models import Event, Worker
+from console.services.events import event_rows, fan_outs
+from console.services.work import LANES, Work
 from console.settings import Settings
 from tests.apps import app_of
+from tests.engine import make_hook, publish
 
 Run = Callable[..., Result]
 KEY = "a key for tests that is long enough"
@@ -128,3 +133,20 @@ def test_doctor_fails_when_waiting_did_not_help(installed: Run, valkey: str) -> 
 
     assert examined.exit_code == 1
     assert examined.output.count("FAIL  workers of deliveries:") == 1
+
+
+@pytest.mark.both_databases
+def test_an_event_whose_deliveries_are_not_created_for_long_is_a_warning(work: Work, ada: Any, monkeypatch) -> None:
+    monkeypatch.setattr(event_rows, "INLINE_HOOKS", 0)
+    make_hook(work, ada)
+    publish(work, ada)
+    with work.transaction():
+        work.session.execute(update(Event).values(created_at=datetime.now(UTC) - timedelta(hours=1)))
+
+    late = look_at_fan_outs(work.session)
+    work.session.rollback()
+    fan_outs.finish(work)
+
+    assert late.level is Level.WARNING
+    assert "published 36" in late.words
+    assert look_at_fan_outs(work.session).level is Level.OK

@@ -1,14 +1,16 @@
 """Fan-outs that are too large for their publisher to wait for: finished by whoever leads the workers.
 
-Either very many hooks want the event, or its filters take longer than a request may.
+Either very many hooks want the event, or its filters take longer than a request may. Organizations take turns, so that
+many such events of one organization do not delay those of the others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import inf
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from console.core.errors import Busy
 from console.core.rules import Occurrence
@@ -25,19 +27,24 @@ SLICE_S = 1.0
 """Seconds of processor time that one call may spend on filters: the leader has other duties."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Progress:
-    """What is left of the time for filters, and what they said so far of the event that is not finished (by number)."""
+    """What is left of the time for filters, and how far they have come.
+
+    *begun* is what they said of the events that are not finished, by their numbers: one of an organization at most.
+    *organization* is the number of the one that had its turn last.
+    """
 
     budget: Budget = field(default_factory=lambda: Budget(SLICE_S))
     begun: dict[int, Judgements] = field(default_factory=dict)
+    organization: int = 0
 
 
 def finish(work: Work, *, limit: int = 10, progress: Progress | None = None) -> int:
     """Create the deliveries of pending events, each event in a transaction; return how many events are finished.
 
-    With *progress*, filters take ``SLICE_S`` of processor time, and the next call continues there: it holds the event
-    that is not finished. Without it, all filters are applied.
+    With *progress*, filters take ``SLICE_S`` of processor time, and the next calls continue there. Without it, all
+    filters are applied.
 
     The unique constraint on (event, hook) makes it repeatable: a crash halfway is finished by the next call. One that
     fails holds up no other: it is raised when those behind it are finished.
@@ -46,10 +53,9 @@ def finish(work: Work, *, limit: int = 10, progress: Progress | None = None) -> 
         progress = Progress(Budget(inf))
     else:
         progress.budget.refill(SLICE_S)
-    done, after = 0, 0
-    failures: list[Exception] = []
-    while done < limit and (number := _next(work, after=after)) is not None:
-        after = number
+    done = 0
+    failures: dict[int, Exception] = {}
+    while done < limit and (number := _next(work, progress, but=failures)) is not None:
         try:
             if not _fan_out(work, number, progress):
                 break
@@ -57,21 +63,31 @@ def finish(work: Work, *, limit: int = 10, progress: Progress | None = None) -> 
             raise
         except Exception as error:  # noqa: BLE001 whatever it is, it is this event's alone
             work.session.rollback()
-            failures.append(error)
+            failures[number] = error
         else:
             done += 1
     if done:
         work.ring.ring(DELIVERIES)
     if failures:
-        raise failures[0]
+        raise next(iter(failures.values()))
     return done
 
 
-def _next(work: Work, *, after: int) -> int | None:
-    """Give the number of the next event that waits for its fan-out."""
-    query = select(Event.number).where(Event.fanout_pending, Event.number > after).order_by(Event.number).limit(1)
+def _next(work: Work, progress: Progress, *, but: Collection[int]) -> int | None:
+    """Return the number of the oldest pending event, not among *but*, of the organization whose turn it is.
+
+    None when no event is pending.
+    """
+    organization = Event.organization_number
+    pending = Event.fanout_pending, Event.number.not_in(list(but))
+    query = select(organization, func.min(Event.number)).where(*pending).group_by(organization).order_by(organization)
     with read_only():
-        return work.session.scalar(query)
+        rows = work.session.execute(query).all()
+    if not rows:
+        progress.begun.clear()  # what was deleted meanwhile is not finished either
+        return None
+    progress.organization, number = next((row for row in rows if row[0] > progress.organization), rows[0])
+    return int(number)
 
 
 def _fan_out(work: Work, number: int, progress: Progress) -> bool:
@@ -86,7 +102,7 @@ def _fan_out(work: Work, number: int, progress: Progress) -> bool:
             return _hand_out(work, number, judgements)
 
     is_finished = judgements.judged(commit)
-    progress.begun.clear()
+    progress.begun.pop(number, None)
     if not is_finished:
         progress.begun[number] = judgements
     return is_finished

@@ -14,12 +14,12 @@ from sqlalchemy import bindparam, func, select, text
 
 from console.core.errors import Forbidden
 from console.core.permissions import Permission
-from console.models import Destination, Hook, HookHour, HookState, Leader, Organization
+from console.models import Destination, Event, Hook, HookHour, HookState, Leader, Organization
 from console.models.base import Moment
 from console.services.engine import due
 from console.services.figures import stats
 from console.services.figures.stats import Lane
-from console.services.queries import COUNT_CAP
+from console.services.queries import COUNT_CAP, count_capped
 from console.services.upkeep.leading import DISPATCHER
 from console.services.work import LANES, Work
 
@@ -32,6 +32,7 @@ JOIN hook_states AS s ON s.hook_number = d.hook_number GROUP BY s.lane""").bindp
 )
 # Each repeats the condition of the partial index that serves it, word for word.
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE {which} LIMIT {cap}) AS d"
+_UNDELIVERED = select(Event.number).where(Event.fanout_pending)
 _COUNTS = {
     state: text(_COUNT.format(which=which, cap=COUNT_CAP))
     for state, which in {
@@ -44,7 +45,7 @@ _COUNTS = {
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """*depths* and *oldest_due* are by lane, *deliveries* by state; the former and the latter end at a cap.
+    """*depths* and *oldest_due* are by lane, *deliveries* by state, *events* wait for theirs. Counts end at a cap.
 
     *attempts* are today's by class of status, *durations* today's by bucket of ``core.rollups``. *freed* counts what
     dead workers held, since the installation was made. *circuits* says how many hooks and destinations rest now.
@@ -55,6 +56,7 @@ class Metrics:
     depths: dict[str, int]
     oldest_due: dict[str, datetime]
     deliveries: dict[str, int]
+    events: int
     attempts: dict[str, int]
     durations: dict[int, int]
     freed: int
@@ -87,6 +89,7 @@ def read(work: Work) -> Metrics:
         depths={lane: depths.get(lane, 0) for lane in LANES},
         oldest_due=due.due_lanes(work),
         deliveries={state: int(work.session.scalar(query) or 0) for state, query in _COUNTS.items()},
+        events=count_capped(work.session, _UNDELIVERED),
         attempts=attempts,
         durations=durations,
         freed=leader.freed if leader is not None else 0,

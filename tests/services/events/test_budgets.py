@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from console.core.errors import Conflict, Invalid
 from console.models import Delivery, Event, Hook, Which
@@ -123,6 +123,40 @@ def test_the_leader_applies_slow_filters_a_slice_at_a_time_and_goes_on_where_it_
 
     assert calls > 1
     assert receivers(work, published) == passing
+    assert progress.begun == {}
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.both_databases
+def test_organizations_take_turns_with_slow_filters_and_both_come_to_their_end(work: Work, ada, mallory) -> None:
+    passing = slow_hooks(work, ada, 12)
+    others = slow_hooks(work, mallory, 12)
+    flood = [publish(work, ada) for _ in range(3)]
+    other = publish(work, mallory)
+    progress = fan_outs.Progress()
+
+    while not receivers(work, other):
+        fan_outs.finish(work, progress=progress)
+
+    assert receivers(work, other) == others
+    assert receivers(work, flood[-1]) == set()
+    while fan_outs.finish(work, progress=progress) or progress.begun:
+        pass
+    assert [receivers(work, one) for one in flood] == [passing] * 3
+
+
+@pytest.mark.usefixtures("hasty")
+def test_what_was_said_of_an_event_that_is_gone_is_forgotten(work: Work, ada) -> None:
+    slow_hooks(work, ada, 12)
+    published = publish(work, ada)
+    progress = fan_outs.Progress()
+    fan_outs.finish(work, progress=progress)
+    assert list(progress.begun) == [published.number]
+
+    with work.transaction():
+        work.session.execute(delete(Event))
+
+    assert fan_outs.finish(work, progress=progress) == 0
     assert progress.begun == {}
 
 

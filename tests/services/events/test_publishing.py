@@ -239,6 +239,32 @@ def test_a_fan_out_to_very_many_hooks_is_finished_later_and_counts_them_at_once(
     assert count(work, Delivery) == 3
 
 
+def test_organizations_take_turns_so_that_a_flood_of_one_delays_no_other(work: Work, ada, mallory, monkeypatch) -> None:
+    monkeypatch.setattr(event_rows, "INLINE_HOOKS", 0)
+    for person in (ada, mallory):
+        hook(work, person, all_events=True)
+    flood = [publish(work, ada) for _ in range(4)]
+    other = publish(work, mallory)
+
+    assert fan_outs.finish(work, limit=2) == 2
+
+    assert len(hearers(work, other)) == 1
+    assert [len(hearers(work, one)) for one in flood] == [1, 0, 0, 0]
+    assert fan_outs.finish(work) == 3
+
+
+def test_pending_events_are_found_by_an_index_of_their_own(work: Work) -> None:
+    """The leader looks for them every two seconds, in a log of any length."""
+    statement = select(Event.organization_number, func.min(Event.number)).where(Event.fanout_pending)
+    is_sqlite = work.session.get_bind().dialect.name == "sqlite"
+    if not is_sqlite:
+        work.session.execute(text("SET LOCAL enable_seqscan = off"))
+    written = statement.group_by(Event.organization_number).compile(work.session.get_bind())
+    plan = work.session.execute(text(f"EXPLAIN {'QUERY PLAN ' if is_sqlite else ''}{written}")).all()
+
+    assert "ix_events_fanout_pending" in str(plan)
+
+
 def test_a_fan_out_that_fails_holds_up_no_other(work: Work, ada, monkeypatch) -> None:
     monkeypatch.setattr(event_rows, "INLINE_HOOKS", 1)
     for _ in range(2):
