@@ -20,7 +20,7 @@ from console.core.retry import RetryPolicy
 LONGEST_RETRY_AFTER_S = 86_400.0
 CROWDED_DELAY_S = 60.0
 OWN_FAULT_DELAY_S = 5.0
-FIRST_INTERRUPTION_DELAY_S = 1.0
+FIRST_INTERRUPTION_DELAY_S = 0.5
 """Most workers die once, of something that no delivery is to blame for."""
 LONGEST_OWN_FAULT_DELAY_S = 600.0
 CROWDED_STATUSES = frozenset({429, 502, 503, 504})

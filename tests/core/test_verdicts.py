@@ -98,7 +98,7 @@ def test_every_other_failure_is_tried_again(outcome: Outcome) -> None:
     verdict = judged(outcome)
 
     assert verdict.state == "pending"
-    assert verdict.delay_s == (60 if outcome in CHARGED else 1 if outcome is Outcome.INTERRUPTED else 5)
+    assert verdict.delay_s == (60 if outcome in CHARGED else 0.5 if outcome is Outcome.INTERRUPTED else 5)
     assert verdict.charged == (outcome in CHARGED)
     assert not verdict.disable_hook
     assert verdict.opens_circuit == (outcome in OPENS_CIRCUIT)
@@ -216,7 +216,7 @@ def test_ten_thousand_that_time_out_together_do_not_come_back_together(failures:
 def test_our_own_faults_cost_nothing_and_are_repaired_soon(outcome: Outcome) -> None:
     delays = [judged(outcome, interruptions=k, failures=4).delay_s for k in range(9)]
 
-    first = 1 if outcome is Outcome.INTERRUPTED else 5  # most workers die once, of nothing that a delivery did
+    first = 0.5 if outcome is Outcome.INTERRUPTED else 5  # most workers die once, of nothing that a delivery did
     assert delays == [first, 10, 20, 40, 80, 160, 320, 600, 600]
     assert judged(outcome, interruptions=100_000).delay_s == 600
 

@@ -55,6 +55,7 @@ def test_a_damaged_database_is_refused(
     sqlite_databases.copy("with", fill=lambda _: None, folder=data)
     database = data / "hookyard.sqlite3"
     database.write_bytes(b"x" * 20_000 if damage == "rubbish" else database.read_bytes()[:20_000] + b"\xff" * 60_000)
+    database.chmod(0o600)  # else it says first that it closed the file to others
 
     assert "is damaged" in refused(launch(ready=False))
 

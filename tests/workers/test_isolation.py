@@ -243,5 +243,5 @@ def test_a_hook_that_nobody_knows_yet_waits_for_one_timeout_at_most(make_world, 
 
     world.run(seconds=40, publish=lambda _now: world.publish(ada, types=["good"]))
 
-    assert max(value for hook in hooks for value in world.waited[hook.number]) <= TIMEOUT_S + BOUND_S
+    assert max(value for hook in hooks for value in world.waited[hook.number]) <= TIMEOUT_S + 2 * BOUND_S
     assert all(world.waited[hook.number][-1] <= BOUND_S for hook in hooks)

@@ -46,7 +46,7 @@ def test_a_worker_that_stopped_beating_is_dead_and_what_it_held_is_free(work: Wo
     assert swept == Swept(workers=1, freed=1, parked=0)
     found = delivery(work, number)
     assert (found.state, found.claimed_by, found.interrupted, found.chain_failures) == ("pending", None, 1, 0)
-    assert found.next_attempt_at == work.now() + timedelta(seconds=1)
+    assert found.next_attempt_at == work.now() + timedelta(seconds=0.5)
     [attempt] = attempts(work, number)
     assert (attempt.outcome, attempt.charged) == ("interrupted", False)
     assert turns(work) == [None]
@@ -113,7 +113,7 @@ def test_what_a_retired_worker_left_is_free_at_once(work: Work, ada) -> None:
     assert sweeping.sweep(work).freed == 1
 
 
-def test_one_death_costs_a_second_each_further_one_doubles_the_wait_and_the_fifth_gives_up(
+def test_one_death_costs_half_a_second_each_further_one_doubles_the_wait_and_the_fifth_gives_up(
     work: Work, ada, clock
 ) -> None:
     make_hook(work, ada)
@@ -129,7 +129,7 @@ def test_one_death_costs_a_second_each_further_one_doubles_the_wait_and_the_fift
             waits.append((found.next_attempt_at - work.now()).total_seconds())
             clock.advance(seconds=waits[-1])
 
-    assert waits == [1, 10, 20, 40]
+    assert waits == [0.5, 10, 20, 40]
     assert (found.state, found.waiting_reason) == ("failed", "The worker died each time it was attempted.")
     assert [attempt.number for attempt in attempts(work, number)] == [1, 2, 3, 4, 5]
 
