@@ -51,11 +51,11 @@ def test_a_damaged_database_is_refused(
     launch: Launch, tmp_path: Path, sqlite_databases: SqliteDatabases, damage: str
 ) -> None:
     data = tmp_path / "data"
-    data.mkdir()
+    data.mkdir(mode=0o700)
     sqlite_databases.copy("with", fill=lambda _: None, folder=data)
     database = data / "hookyard.sqlite3"
     database.write_bytes(b"x" * 20_000 if damage == "rubbish" else database.read_bytes()[:20_000] + b"\xff" * 60_000)
-    database.chmod(0o600)  # else it says first that it closed the file to others
+    database.chmod(0o600)  # else it says first that others could read it
 
     assert "is damaged" in refused(launch(ready=False))
 
