@@ -140,3 +140,20 @@ def test_every_shell_block_is_pasted_by_a_test(document: str) -> None:
 @pytest.mark.parametrize("name", [packaged_type.name for packaged_type in packaged(HOOKYARD)])
 def test_every_event_that_hookyard_reports_is_described(name: str) -> None:
     assert f"`{name}`" in (ROOT / "docs" / "concepts.md").read_text()
+
+
+def test_the_files_that_contributors_are_shown_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    places = [
+        ROOT,
+        ROOT / "console",
+        ROOT / "console" / "services",
+        ROOT / "console" / "services" / "events",
+        ROOT / "workers",
+    ]
+
+    named = re.findall(r"`([a-z_./]+(?:\.(?:py|md|json)|/))`", text)
+
+    assert len(named) > 20
+    for name in named:
+        assert any((place / name).exists() for place in places), name
