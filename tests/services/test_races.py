@@ -11,7 +11,9 @@ import pytest
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
+from console.core.catalogue import PRETIX
 from console.core.errors import Conflict, Forbidden, NotFound
+from console.core.foreign_apis import ApiState
 from console.core.outcomes import Outcome
 from console.core.permissions import Permission
 from console.models import Hook
@@ -21,6 +23,7 @@ from console.services.events import event_resends, publishing
 from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
+from console.services.organizations import foreign_apis
 from console.services.people import members, tokens
 from console.services.upkeep import retention
 from console.services.work import Work
@@ -271,3 +274,17 @@ def test_somebody_removed_just_before_they_create_a_service_token_creates_none(
             permissions=[Permission.EVENTS_PUBLISH],
             is_service=True,
         )
+
+
+def test_an_api_that_is_switched_off_while_its_first_request_switches_it_on_is_off(
+    work: Work, ada, just_before
+) -> None:
+    organization = ada.organization
+
+    def ask(other: Work) -> None:
+        foreign_apis.admit(other, organization_number=organization.number, api=PRETIX)
+
+    with just_before("INSERT INTO api_switches", ask):
+        foreign_apis.switch(work, organization=organization, api=PRETIX, is_on=False)
+
+    assert foreign_apis.states(work, organization_number=organization.number)[PRETIX] is ApiState.OFF

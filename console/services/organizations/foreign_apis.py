@@ -18,6 +18,7 @@ from console.database import dialect_of
 from console.models import ApiSwitch, Hook, Organization
 from console.services import audit
 from console.services.event_types import catalogue
+from console.services.organizations import organizations
 from console.services.work import Work
 
 
@@ -67,8 +68,9 @@ def switch(work: Work, *, organization: Organization, api: str, is_on: bool) -> 
     if api not in APIS:
         raise Invalid.field("api", f"Choose one of {', '.join(APIS)}.", code="choice")
     with work.transaction():
+        organizations.lock_within(work, number=organization.number)
         switches = select(ApiSwitch).where(ApiSwitch.organization_number == organization.number, ApiSwitch.api == api)
-        known = work.session.scalar(switches.with_for_update())
+        known = work.session.scalar(switches.execution_options(populate_existing=True))
         before = _state(None if known is None else known.is_on)
         if before is _state(is_on):
             return False
@@ -113,6 +115,7 @@ def _switch_on_unless_decided(work: Work, organization_number: int, api: str) ->
     row = {"organization_number": organization_number, "api": api, "is_on": True, "changed_at": work.now()}
     take = dialect.insert(ApiSwitch).values(row).on_conflict_do_nothing().returning(ApiSwitch.api)
     with work.transaction():
+        organizations.lock_within(work, number=organization_number)
         if work.session.scalar(take) is not None:
             organization = work.session.get_one(Organization, organization_number)
             _switched(work, organization, api, before=ApiState.AUTOMATIC, is_on=True)
