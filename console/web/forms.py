@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from flask_wtf import FlaskForm
@@ -11,7 +11,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.form import BaseForm
 from wtforms.widgets import PasswordInput
 
-from console.core.errors import Invalid
+from console.core.errors import FieldError, Invalid
 
 
 class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
@@ -56,8 +56,19 @@ def accept(form: BaseForm, *, error: Invalid, names: Mapping[str, str] | None = 
     A complaint about something that has no field stands in the summary alone.
     """
     for complaint in error.fields:
-        part = complaint.pointer.strip("/").split("/")[0]
+        part = _part(complaint)
         add_error(form, (names or {}).get(part, part), message=complaint.message)
+
+
+def also_wrong(form: BaseForm, *, faults: Iterable[FieldError], names: Mapping[str, str] | None = None) -> None:
+    """Put what the service says of a form beside what the form itself says: under fields that are fine so far."""
+    known = form.errors.keys()
+    fresh = [one for one in faults if (names or {}).get(part := _part(one), part) not in known]
+    accept(form, error=Invalid(*fresh), names=names)
+
+
+def _part(complaint: FieldError) -> str:
+    return complaint.pointer.strip("/").split("/")[0]
 
 
 def add_error(form: BaseForm, name: str, *, message: str) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from benchmarks.pages import noted
 from console.core.errors import Invalid
+from console.services.event_types import catalogue
 from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
 from console.web.hx import Later
@@ -108,6 +109,34 @@ def test_the_form_of_an_event_type_says_all_that_is_wrong_at_once(signed_in, ada
 
     links = soup_of(answer).select("[data-error-summary] a")
     assert {link["href"] for link in links} == {"#name", "#sample", "#schema"}
+
+
+@pytest.mark.parametrize(
+    ("path", "typed", "named"),
+    [
+        (
+            "events/new-type",
+            {"name": "a b", "groups": "-", "sample": "{", "schema": "{}"},
+            ["name", "groups", "sample"],
+        ),
+        ("events/new-type", {"name": "", "groups": "-", "checks": "y"}, ["name", "groups", "checks"]),
+        ("events/new-type", {"name": "a.b", "schema": "{", "checks": "y"}, ["schema"]),
+        ("events/edit-type/order.paid", {"groups": "-", "sample": "{", "checks": "y"}, ["groups", "sample", "checks"]),
+        ("events/publish", {"type": "a b", "payload": "{", "key": "x" * 300}, ["type", "payload", "key"]),
+        ("events/publish", {"type": "", "payload": "", "object_pk": "x" * 300}, ["type", "payload", "object_pk"]),
+        ("settings/sources", {"slug": "a b", "name": "x" * 300}, ["slug", "name"]),
+    ],
+)
+def test_what_a_form_knows_and_what_its_service_knows_is_said_at_once_and_once(
+    signed_in, ada, work, path: str, typed: dict[str, str], named: list[str]
+) -> None:
+    catalogue.create(work, organization_number=ada.organization.number, name="order.paid")
+
+    answer = signed_in(ada).submit(f"/o/acme/{path}", typed)
+
+    assert answer.status_code == 422
+    links = [link["href"].removeprefix("#") for link in soup_of(answer).select("[data-error-summary] a")]
+    assert sorted(links) == sorted(named)
 
 
 def test_the_service_names_every_bad_part_of_a_field(work, ada) -> None:

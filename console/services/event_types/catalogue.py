@@ -19,8 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from console.core.catalogue import HOOKYARD, all_packaged, with_wildcards
-from console.core.errors import Conflict, FieldError, Invalid, NotFound, Refused
-from console.core.patterns import check_catalogue_name
+from console.core.errors import Conflict, Invalid, NotFound
 from console.database import dialect_of
 from console.models import EventType, Organization
 from console.services import audit
@@ -225,11 +224,7 @@ def create(work: Work, *, organization_number: int, name: str, **fields: Any) ->
 
     It takes the place of a type of that name whose API is not on, which nobody sees.
     """
-    wrong = event_type_fields.wrong_fields(fields, before={})
-    try:
-        check_catalogue_name(name)
-    except Refused as error:
-        wrong.insert(0, FieldError("/name", error.code, error.message))
+    wrong = event_type_fields.wrong_name(name) + event_type_fields.wrong_fields(fields, before={})
     if wrong:
         raise Invalid(*wrong)
     now = work.now()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from console.core.errors import FieldError, Refused
+from console.core.patterns import check_catalogue_name
 from console.core.schemas import Schema
 
 LONGEST_DESCRIPTION = 2000
@@ -23,6 +24,15 @@ _GROUP = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._ -]{0,98}[A-Za-z0-9])?", re.ASCI
 
 
 FIELDS = ("groups", "description", "sample", "schema", "validate", "deprecated")
+
+
+def wrong_name(name: str) -> list[FieldError]:
+    """Return what is wrong with the *name* of a new type."""
+    try:
+        check_catalogue_name(name)
+    except Refused as error:
+        return [FieldError("/name", error.code, error.message)]
+    return []
 
 
 def wrong_fields(fields: Mapping[str, Any], *, before: Mapping[str, Any]) -> list[FieldError]:

@@ -7,7 +7,7 @@ import re
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from console.core.errors import Conflict, Invalid, NotFound
+from console.core.errors import Conflict, FieldError, Invalid, NotFound
 from console.models import Source
 from console.services import audit
 from console.services.work import Work
@@ -18,13 +18,15 @@ LONGEST_NAME = 200
 
 def create(work: Work, *, organization_number: int, slug: str, name: str = "") -> Source:
     """Make a source, named after its slug unless told; raise Invalid, or Conflict when the slug is taken."""
+    wrong: list[FieldError] = []
     if not SLUG.fullmatch(slug):
-        raise Invalid.field(
-            "slug", "A source's slug has 1 to 50 letters, digits, dots, dashes and underscores.", code="slug"
-        )
+        words = "A source's slug has 1 to 50 letters, digits, dots, dashes and underscores."
+        wrong.append(FieldError("/slug", "slug", words))
     name = name.strip() or slug
     if len(name) > LONGEST_NAME or "\x00" in name:
-        raise Invalid.field("name", f"A name has at most {LONGEST_NAME} characters.", code="too_long")
+        wrong.append(FieldError("/name", "too_long", f"A name has at most {LONGEST_NAME} characters."))
+    if wrong:
+        raise Invalid(*wrong)
     source = Source(
         id=work.new_id(), organization_number=organization_number, slug=slug, name=name, created_at=work.now()
     )

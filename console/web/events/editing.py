@@ -18,7 +18,7 @@ from console.web import access, creating, hx
 from console.web.downloads import attachment
 from console.web.events.shared import WRONG, number, pages, pretty, type_url
 from console.web.filters import plural
-from console.web.forms import Form, accept, add_error
+from console.web.forms import Form, add_error, also_wrong
 
 
 class TypeForm(Form):
@@ -53,19 +53,16 @@ def type_new() -> Response:
 def type_create() -> Response:
     """Add a type."""
     form = TypeForm()
-    is_valid, fields = form.validate(), _fields(form)
-    if fields is None or not is_valid:
+    fields = _wanted(form, changed=None)
+    if fields is None:
         return _page(form, status=WRONG)
     name = (form.name.data or "").strip()
     try:
         made = catalogue.create(current_work(), organization_number=number(), name=name, **fields)
-    except Invalid as error:
-        accept(form, error=error, names={"validate": "checks"})
     except Conflict as error:
         add_error(form, "name", message=error.message)
-    else:
-        return hx.redirect_to(type_url(made.name), message=f"{made.name} is in the catalogue.")
-    return _page(form, status=WRONG)
+        return _page(form, status=WRONG)
+    return hx.redirect_to(type_url(made.name), message=f"{made.name} is in the catalogue.")
 
 
 @pages.get("/edit-type/<path:name>")
@@ -86,14 +83,10 @@ def type_change(name: str) -> Response:
     """Change a type; its name stays."""
     found, form = _type(name), TypeForm()
     form.name.data = found.name
-    is_valid, fields = form.validate(), _fields(form)
-    if fields is None or not is_valid:
+    fields = _wanted(form, changed=found)
+    if fields is None:
         return _page(form, changed=found, status=WRONG)
-    try:
-        catalogue.change(current_work(), event_type=found, fields=fields)
-    except Invalid as error:
-        accept(form, error=error, names={"validate": "checks"})
-        return _page(form, changed=found, status=WRONG)
+    catalogue.change(current_work(), event_type=found, fields=fields)
     return hx.redirect_to(type_url(found.name), message=f"{found.name} is saved.")
 
 
@@ -183,22 +176,33 @@ def _type(name: str) -> EventType:
     return catalogue.get(current_work(), organization_number=number(), name=name)
 
 
-def _fields(form: TypeForm) -> dict[str, Any] | None:
-    """Read the fields; None when a JSON text is none, which then stands under its field."""
+def _wanted(form: TypeForm, *, changed: EventType | None) -> dict[str, Any] | None:
+    """Return the fields of a type; None when anything is wrong, all of which then stands at its field."""
+    form.validate()
+    fields = _read(form)
+    before = {name: getattr(changed, name) for name in event_type_fields.FIELDS} if changed else {}
+    wrong = [] if changed else event_type_fields.wrong_name((form.name.data or "").strip())
+    wrong += event_type_fields.wrong_fields(fields, before=before)
+    also_wrong(form, faults=wrong, names={"validate": "checks"})
+    return None if form.errors else fields
+
+
+def _read(form: TypeForm) -> dict[str, Any]:
+    """Read the fields but those whose JSON text is none, which is then said there."""
     fields: dict[str, Any] = {
         "groups": [name.strip() for name in (form.groups.data or "").split(",") if name.strip()],
         "description": (form.description.data or "").strip().replace("\r\n", "\n"),
         "validate": bool(form.checks.data),
     }
-    is_good = True
     for field in (form.sample, form.schema):
         text = (field.data or "").strip()
         try:
             fields[field.name] = strict_json.load(text.encode()) if text else None
         except Refused as error:
             add_error(form, field.name, message=error.message)
-            is_good = False
-    return fields if is_good else None
+    if form.schema.errors:
+        del fields["validate"]  # nothing is known of what would be checked
+    return fields
 
 
 def _page(form: TypeForm, *, changed: EventType | None = None, status: int = 200) -> Response:

@@ -17,6 +17,7 @@ from console.extensions import current_work
 from console.services.event_types import catalogue
 from console.services.events import explaining, publishing
 from console.services.events.event_drafts import LONGEST_PAYLOAD, EventDraft
+from console.services.events.event_drafts import check as check_drafts
 from console.services.events.explaining import Draft
 from console.services.events.judging import PAGE_S, Budget, faults_of
 from console.services.figures import stats
@@ -24,7 +25,7 @@ from console.services.organizations import sources
 from console.web import access, creating, hx
 from console.web.delivery_rows import name_of
 from console.web.events.shared import WRONG, number, pages, pretty
-from console.web.forms import Form, accept, add_error, options
+from console.web.forms import Form, accept, add_error, also_wrong, options
 from console.web.hx import Later
 
 FIELDS = {"id": "key", "object": "object_pk"}
@@ -60,14 +61,11 @@ def store() -> Response:
     if "sample" in request.form:
         form.payload.data = _sample((form.type.data or "").strip())
         return _page(form)
-    if not form.validate():
+    draft = _wanted(form)
+    if draft is None:
         return _page(form, status=WRONG)
-    payload = _typed(form.payload.data).encode()
     try:
-        strict_json.load(payload)
-        published = publishing.publish(current_work(), organization_number=number(), draft=_draft(form, payload))
-    except Refused as error:
-        add_error(form, "payload", message=error.message)
+        published = publishing.publish(current_work(), organization_number=number(), draft=draft)
     except Invalid as error:
         within = [fault for fault in error.fields if fault.code.startswith("schema")]
         for fault in within:
@@ -140,6 +138,23 @@ def _said(deliveries: int) -> str:
     if not deliveries:
         return "Published. No hook wants this event; the list below says why."
     return f"Published to {deliveries} hook{'' if deliveries == 1 else 's'}."
+
+
+def _wanted(form: PublishForm) -> EventDraft | None:
+    """Return what is to be published; None when anything is wrong, all of which then stands at its field."""
+    form.validate()
+    payload = _typed(form.payload.data).encode()
+    draft = _draft(form, payload)
+    try:
+        check_drafts(current_work(), number(), [draft])
+    except Invalid as error:
+        also_wrong(form, faults=error.fields, names=FIELDS)
+    if not form.payload.errors:
+        try:
+            strict_json.load(payload)
+        except Refused as error:
+            add_error(form, "payload", message=error.message)
+    return None if form.errors else draft
 
 
 def _draft(form: PublishForm, payload: bytes) -> EventDraft:
