@@ -17,6 +17,7 @@ from sqlalchemy import Engine, func, select
 from benchmarks.ledger import Receipt
 from console.database import read_only
 from console.models import Attempt, Delivery, Event, Hook, Worker
+from workers.board import Room
 
 FINAL = frozenset({"delivered", "failed", "canceled"})
 MOST_SHOWN = 20
@@ -141,13 +142,14 @@ def compare(
     """Hold the three accounts against each other.
 
     *answered* has the number of deliveries that each 202 named, by the event's id; *kills* and *threads* (requests
-    that a worker makes at a time) bound the duplicates; *is_over*: every delivery must have come to its end.
+    that a worker makes at a time) bound the duplicates, as ``Room.unwritten`` does in the worker; *is_over*: every
+    delivery must have come to its end.
     """
     by_id: dict[str, list[Receipt]] = defaultdict(list)
     for receipt in receipts:
         by_id[receipt.id].append(receipt)
     accepted = Counter(receipt.id for receipt in receipts if receipt.status in SUCCESS)
-    duplicates, bound = sum(accepted.values()) - len(accepted), kills * (threads + 64)
+    duplicates, bound = sum(accepted.values()) - len(accepted), kills * Room(threads).unwritten
     lost = _lost(answered, rows, accepted)
     unfinished = [row for row in rows if row.state not in FINAL]
     unsigned = [receipt.id for receipt in receipts if not receipt.is_signed]

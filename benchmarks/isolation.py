@@ -1,7 +1,8 @@
 """Do hooks that fail hold up the others? Real worker processes of both lanes, a real Valkey, receivers that hang.
 
-Three measurements: 80 healthy hooks beside 20 that never answer, one event a second each, against the same without
-the 20; 19 small hooks beside one with a long backlog; and one claim among 10,000 hooks of which 1,000 have due work.
+Four measurements: 80 healthy hooks beside 20 that never answer, one event a second each, against the same without the
+20; the same beside 1, 5 and 20 hooks that answer 200 after 13 seconds; 19 small hooks beside one with a long backlog;
+and one claim among 10,000 hooks of which 1,000 have due work.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -29,6 +31,9 @@ from console.services.work import DELIVERIES, DELIVERIES_SLOW, Work
 ANSWER_S = 0.1
 """How long a healthy receiver takes."""
 LIMIT_MS = 5.0
+SLOW_ANSWER_S = 13.0
+SLOW_LIMIT_S = 0.5
+"""How long all but a twentieth of the healthy hooks' deliveries may wait beside hooks that are slow but succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class Figures:
     threads: int
     alone: Delays | None = None
     beside_dead: Delays | None = None
+    beside_slow: dict[int, Delays] | None = None
     beside_backlog: Delays | None = None
     claim: dict[str, float] | None = None
 
@@ -49,6 +55,7 @@ class Figures:
         delays = [one.p95_s <= LIMIT_S for one in (self.beside_dead, self.beside_backlog) if one is not None]
         if self.alone is not None and self.beside_dead is not None:
             delays.append(self.beside_dead.rate >= self.alone.rate / 2)
+        delays += [one.p95_s <= SLOW_LIMIT_S for one in (self.beside_slow or {}).values()]
         return all(delays) and (self.claim is None or self.claim["p95_ms"] <= LIMIT_MS)
 
 
@@ -69,17 +76,26 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--backlog", type=int, default=200_000, help="due rows of the one hook (default: %(default)s)")
     made.add_argument("--hooks", type=int, default=10_000, help="hooks a claim chooses from (default: %(default)s)")
     made.add_argument("--due", type=int, default=1_000, help="hooks of them with due work (default: %(default)s)")
-    made.add_argument("--only", choices=("dead", "backlog", "claim"), help="make one of the measurements")
+    made.add_argument("--only", choices=("dead", "slow", "backlog", "claim"), help="make one of the measurements")
     return made
 
 
 def measure(options: argparse.Namespace) -> Figures:
     """Make the measurements, each on a database of its own."""
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     if options.only in (None, "dead"):
         for name, dead in (("alone", 0), ("beside_dead", options.dead)):
             with installation(options) as place, receivers(silent=dead) as ports:
                 found[name] = steady(place, options, ports=ports)
+    if options.only in (None, "slow"):
+        found["beside_slow"] = {}
+        for slow in (1, 5, 20):
+            with (
+                installation(options) as place,
+                receivers(silent=0) as ports,
+                receivers(silent=0, delay_s=SLOW_ANSWER_S) as late,
+            ):
+                found["beside_slow"][slow] = beside_slow(place, options, port=ports[0], slow_port=late[0], slow=slow)
     if options.only in (None, "backlog"):
         with installation(options) as place, receiver() as port:
             found["beside_backlog"] = beside_backlog(place, options, port=port)
@@ -90,7 +106,7 @@ def measure(options: argparse.Namespace) -> Figures:
         database="PostgreSQL" if options.postgresql else "SQLite",
         workers=options.workers,
         threads=options.threads,
-        **found,  # type: ignore[arg-type]  # by the names of the fields
+        **found,
     )
 
 
@@ -98,9 +114,9 @@ def measure(options: argparse.Namespace) -> Figures:
 
 
 @contextmanager
-def receivers(*, silent: int) -> Iterator[list[int]]:
+def receivers(*, silent: int, delay_s: float = ANSWER_S) -> Iterator[list[int]]:
     """Run the receivers in a process of their own; give their ports, the answering one first."""
-    command = [sys.executable, "-m", "benchmarks.slow_receiver", str(ANSWER_S), str(silent)]
+    command = [sys.executable, "-m", "benchmarks.slow_receiver", str(delay_s), str(silent)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None  # noqa: S101 asked for above
     try:
@@ -126,6 +142,25 @@ def steady(place: Place, options: argparse.Namespace, *, ports: list[int]) -> De
             time.sleep(options.seconds)
     since = begun + timedelta(seconds=options.warm_up)
     return delays(place.engine, hooks=hooks[: options.healthy], since=since)
+
+
+def beside_slow(place: Place, options: argparse.Namespace, *, port: int, slow_port: int, slow: int) -> Delays:
+    """Publish an event a second for every hook while each slow one has 200 due; give the delays of the healthy ones."""
+    urls = [f"http://127.0.0.1:{port}/{index}" for index in range(options.healthy)]
+    urls += [f"http://127.0.0.1:{slow_port}/{index}" for index in range(slow)]
+    ids = Ids()
+    with Session(place.engine) as session:
+        organization = rows.make_organization(session, ids=ids)
+        hooks = rows.make_hooks(session, urls, organization=organization, ids=ids, named=True)
+        rows.backlog(session, hooks[options.healthy :], 200 * slow, organization=organization, ids=ids)
+        session.commit()
+    with workers(place.settings, lanes=_lanes(options)):
+        begun = datetime.now(UTC)
+        with streaming(place, organization=organization, hooks=range(options.healthy), rate=options.healthy):
+            time.sleep(2)
+            rows.let_go(place.engine)
+            time.sleep(options.seconds // 4)
+    return delays(place.engine, hooks=hooks[: options.healthy], since=begun + timedelta(seconds=2))
 
 
 def _lanes(options: argparse.Namespace) -> list[str]:
