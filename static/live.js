@@ -87,7 +87,7 @@
   let lost = null;
   const leave = ({ detail: { target } }) => {
     const at = document.activeElement;
-    const inside = target !== document.body && target.contains(at) && at.matches(CONTROLS);
+    const inside = target !== document.body && at !== document.body && target.contains(at);
     if (inside) lost = { name: nameOf(at), within: target.closest("[id]")?.id };
   };
   document.addEventListener("htmx:beforeSwap", leave);
@@ -100,5 +100,31 @@
       (same ?? within).focus({ preventScroll: true });
     }
     lost = null;
+  });
+
+  /* -- announcements: screen readers hear a live region that changes, but not one that a swap brings anew; #announcer stays,
+        and repeats what such regions say when it is not what stood in their place before -- */
+  const REGIONS = "[role=status]:not(#toasts, #announcer)";
+  const known = new WeakSet(), said = new Map();
+  const placeOf = (region) => region.id || region.closest("[id]")?.id;
+  const wordsOf = (region) => {
+    const copy = region.cloneNode(true);
+    all("a, button, details, [aria-hidden=true]", copy).forEach((part) => part.remove());
+    const walker = document.createTreeWalker(copy, NodeFilter.SHOW_TEXT), parts = [];
+    while (walker.nextNode()) parts.push(walker.currentNode.data);
+    return parts.join(" ").replace(/\s+/g, " ").replace(/ (?=[.,])/g, "").trim();
+  };
+  const hear = () => {
+    const fresh = all(REGIONS).filter((region) => !known.has(region) && region.checkVisibility());
+    return fresh.flatMap((region) => {
+      const words = wordsOf(region), place = placeOf(region), isNew = words && words !== said.get(place);
+      known.add(region); said.set(place, words);
+      return isNew ? [words] : [];
+    });
+  };
+  hear(); // what stands there from the beginning is read with the page
+  document.addEventListener("htmx:afterSettle", () => {
+    const words = hear();
+    if (words.length) document.getElementById("announcer").textContent = words.join(" ");
   });
 })();

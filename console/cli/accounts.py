@@ -82,7 +82,7 @@ def organization_apis(slug: str, enable: tuple[str, ...], disable: tuple[str, ..
 
 @click.group()
 def users() -> None:
-    """Create users, set their passwords, deactivate and activate them, make them staff."""
+    """Create and list users, set their passwords, deactivate and activate them, make them staff."""
 
 
 @users.command("create")
@@ -112,6 +112,21 @@ def create_user(
             is_staff=staff,
         )
         click.echo(f"Made the user {user.username}, {role} in {organization}.")
+
+
+@users.command("list")
+@click.option("--organization", metavar="SLUG", help="Only the members of this organization.")
+def list_users(organization: str | None) -> None:
+    """List the users: user name, e-mail, active or deactivated, staff or -, memberships; separated by tabs.
+
+    A membership is an organization and a role, as in acme:admin; several are separated by commas.
+    """
+    with opened() as work:
+        where = organization_named(work, organization) if organization else None
+        for user in staffing.everybody(work, organization=where):
+            places = sorted(f"{one.organization.slug}:{one.role}" for one in user.memberships)
+            state, staff = "active" if user.is_active else "deactivated", "staff" if user.is_staff else "-"
+            click.echo("\t".join([visible(user.username), visible(user.email), state, staff, ",".join(places) or "-"]))
 
 
 @users.command("set-password")

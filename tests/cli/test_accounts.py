@@ -216,6 +216,20 @@ def test_the_tokens_of_a_deactivated_user_are_kept_for_the_organization_when_ask
     assert "valid" in line
 
 
+def test_users_are_listed_with_what_they_are_and_where(installed: Run) -> None:
+    installed(*ADA, "--role", "admin", "--staff", stdin=f"{PASSWORD}\n")
+    grace = ("--username", "grace", "--email", "grace@example.com", "--organization", "globex", "--role", "editor")
+    installed("users", "create", *grace, "--password-stdin", stdin=f"{PASSWORD}\n")
+    installed("users", "deactivate", "grace", "--even-last-admin")
+
+    everybody, some = installed("users", "list"), installed("users", "list", "--organization", "acme")
+
+    ada = "ada\tada@example.com\tactive\tstaff\tacme:admin\n"
+    assert everybody.output == f"{ada}grace\tgrace@example.com\tdeactivated\t-\tglobex:editor\n"
+    assert some.output == ada
+    assert "There is no organization nowhere" in installed("users", "list", "--organization", "nowhere").stderr
+
+
 def test_staff_is_made_and_ended_but_for_the_last(installed: Run) -> None:
     installed(*ADA, "--role", "admin", "--staff", stdin=f"{PASSWORD}\n")
     grace = ("--username", "grace", "--email", "grace@example.com", "--organization", "acme", "--role", "admin")

@@ -29,11 +29,11 @@ def test_an_admin_switches_an_api_on_and_is_asked_before_it_goes_off(signed_in: 
     page = browser.see(on.location)
     opener = page.select_one("a[href*='confirm=pretix']")
     question = browser.see(opener["href"])
-    form = question.select_one(".danger-zone form")
+    form = question.select_one("main form.panel")
     is_on = states(work, ada)["pretix"]
     browser.submit(form["action"], {"is_on": form.select_one("[name=is_on]")["value"]})
 
-    assert "get 404" in words_of(question.select_one(".danger-zone"))
+    assert "get 404" in words_of(question.select_one("main form.panel"))
     assert (is_on, states(work, ada)["pretix"]) == ("on", "off")
     assert [words_of(one) for one in browser.see(APIS).select("ul.items .badge")] == [
         "Not used yet",

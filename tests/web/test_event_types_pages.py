@@ -68,7 +68,7 @@ def test_own_types_are_made_changed_and_deleted(signed_in, ada, work) -> None:
     work.session.refresh(found)
     assert made.location == f"{EVENTS}/types/order.paid"
     assert (found.groups, found.description, found.sample) == (["shop"], "Paid in full.", None)
-    assert browser.see(f"{EVENTS}/types/order.paid?confirm=delete").select_one(".danger-zone form") is not None
+    assert browser.see(f"{EVENTS}/types/order.paid?confirm=delete").select_one("main form.panel") is not None
     assert browser.submit(f"{EVENTS}/delete-type", {"name": "order.paid"}).location == f"{EVENTS}/types"
     assert browser.get(f"{EVENTS}/types/order.paid").status_code == 404
 
@@ -100,7 +100,7 @@ def test_a_type_that_no_path_leads_to_is_refused_and_an_old_one_can_be_deleted(s
     [link] = [one for one in browser.see(f"{EVENTS}/types").select("#groups a") if "type?" in one["href"]]
     page = browser.see(link["href"])
     question = browser.see(page.select_one("a[href*='confirm=delete']")["href"])
-    form = question.select_one(".danger-zone form")
+    form = question.select_one("main form.panel")
     gone = browser.submit(form["action"], {"name": form.select_one("[name=name]")["value"]})
 
     assert (refused.status_code, pasted.status_code) == (422, 422)
@@ -211,7 +211,7 @@ def test_deleting_a_type_says_which_hooks_name_it(signed_in, ada, scene, work) -
 
     page = signed_in(ada).see(f"{EVENTS}/types/order.paid?confirm=delete")
 
-    assert "1 hook names it: Names it" in words_of(page.select_one(".danger-zone"))
+    assert "1 hook names it: Names it" in words_of(page.select_one("main form.panel"))
 
 
 def test_types_are_imported_and_exported_as_json(signed_in, ada, work) -> None:

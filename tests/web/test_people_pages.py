@@ -95,3 +95,13 @@ def test_an_act_that_there_is_not_is_not_found(signed_in, staff, ed, act) -> Non
     assert browser.get(f"{PATH}/{ed.user.id}/{act}").status_code == 404
     assert browser.submit(f"{PATH}/{ed.user.id}/{act}").status_code == 404
     assert browser.get(f"{PATH}/00000000-0000-7000-8000-000000000000/deactivate").status_code == 404
+
+
+def test_a_removed_member_is_told_so_and_not_that_a_role_was_changed(signed_in, ada, vi) -> None:
+    removed = signed_in(vi)
+    removed.see("/o/acme/")
+
+    signed_in(ada).submit(f"/o/acme/settings/members/{vi.user.id}/remove")
+
+    page = removed.see(removed.get("/o/acme/").location)
+    assert "You were removed from Acme" in page.get_text()

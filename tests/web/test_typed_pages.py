@@ -235,6 +235,8 @@ def test_a_form_that_its_page_does_not_fill_is_offered_for_sending(signed_in, ad
     page = browser.see(come_back(browser, answer.location).location)
 
     form = page.select_one("form[data-typed]")
+    pairs = [[part.name for part in pair.find_all(recursive=False)] for pair in form.select("dl > *")]
+    assert pairs == [["dt", "dd"]] * 2
     assert form["action"] == f"{path}/test"
     assert form.select_one("[name=payload]")["value"] == typed["payload"]
     assert typed["payload"] in page.get_text()

@@ -21,6 +21,9 @@ from console.services.people.tokens import Settled
 from console.services.queries import contains
 from console.services.work import Work
 
+ROLE_CHANGED = "Your role was changed. Sign in again."
+"""Why somebody is signed out who may do something else now."""
+
 
 def memberships_of(work: Work, *, user: User) -> list[Membership]:
     """List a person's memberships with their organizations, by slug."""
@@ -119,7 +122,7 @@ def change_role(work: Work, *, membership: Membership, role: str) -> Membership:
         if before != role:
             keep_an_admin(work, membership)
             membership.role = role
-            _end_sessions(work, membership)
+            _end_sessions(work, membership, reason=ROLE_CHANGED)
             audit_of(work, membership, "member.role_changed", before=before, after=role)
     return membership
 
@@ -131,7 +134,8 @@ def remove_member(work: Work, *, membership: Membership, handed_over: Collection
     """
     with work.transaction():
         keep_an_admin(work, membership)
-        _end_sessions(work, membership)
+        words = f"You were removed from {membership.organization.name}. Sign in to see what you still have access to."
+        _end_sessions(work, membership, reason=words)
         number = membership.organization_number
         settled = tokens.settle_within(work, user=membership.user, organization_number=number, handed_over=handed_over)
         audit_of(work, membership, "member.removed", before=membership.role, after=None)
@@ -156,8 +160,8 @@ def keep_an_admin(work: Work, membership: Membership) -> None:
         raise Conflict(f"{who} is the only admin of {where}; make somebody else admin first.", code="last_admin")
 
 
-def _end_sessions(work: Work, membership: Membership) -> None:
-    sign_in.end_sessions_within(work, user=membership.user, keep=None, reason="Your role was changed. Sign in again.")
+def _end_sessions(work: Work, membership: Membership, *, reason: str) -> None:
+    sign_in.end_sessions_within(work, user=membership.user, keep=None, reason=reason)
 
 
 def audit_of(work: Work, membership: Membership, action: str, *, before: str | None, after: str | None) -> None:

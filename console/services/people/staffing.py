@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import exists, or_, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
 from console.core.errors import Conflict, NotFound
 from console.database import take_turns
-from console.models import Membership, Token, User
+from console.models import Membership, Organization, Token, User
 from console.services.organizations import organizations
 from console.services.people import members, sign_in, tokens
 from console.services.queries import contains
@@ -29,6 +29,14 @@ def find(work: Work, *, words: str = "", before: int | None = None, limit: int =
     if before is not None:
         query = query.where(User.number < before)
     return list(work.session.scalars(query.order_by(User.number.desc()).limit(limit)).unique())
+
+
+def everybody(work: Work, *, organization: Organization | None = None) -> list[User]:
+    """List everybody who has an account, by user name, or only the members of an organization."""
+    query = select(User).options(selectinload(User.memberships).joinedload(Membership.organization))
+    if organization is not None:
+        query = query.where(User.memberships.any(Membership.organization_number == organization.number))
+    return list(work.session.scalars(query.order_by(User.username)))
 
 
 def get(work: Work, *, user_id: UUID) -> User:
@@ -84,7 +92,7 @@ def set_staff(work: Work, *, user: User, is_staff: bool) -> int:
     with work.transaction():
         if not is_staff:
             _keep_staff(work, user)
-            sign_in.end_sessions_within(work, user=user, keep=None, reason="Your role was changed. Sign in again.")
+            sign_in.end_sessions_within(work, user=user, keep=None, reason=members.ROLE_CHANGED)
             own = {one.organization_number for one in members.memberships_of(work, user=user)}
             others = [number for number in _organizations_with_tokens(work, user) if number not in own]
             settled = _settle_tokens(work, user, others, keep=False)

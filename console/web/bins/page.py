@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Response, request, url_for
 
 from console.core.errors import NotFound
-from console.core.permissions import Permission
+from console.core.permissions import Permission, grants
 from console.extensions import current_work
 from console.models import Bin, BinRequest, Delivery
 from console.services.bins import bins
@@ -20,6 +20,8 @@ from console.web.bins.shared import answer_words, bin_of, pages, url_of
 from console.web.downloads import Readable, attachment, readable
 
 PAGE = 20
+ENDINGS = {"clear": Permission.WEBHOOKS_EDIT, "delete": Permission.WEBHOOKS_REMOVE}
+"""What can be asked about a bin before it is done, and the permission that it needs."""
 VERDICTS = {
     "valid": "The signature is valid",
     "no_match": "No secret of the hook makes this signature: the body or the secret is another one.",
@@ -53,9 +55,12 @@ class Caught:
 @pages.get("/<uuid:bin_id>")
 @access.requires(Permission.WEBHOOKS_VIEW)
 def show(bin_id: UUID) -> Response:
-    """Show a bin and what it caught."""
+    """Show a bin and what it caught, or ask before it is cleared or deleted (``confirm``)."""
     bin_ = bin_of(bin_id)
     work = current_work()
+    act = request.args.get("confirm", "")
+    if act in ENDINGS and grants(access.place().permissions, ENDINGS[act]):
+        return _question(bin_, act)
     page = lists.turn(
         lambda before, _after, limit: bins.requests_of(work, bin_number=bin_.number, before=before, limit=limit),
         limit=PAGE,
@@ -74,8 +79,19 @@ def show(bin_id: UUID) -> Response:
         poll_url="" if lists.cursor("before") else url_for("bins.news", bin_id=bin_.id, after=newest),
         url_of=url_of,
         answer_words=answer_words,
-        confirm=request.args.get("confirm", ""),
         newest=newest,
+    )
+
+
+def _question(bin_: Bin, act: str) -> Response:
+    work = current_work()
+    latest = next(iter(bins.requests_of(work, bin_number=bin_.number, limit=1)), None)
+    return hx.page(
+        "bins/confirm.html",
+        bin=bin_,
+        act=act,
+        count=bins.counts_of(work, bins=[bin_])[bin_.number],
+        newest=latest.number if latest else 0,
     )
 
 

@@ -36,13 +36,14 @@ MOST_RESENDERS = 100
 @pages.get("/deliveries/<uuid:delivery_id>")
 @access.requires(Permission.DELIVERIES_VIEW)
 def show(delivery_id: UUID) -> Response:
-    """Show a delivery, or ask before it is sent a second time (``confirm=resend``).
+    """Show a delivery, or ask before it is sent a second time or canceled (``confirm``).
 
     The query string may hold the filter of the list it was opened from: Newer and Older then keep to it.
     """
     delivery = delivery_of(delivery_id)
-    if request.args.get("confirm") == "resend":
-        return hx.page("deliveries/confirm.html", delivery=delivery, name_of=name_of)
+    act = request.args.get("confirm")
+    if act == "resend" or (act == "cancel" and delivery.state not in FINAL):
+        return hx.page("deliveries/confirm.html", delivery=delivery, act=act)
     return hx.page("deliveries/show.html", **_facts(delivery), **_neighbours(delivery))
 
 

@@ -59,8 +59,13 @@ class Fate:
 @pages.get("/<uuid:event_id>")
 @access.requires(Permission.EVENTS_VIEW)
 def show(event_id: UUID) -> Response:
-    """Show an event."""
-    return _answer(_event(event_id))
+    """Show an event, or ask before it is sent to all hooks that want it (``confirm=resend``)."""
+    event = _event(event_id)
+    if request.args.get("confirm") == "resend" and _may_resend():
+        fate = _fate(event, events.deliveries_of(current_work(), event), hook_count=_hook_count())
+        if fate is not None and fate.wanting:
+            return hx.page("events/confirm.html", event=event, fate=fate)
+    return _answer(event)
 
 
 @pages.get("/<uuid:event_id>/deliveries")
@@ -112,7 +117,7 @@ def _event(event_id: UUID) -> Event:
 def _answer(event: Event, *, block: str | None = None) -> Response:
     work = current_work()
     found = events.deliveries_of(work, event)
-    hook_count = stats.hook_count(work, organization_number=number())
+    hook_count = _hook_count()
     return hx.page(
         "events/show.html",
         block=block,
@@ -131,10 +136,18 @@ def _answer(event: Event, *, block: str | None = None) -> Response:
         ),
         seen=_digest(found),
         is_final=all(one.state in FINAL or one.state == "held" for one in found) and not event.fanout_pending,
-        may_resend=grants(access.place().permissions, Permission.DELIVERIES_RESEND),
+        may_resend=_may_resend(),
         name_of=name_of,
         has_pretix=PRETIX in on_here(),
     )
+
+
+def _may_resend() -> bool:
+    return grants(access.place().permissions, Permission.DELIVERIES_RESEND)
+
+
+def _hook_count() -> int:
+    return stats.hook_count(current_work(), organization_number=number())
 
 
 def _digest(deliveries: Sequence[Delivery]) -> str:

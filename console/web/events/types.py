@@ -11,7 +11,7 @@ from flask import Response, request, url_for
 
 from console.core.errors import Refused
 from console.core.outlines import Node, outline
-from console.core.permissions import Permission
+from console.core.permissions import Permission, grants
 from console.core.schemas import Schema
 from console.extensions import current_work
 from console.models import EventType, Hook
@@ -114,6 +114,10 @@ def _type_page(name: str) -> Response:
     last = events.find(work, organization_number=number(), wanted=EventFilter(type=name), limit=1)
     volume = type_hours.volumes(work, organization_number=number(), names=[name]).get(name)
     hearing = _hearing(found)
+    naming = [one.hook for one in hearing if found.name in one.hook.event_types]
+    if request.args.get("confirm") == "delete" and _may_delete(found):
+        url = type_url(found.name)
+        return hx.page("events/type_delete.html", type=found, hearing=hearing, naming=naming, url=url, name_of=name_of)
     return hx.page(
         "events/type.html",
         type=found,
@@ -123,16 +127,18 @@ def _type_page(name: str) -> Response:
         schema_problem=schema_problem(found),
         disagreements=disagreements(found),
         hearing=hearing,
-        naming=[one.hook for one in hearing if found.name in one.hook.event_types],
+        naming=naming,
         volume=volume,
         chart=_chart(volume, now=work.now()) if volume else None,
         last=last[0] if last else None,
-        confirm=request.args.get("confirm", ""),
-        url=type_url(found.name),
         confirm_url=type_url(found.name, confirm="delete"),
         has_path=has_path(found.name),
         name_of=name_of,
     )
+
+
+def _may_delete(found: EventType) -> bool:
+    return not found.is_builtin and grants(access.place().permissions, Permission.ADMIN)
 
 
 def tree_of(schema: Mapping[str, object] | None) -> Node | None:

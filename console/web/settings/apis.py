@@ -17,12 +17,11 @@ from console.web.settings.shared import number, pages, tabs
 @access.requires(Permission.ADMIN)
 def apis() -> Response:
     """Show the APIs; ``confirm`` asks about one before it is switched off."""
-    return hx.page(
-        "settings/apis.html",
-        tabs=tabs(),
-        uses=foreign_apis.uses(current_work(), organization_number=number()),
-        confirm=request.args.get("confirm", ""),
-    )
+    uses = foreign_apis.uses(current_work(), organization_number=number())
+    for use in uses:
+        if use.api.name == request.args.get("confirm") and use.state != "off":
+            return hx.page("settings/api_off.html", use=use)
+    return hx.page("settings/apis.html", tabs=tabs(), uses=uses)
 
 
 @pages.post("/apis/<api>")
