@@ -104,4 +104,4 @@ def test_a_removed_member_is_told_so_and_not_that_a_role_was_changed(signed_in, 
     signed_in(ada).submit(f"/o/acme/settings/members/{vi.user.id}/remove")
 
     page = removed.see(removed.get("/o/acme/").location)
-    assert "You were removed from Acme" in page.get_text()
+    assert "You were removed from an organization." in page.get_text()

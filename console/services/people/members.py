@@ -22,7 +22,8 @@ from console.services.queries import contains
 from console.services.work import Work
 
 ROLE_CHANGED = "Your role was changed. Sign in again."
-"""Why somebody is signed out who may do something else now."""
+REMOVED = "You were removed from an organization. Sign in to see the others."
+"""What a session that ends says to somebody who may do something else now, and to one who was removed."""
 
 
 def memberships_of(work: Work, *, user: User) -> list[Membership]:
@@ -134,8 +135,7 @@ def remove_member(work: Work, *, membership: Membership, handed_over: Collection
     """
     with work.transaction():
         keep_an_admin(work, membership)
-        words = f"You were removed from {membership.organization.name}. Sign in to see what you still have access to."
-        _end_sessions(work, membership, reason=words)
+        _end_sessions(work, membership, reason=REMOVED)
         number = membership.organization_number
         settled = tokens.settle_within(work, user=membership.user, organization_number=number, handed_over=handed_over)
         audit_of(work, membership, "member.removed", before=membership.role, after=None)
