@@ -142,9 +142,9 @@ def _scopes(login: str, *, prefix: str) -> tuple[throttle.Scope, throttle.Scope,
     A name is what was typed, not the account it belongs to: nobody learns from a wait which accounts there are.
     """
     return (
-        throttle.Scope(throttle.hashed(f"account:{login}@{prefix}"), free=5),
-        throttle.Scope(throttle.hashed(f"account:{login}"), free=5),
-        throttle.Scope(throttle.hashed(f"prefix:{prefix}"), free=20),
+        throttle.Scope(throttle.hashed("pair", login, prefix), free=5),
+        throttle.Scope(throttle.hashed("account", login), free=5),
+        throttle.Scope(throttle.hashed("prefix", prefix), free=20),
     )
 
 

@@ -6,6 +6,7 @@ What is free costs no wait; from then on each failure within 15 minutes makes th
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -98,6 +99,9 @@ def forget(work: Work, *, scopes: Sequence[Scope], attempts: list[int]) -> None:
     work.session.execute(delete(SignInFailure).where(wanted))
 
 
-def hashed(scope: str) -> str:
-    """Give the name under which failures of *scope* are stored: no e-mail of a stranger stands in the table."""
-    return hashlib.sha256(scope.encode("utf-8", "surrogatepass")).hexdigest()
+def hashed(*parts: str) -> str:
+    """Return the name under which failures of a scope are stored: no e-mail of a stranger stands in the table.
+
+    Other *parts* never have the same name, whatever characters strangers type into them.
+    """
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -184,6 +184,16 @@ def test_strangers_cannot_lock_a_person_out_of_where_they_signed_in_before(work:
     assert _succeed(work, ip="192.0.2.77").number == ada.user.number
 
 
+def test_no_name_that_a_stranger_types_counts_for_the_pair_of_somebody_else(work: Work, ada: Any) -> None:
+    """A name may hold anything: also what would name the pair of a person and their network."""
+    sign_in.start_session(work, user=ada.user, ip="192.0.2.10", user_agent="home")
+    for kind in ("ada@192.0.2.0/24", "ada\x00192.0.2.0/24", "ada 192.0.2.0/24", "ada', '192.0.2.0/24"):
+        for number in range(5):
+            _fail(work, kind, ip=f"198.51.{number}.7")
+
+    assert _succeed(work, ip="192.0.2.77").number == ada.user.number
+
+
 def test_twenty_failures_of_strangers_do_not_stop_a_person_from_where_they_signed_in_before(
     work: Work, ada: Any
 ) -> None:
