@@ -18,6 +18,7 @@ from gunicorn.http.errors import (
     LimitRequestLine,
     NoMoreData,
     ParseException,
+    UnsupportedTransferCoding,
 )
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
@@ -139,6 +140,9 @@ class Incoming:
         del self._data[: len(head)]
         reader = request.body.reader
         if isinstance(reader, ChunkedReader):
+            codings = [value for name, value in request.headers if name == "TRANSFER-ENCODING"]
+            if [coding.lower() for coding in codings] != ["chunked"]:  # Gunicorn lets packed bodies through as they are
+                raise UnsupportedTransferCoding(", ".join(codings))
             self._chunks = _Chunks()
         else:
             self._length = reader.length

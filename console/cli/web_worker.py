@@ -15,7 +15,6 @@ from collections import Counter, deque
 from contextlib import closing, nullcontext, suppress
 from functools import partial
 from ipaddress import ip_address, ip_network
-from queue import SimpleQueue
 from threading import BoundedSemaphore, Thread
 from time import monotonic
 
@@ -32,6 +31,7 @@ from gunicorn.workers.base import Worker
 
 from console.cli.connections import Connection, Stage
 from console.cli.incoming import BodyTooLarge
+from console.cli.turns import Turns
 
 MOST_CONNECTIONS = 1000
 SPARE_FILES = 100
@@ -66,7 +66,7 @@ class WebWorker(Worker):  # type: ignore[misc]  # Gunicorn ships no types
         self._poller = selectors.DefaultSelector()
         self._waiting: dict[Connection, None] = {}  # in the order in which they began to wait
         self._unfinished: dict[str, dict[Connection, None]] = {}
-        self._ready: SimpleQueue[tuple[Connection, Request]] = SimpleQueue()
+        self._ready: Turns[tuple[Connection, Request]] = Turns()
         self._back: deque[Connection] = deque()
         self._busy = 0  # connections that threads have
         self._is_asleep = False
@@ -162,24 +162,28 @@ class WebWorker(Worker):  # type: ignore[misc]  # Gunicorn ships no types
         except (ParseException, BodyTooLarge) as error:
             self._refuse(connection, *next(words for kind, *words in REFUSALS if isinstance(error, kind)))
             return
+        if self.app.proxy_hops:
+            self._belong(connection, request or incoming.head)
         if request is not None:
             self._leave(connection)
             self._busy += 1
-            self._ready.put((connection, request))
+            self._ready.put((connection, request), who=connection.who)
             return
         if incoming.head is None:
             self._wait(connection, Stage.HEAD if incoming.has_begun else Stage.IDLE)
             return
-        if self.app.proxy_hops:
-            who = _forwarded(incoming.head, hops=self.app.proxy_hops)
-            if who != connection.who:  # a proxy's connection serves one person after the other
-                self._leave(connection, keeps_watch=True)
-                connection.who = who
         self._wait(connection, Stage.BODY)
         if incoming.take_expectation():
             connection.outgoing.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
             with suppress(OSError):  # who has gone is noticed by reading
                 connection.outgoing.push()
+
+    def _belong(self, connection: Connection, head: Request | None) -> None:
+        """Count a connection of a proxy for whoever has sent the request on it: nobody before its *head* has come."""
+        who = _forwarded(head, hops=self.app.proxy_hops) if head is not None else ""
+        if who != connection.who:
+            self._leave(connection, keeps_watch=True)  # out of the share of who had it before
+            connection.who = who
 
     def _go_on(self, connection: Connection) -> None:
         """Send what is left of an answer; then end the connection, or see to its next request."""
@@ -308,7 +312,7 @@ class WebWorker(Worker):  # type: ignore[misc]  # Gunicorn ships no types
 
         That saves the way through the poller, which is a third of a small request's time. None when others wait.
         """
-        if connection.is_last or connection.outgoing or not self.alive or not self._ready.empty():
+        if connection.is_last or connection.outgoing or not self.alive or not self._ready.is_empty():
             return None
         try:
             request = connection.incoming.take()

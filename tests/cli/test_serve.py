@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -25,13 +25,13 @@ ASK = b"GET /healthz HTTP/1.1\r\nHost: hookyard.test\r\n\r\n"
 class Server:
     """A web server with one process of two threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         os.set_inheritable(self.listener.fileno(), True)  # noqa: FBT003  the function has no other form
         environment = {"HOOKYARD_DATA": str(folder), "HOOKYARD_SECRET_KEY": "a key for tests that is long enough"}
         self.process = subprocess.Popen(
             commands.serve(self.listener.fileno(), processes=1, threads=THREADS),
-            env=os.environ | environment,
+            env=os.environ | environment | settings,
             pass_fds=(self.listener.fileno(),),
             stderr=subprocess.DEVNULL,
         )
@@ -42,12 +42,29 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
+    with running(Server(tmp_path)) as server:
+        yield server
+
+
+@pytest.fixture
+def behind_proxy(tmp_path: Path) -> Iterator[Server]:
+    with running(Server(tmp_path, HOOKYARD_PROXY_HOPS="1")) as server:
+        yield server
+
+
+@contextmanager
+def running(server: Server) -> Iterator[Server]:
     assert_is_read(server)
     yield server
     server.process.kill()
     server.process.wait(10)
     server.listener.close()
+
+
+def asked_for(who: str, *, path: str = "/healthz") -> bytes:
+    """Return a request that a proxy forwards."""
+    lines = [f"GET {path} HTTP/1.1", "Host: hookyard.test", "Content-Length: 0", f"X-Forwarded-For: {who}"]
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def answers(connection: socket.socket, count: int) -> bytes:
@@ -122,6 +139,8 @@ POST = b"POST /api/v1/events HTTP/1.1\r\nHost: hookyard.test\r\nContent-Type: ap
         (POST + b"Expect: miracles\r\n\r\n", 417, b"100-continue"),
         (POST + b"X: " + b"a" * 9000 + b"\r\n\r\n", 431, b"head"),
         (POST + b"Transfer-Encoding: zip, chunked\r\n\r\n", 501, b"chunked"),
+        (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", 501, b"chunked"),
+        (POST + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", 501, b"chunked"),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_plain_words(server: Server, sent: bytes, status: int, words: bytes) -> None:
@@ -269,3 +288,44 @@ def test_what_is_under_way_at_the_end_is_answered_and_halves_are_not_waited_for(
     assert time.monotonic() - begun < 5
     half.close()
     whole.close()
+
+
+def test_who_asks_once_does_not_wait_behind_a_flood_of_somebody_else(behind_proxy: Server) -> None:
+    flood = [behind_proxy.connect() for _ in range(100)]
+    for connection in flood:
+        connection.sendall(asked_for("203.0.113.7", path="/api/v1/openapi.json") * 5)
+    with closing(behind_proxy.connect()) as connection:
+        connection.sendall(asked_for("198.51.100.1"))
+        answers(connection, 1)
+
+    assert sum(is_answered(connection) for connection in flood) < len(flood) / 2
+    for connection in flood:
+        connection.close()
+
+
+def is_answered(connection: socket.socket) -> bool:
+    connection.setblocking(False)  # noqa: FBT003  the function has no other form
+    try:
+        return bool(connection.recv(1))
+    except BlockingIOError:
+        return False
+
+
+def test_a_connection_of_a_proxy_counts_for_nobody_who_had_it_before(behind_proxy: Server) -> None:
+    """A proxy sends the requests of many on one connection: who sends the next one is not known before its head."""
+    connections = [behind_proxy.connect() for _ in range(MOST_UNFINISHED + 5)]
+    for connection in connections:
+        head = asked_for("203.0.113.7").replace(b"Length: 0", b"Length: 1\r\nExpect: 100-continue")
+        connection.sendall(head)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b".")
+        answers(connection, 1)
+    for connection in connections:
+        connection.sendall(ASK[:-2])
+    for _ in range(2):
+        assert_is_read(behind_proxy)
+
+    for connection in connections:
+        connection.sendall(b"\r\n")
+        answers(connection, 1)
+        connection.close()
