@@ -12,7 +12,8 @@ from flask import Response
 from console.core.bodies import SHOWN_BYTES, DisplayBody, display_body
 from console.core.redact import visible
 
-_FORMULA_STARTS = ("=", "+", "-", "@")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The wide forms too: some spreadsheets take them for the narrow ones."""
 
 
 @dataclass(frozen=True, slots=True)
