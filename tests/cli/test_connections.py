@@ -7,7 +7,6 @@ import selectors
 import socket
 from collections.abc import Iterator
 from contextlib import closing
-from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from gunicorn.config import Config
 
 from console.cli.connections import Connection, Stage
+from console.cli.turns import Turns
 from console.cli.web_worker import WebWorker
 
 PEER = ("198.51.100.7", 40000)
@@ -37,7 +37,7 @@ def worker() -> Iterator[Any]:
     """A worker behind one proxy whose turns the test takes."""
     worker: Any = WebWorker.__new__(WebWorker)  # without the process that Gunicorn makes of it
     worker.app = SimpleNamespace(proxy_hops=1)
-    worker._waiting, worker._unfinished, worker._ready = {}, {}, SimpleQueue()
+    worker._waiting, worker._unfinished, worker._ready = {}, {}, Turns()
     worker._busy = worker._buffered = 0
     with closing(selectors.DefaultSelector()) as worker._poller:
         yield worker
