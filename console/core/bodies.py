@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from email.message import Message
 
 SHOWN_BYTES = 64 * 1024
+LONGEST_CONTENT_TYPE = 1000
+"""So much of a Content-Type is read: a receiver may send 256 KiB, and reading takes the square of the length."""
 _ZLIB_OR_GZIP = 32 + zlib.MAX_WBITS
 _UNPACKED = frozenset({"gzip", "x-gzip", "deflate"})
 # By the name Python gives them. Python has codecs that are no character sets, and some that are very slow.
@@ -87,7 +89,7 @@ def _inflate(body: bytes, *, wbits: int) -> bytes:
 def _charset(content_type: str) -> str:
     """Return the charset parameter of *content_type* as Python names it; UTF-8 when there is none or a strange one."""
     message = Message()
-    message["Content-Type"] = "".join(char for char in content_type if char.isprintable())
+    message["Content-Type"] = "".join(char for char in content_type[:LONGEST_CONTENT_TYPE] if char.isprintable())
     try:
         name = codecs.lookup(message.get_content_charset("utf-8")).name
     except (LookupError, ValueError):
