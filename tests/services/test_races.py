@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from console.core.catalogue import PRETIX
-from console.core.errors import Conflict, Forbidden, NotFound
+from console.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from console.core.foreign_apis import ApiState
 from console.core.outcomes import Outcome
 from console.core.permissions import Permission
@@ -24,7 +24,7 @@ from console.services.events.event_drafts import EventDraft
 from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import foreign_apis
-from console.services.people import members, tokens
+from console.services.people import members, staffing, tokens
 from console.services.upkeep import retention
 from console.services.work import Work
 from tests.engine import claim, delivery, hire, make_hook, publish, record, rows_of
@@ -271,6 +271,28 @@ def test_somebody_removed_just_before_they_create_a_service_token_creates_none(
             work,
             user=ed.user,
             organization=ed.organization,
+            permissions=[Permission.EVENTS_PUBLISH],
+            is_service=True,
+        )
+
+
+@pytest.mark.postgresql_only  # as above
+@pytest.mark.parametrize("is_member", [True, False], ids=["a member", "staff who are no member"])
+def test_somebody_switched_off_just_before_they_create_a_service_token_creates_none(
+    work: Work, ada, ed, mallory, just_before, is_member
+) -> None:
+    creator = ed.user if is_member else mallory.user
+    with work.transaction():
+        ada.user.is_staff = creator.is_staff = True
+
+    def switch_off(other: Work) -> None:
+        staffing.deactivate(other, user=staffing.get(other, user_id=creator.id), even_last_admin=True)
+
+    with just_before("SELECT organizations.number", switch_off), pytest.raises(Unauthenticated):
+        tokens.issue(
+            work,
+            user=creator,
+            organization=ada.organization,
             permissions=[Permission.EVENTS_PUBLISH],
             is_service=True,
         )

@@ -66,7 +66,7 @@ def issue(
 
     It belongs to *user*, or to the organization when *is_service* or when there is no user. Neither user nor parent:
     the operator creates it. It expires no later than its parent. Raise Invalid, Forbidden for a permission that the
-    creator does not have, Unauthenticated when the parent has ended.
+    creator does not have, Unauthenticated when the parent has ended or the user is no longer active.
     """
     wanted = frozenset(Permission(permission) for permission in permissions)
     _check_form(wanted, name)
@@ -119,11 +119,18 @@ def _living_parent(work: Work, number: int | None) -> Token | None:
 def _check_rights(
     work: Work, wanted: frozenset[Permission], *, user: User | None, organization: Organization, parent: Token | None
 ) -> None:
-    """Raise Forbidden for what the creator does not have; ADMIN itself is only given by who has ADMIN."""
+    """Raise Forbidden for what the creator does not have; ADMIN itself is only given by who has ADMIN.
+
+    Raise Unauthenticated for a person who was switched off, maybe since the request began: nothing would end the
+    service tokens that they create from then on.
+    """
     allowed = frozenset(Permission)
     if parent is not None:
         allowed &= token_rights.all_of(parent.permissions)
     if user is not None:
+        work.session.refresh(user, ["is_active", "is_staff"])
+        if not user.is_active:
+            raise Unauthenticated(f"{user.email} is no longer active.", code=TokenStatus.OWNER_INACTIVE)
         role = work.session.scalar(
             select(Membership.role).where(
                 Membership.user_number == user.number, Membership.organization_number == organization.number
