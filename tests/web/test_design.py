@@ -15,7 +15,7 @@ import pytest
 from console.paths import STATIC, TEMPLATES
 
 CSS = (STATIC / "console.css").read_text()
-SCRIPTS = {name: (STATIC / name).read_text() for name in ("console.js", "keys.js", "live.js")}
+SCRIPTS = {name: (STATIC / name).read_text() for name in ("console.js", "forms.js", "keys.js", "live.js")}
 PAGES = sorted(TEMPLATES.rglob("*.html"))
 HTMX = STATIC / "vendor" / "htmx.org@2.0.11"
 TOKENS = {
@@ -103,7 +103,7 @@ def test_templates_have_nothing_inline(page: Path) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [*PAGES, STATIC / "console.css", STATIC / "console.js", STATIC / "keys.js", STATIC / "live.js"],
+    [*PAGES, STATIC / "console.css", *(STATIC / name for name in SCRIPTS)],
     ids=lambda path: path.name,
 )
 def test_nothing_is_loaded_from_elsewhere(page: Path) -> None:
