@@ -49,8 +49,8 @@ REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
     (BodyTooLarge, "413 Content Too Large", "The body is larger than any path takes: 16 MiB at most."),
     (LimitRequestLine, "414 URI Too Long", "The request line is too long: 8190 bytes at most."),
     (LimitRequestHeaders, "431 Request Header Fields Too Large", "The head of the request is too large."),
-    (UnsupportedTransferCoding, "501 Not Implemented", "Of transfer codings only chunked is known."),
-    (ExpectationFailed, "417 Expectation Failed", "Of expectations only 100-continue is known."),
+    (UnsupportedTransferCoding, "501 Not Implemented", "The only supported transfer coding is chunked."),
+    (ExpectationFailed, "417 Expectation Failed", "The only supported expectation is 100-continue."),
     (ParseException, "400 Bad Request", "This is no HTTP request that can be read."),
 )
 UNFINISHED_REQUESTS = frozenset({Stage.HEAD, Stage.BODY})

@@ -34,7 +34,7 @@ PAUSE_S: Final = 0.1
 LATE = timedelta(seconds=10)
 """A repetition after this is no double click: the person is told that nothing was created again."""
 
-SENT_BEFORE = "You had sent this form before, and nothing was created again. To create another, open the form anew."
+SENT_BEFORE = "You had sent this form before, and nothing was created again. To create another, open a new form."
 IN_PROGRESS = "The same form was sent a moment ago and is not finished yet. Wait a moment, then look at the list."
 
 

@@ -25,7 +25,7 @@ def test_the_page_of_an_event_says_how_many_hooks_it_did_not_ask(
 
     words = words_of(signed_in(ed).see(f"{EVENTS}/{stored(work).id}"))
 
-    assert "1 of 1 hook; 2 more hooks not asked, because there are very many or their filters are slow" in words
+    assert "1 of 1 hook; 2 more hooks not checked, because there are very many or their filters are slow" in words
     assert "Hook 2" in words
 
 
@@ -73,4 +73,4 @@ def test_publishing_by_hand_says_how_many_hooks_were_not_asked(signed_in, ed, th
 
     words = words_of(soup_of(answer))
     assert "It would go to 1 of 1 hook: Hook 2." in words
-    assert "2 more hooks not asked" in words
+    assert "2 more hooks not checked" in words

@@ -116,7 +116,7 @@ def wrong_user(
     if len(full_name) > _LONGEST_NAME or "\x00" in full_name:
         wrong.append(FieldError("/full_name", "too_long", f"A name has at most {_LONGEST_NAME} characters."))
     if "@" in unicodedata.normalize("NFKC", full_name):
-        words = "A name has no @ in it, so that nobody takes it for the e-mail address of somebody else."
+        words = "Leave out the @: others could take the name for the e-mail address of somebody else."
         wrong.append(FieldError("/full_name", "name", words))
     return wrong + _wrong_password(password, field="password", names=(username, email, full_name, *names))
 

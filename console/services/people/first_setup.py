@@ -109,7 +109,7 @@ def _use_up(work: Work, secret: str) -> None:
 
 
 def _over() -> Unauthenticated:
-    return Unauthenticated("Somebody has an account here already: this link sets up nothing.", code="setup_over")
+    return Unauthenticated("Somebody already has an account here, so this link no longer works.", code="setup_over")
 
 
 def _digest(secret: str) -> bytes:

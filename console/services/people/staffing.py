@@ -121,7 +121,7 @@ def _settle_tokens(work: Work, user: User, organization_numbers: list[int], *, k
 def _keep_staff(work: Work, user: User) -> None:
     """Raise Conflict when *user* is who asks, or the last active staff; others who want the same wait meanwhile."""
     if user.number == work.actor.user_number:
-        raise Conflict("Ask another member of staff: nobody does this to the own account.", code="own_account")
+        raise Conflict("Ask another member of staff: you cannot do this to your own account.", code="own_account")
     take_turns(work.session, _STAFF)
     work.session.refresh(user, ["is_active", "is_staff"], with_for_update=True)
     others = exists().where(User.is_staff, User.is_active, User.number != user.number)

@@ -77,7 +77,7 @@ def member_invite() -> Response:
 def member_withdraw(invitation_id: UUID) -> Response:
     """End an invitation."""
     ended = invitations.withdraw(current_work(), organization_number=number(), invitation_id=invitation_id)
-    return hx.redirect_to(url_for("settings.members"), message=f"The link for {ended.email} works no more.")
+    return hx.redirect_to(url_for("settings.members"), message=f"The link for {ended.email} no longer works.")
 
 
 @pages.post("/members/<uuid:user_id>/role")
