@@ -16,7 +16,7 @@ from tests.browser.visits import WATCH_LAYOUT, Visit, visit_all
 from tests.up.stage import Up
 
 FIRST_VISIT = 100 * 1024
-REQUESTS = 9
+REQUESTS = 8
 SHIFT = 0.05
 """Budgets of a first visit: bytes on the wire without payloads, requests, cumulative layout shift."""
 

@@ -88,7 +88,6 @@ def check_inert(answer, *, string: str) -> None:
     scripts = [attributes.get("src", "") for name, attributes in page.tags if name == "script"]
     assert {src.split("?")[0].rsplit("/", 1)[-1] for src in scripts} <= {
         "console.js",
-        "forms.js",
         "keys.js",
         "live.js",
         "htmx.min.js",
