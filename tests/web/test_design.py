@@ -15,7 +15,7 @@ import pytest
 from console.paths import STATIC, TEMPLATES
 
 CSS = (STATIC / "console.css").read_text()
-SCRIPTS = {name: (STATIC / name).read_text() for name in ("console.js", "forms.js", "keys.js", "live.js")}
+SCRIPTS = {name: (STATIC / name).read_text() for name in ("console.js", "keys.js", "live.js")}
 PAGES = sorted(TEMPLATES.rglob("*.html"))
 HTMX = STATIC / "vendor" / "htmx.org@2.0.11"
 TOKENS = {
