@@ -39,7 +39,7 @@ class Room:
     @property
     def lent(self) -> int:
         """How many requests may be made in place of others that linger."""
-        return self.quick // 2
+        return self.quick * 3 // 4
 
     @property
     def threads(self) -> int:
@@ -49,7 +49,7 @@ class Room:
     @property
     def unproven(self) -> int:
         """How many of them hooks may have that were not answered lately."""
-        return max(1, self.threads - self.quick // 4)
+        return self.quick
 
     @property
     def unwritten(self) -> int:
