@@ -18,7 +18,7 @@ from console.services.hooks import hooks
 from console.services.hooks.hook_fields import HookDraft
 from console.services.organizations import defaults
 from console.services.work import DELIVERIES_SLOW, Work
-from tests.engine import claim, hire, make_hook, publish, rows_of
+from tests.engine import claim, hire, make_hook, publish, rows_of, set_state
 
 pytestmark = pytest.mark.postgresql_only
 
@@ -77,7 +77,7 @@ def test_destinations_are_locked_in_one_order_whatever_the_collation(
         connection.execute(text(f'ALTER TABLE destinations ALTER COLUMN name TYPE varchar(270) COLLATE "{found}"'))
     urls = {"shop.example:443": "https://shop.example/", "shop.example.com:443": "https://shop.example.com/"}
     for url in urls.values():
-        make_hook(work, ada, url=url)
+        set_state(work, make_hook(work, ada, url=url), consecutive_failures=1)
     publish(work, ada)
     number = ada.organization.number
     silent = destinations.Reach(failures=5, is_shared=True, open_until=work.now(), openings=1)

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 from bs4 import BeautifulSoup
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from console.core.outcomes import ANSWERED, EXPLANATIONS, Outcome
-from console.models import Delivery, Destination
+from console.models import Delivery, Destination, HookState
 from console.services.hooks import hook_tests
 from console.services.hooks.rate_of_tests import MOST_IN_A_MINUTE
 from tests.web.hooks_stage import finish, state_of
@@ -242,6 +242,7 @@ def test_a_hooks_page_and_the_list_say_circuit_end_and_lane(signed_in, ada, work
 
 def test_hooks_behind_a_silent_destination_say_so(signed_in, ada, work, make_hook) -> None:
     hook = make_hook()
+    work.session.execute(update(HookState).values(consecutive_failures=1))
     work.session.add(
         Destination(
             organization_number=hook.organization_number,

@@ -112,7 +112,7 @@ def problems(house: House, visit: Visit) -> Iterator[str]:
 
 def walks(line: str) -> bool:
     """Say whether a line of SQLite's plan reads a whole table of the log; what waits has small indexes of its own."""
-    of_few = re.compile(r"ix_deliveries_(due|asked|suspect|claimed|failed|unfinished)")
+    of_few = re.compile(r"ix_deliveries_(due|asked|suspect|claimed|failed|unfinished)|ix_events_fanout_pending")
     return bool(re.match(rf"SCAN ({'|'.join(LOG)})\b", line)) and not of_few.search(line)
 
 
