@@ -141,10 +141,11 @@ def test_everything_of_an_event_is_resent_at_once(signed_in, ada, scene, work) -
     made = scene.publish()
     browser = signed_in(ada)
     path = f"{EVENTS}/{stored(work).id}"
-    form = browser.see(path).select_one("#deliveries .panel-head form")
-    ids = [field["value"] for field in form.select("[name=ids]")]
+    asking = browser.see(path).select_one("#deliveries .panel-head a.button")["href"]
+    form = browser.see(asking).select_one("main form.panel")
+    assert [delivery.chain for delivery in made] == [1, 1]
 
-    answer = browser.submit(form["action"], {"ids": ids, "back": path})
+    answer = browser.submit(form["action"], {})
 
     assert answer.location == path
     for delivery in made:

@@ -243,8 +243,8 @@ def secrets_of(work, hook) -> list[str]:
 
 
 def confirmed(answer) -> dict[str, str]:
-    """Return the fields of the one button that goes on."""
-    form = BeautifulSoup(answer.text, "html.parser").select_one("main form.one-button")
+    """Return the fields of the form that goes on."""
+    form = BeautifulSoup(answer.text, "html.parser").select_one("main form.panel")
     return {one["name"]: one["value"] for one in form.select("input") if one["name"] != "csrf_token"}
 
 

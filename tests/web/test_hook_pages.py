@@ -196,7 +196,7 @@ def test_a_rotated_secret_is_shown_once_and_both_sign_for_a_while(signed_in, ed,
     assert "What signs now" in first.get_text()
     assert new not in str(browser.see(answer.location))
 
-    asked = browser.see(f"/o/acme/hooks/{hook.id}/secret/end-overlap").select_one("form.one-button")
+    asked = browser.see(f"/o/acme/hooks/{hook.id}/secret/end-overlap").select_one("main form.panel")
     browser.submit(asked["action"], {one["name"]: one["value"] for one in asked.select("input")})
     assert len(browser.see(answer.location).select("#secrets-title ~ button, .panel:first-child .items li")) == 1
 
