@@ -190,7 +190,7 @@ def _complete_responses(operation: dict[str, Any], *, path: str, method: str) ->
         refusals |= WITH_BODY
     if any(parameter["in"] == "query" for parameter in operation["parameters"]):
         refusals.add("422")
-    if "{" in path:
+    if "{" in path or method == "delete":  # what is deleted is named in the path or in the query
         refusals.add("404")
     if method in CONFLICTING:
         refusals.add("409")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import requests
@@ -16,7 +15,7 @@ from bs4 import BeautifulSoup
 from console.core.permissions import Permission
 from console.models import Membership
 from console.services.bins import bins
-from console.services.organizations import organizations
+from console.services.organizations import closing, organizations
 from console.services.people import accounts, tokens
 from tests.documents import block_with
 from tests.up.shell import Shell
@@ -106,14 +105,27 @@ def commands_on(page: BeautifulSoup) -> list[str]:
     return [text for text in texts if text.startswith(("curl ", "hookyard ", "HOOKYARD_"))]
 
 
-def test_the_commands_of_an_empty_dashboard_publish(product: Up, shell: Shell, browser: requests.Session) -> None:
+@pytest.fixture
+def empty(product: Up) -> Iterator[tuple[str, str]]:
+    """A second organization of Ada's, as its slug and a token; other tests rely on one alone, so it is closed again."""
     with product.work() as work:
-        empty = organizations.create(work, slug=f"empty-{uuid4().hex[:8]}", name="Empty")
+        organization = organizations.create(work, slug="empty", name="Empty")
         ada = accounts.get_user(work, login="ada")
         with work.transaction():
-            work.session.add(Membership(user=ada, organization=empty, role="admin", created_at=work.now()))
-        issued = tokens.issue(work, user=ada, organization=empty, permissions=[Permission.ADMIN], name="snippets")
-        slug, token = empty.slug, issued.text
+            work.session.add(Membership(user=ada, organization=organization, role="admin", created_at=work.now()))
+        issued = tokens.issue(
+            work, user=ada, organization=organization, permissions=[Permission.ADMIN], name="snippets"
+        )
+        given = organization.slug, issued.text
+    yield given
+    with product.work() as work:
+        closing.close(work, organization=organizations.get(work, slug="empty"), slug="empty")
+
+
+def test_the_commands_of_an_empty_dashboard_publish(
+    product: Up, shell: Shell, browser: requests.Session, empty: tuple[str, str]
+) -> None:
+    slug, token = empty
     page = BeautifulSoup(browser.get(f"{product.url}/o/{slug}/", timeout=20).text, "html.parser")
     del shell.settings["HOOKYARD_DATA"]
     shell.settings["HOOKYARD_TOKEN"] = token
