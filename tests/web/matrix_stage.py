@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, template_rendered
+from jinja2 import Template
+from jinja2.utils import LRUCache
 from jinja2_fragments.flask import render_block
 
 import console.web
@@ -61,27 +63,24 @@ class Recorder:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Watch every template of the app; while *repeats*, each block of a page is rendered alone with its context."""
+        """Watch every template of the app; while *repeats*, each block of a page is rendered alone with its context.
+
+        Templates are compiled anew: Jinja runs imported macros only once, and other tests may have imported them.
+        """
         environment = self.app.jinja_env
         names = environment.list_templates()
-        kept = {
-            name: (environment.get_template(name).root_render_func, dict(environment.get_template(name).blocks))
-            for name in names
-        }
-        for name in names:
-            template = environment.get_template(name)
-            template.root_render_func = self._root(name, template.root_render_func)
-            template.blocks.update(
-                {block: self._block(name, block, render) for block, render in template.blocks.items()}
-            )
+        kept, environment.cache = environment.cache, LRUCache(len(names))
         try:
+            for name in names:
+                self._watch(environment.get_template(name), name)
             with template_rendered.connected_to(self._repeat, self.app):
                 yield
         finally:
-            for name, (root, blocks) in kept.items():
-                template = environment.get_template(name)
-                template.root_render_func = root
-                template.blocks.update(blocks)
+            environment.cache = kept
+
+    def _watch(self, template: Template, name: str) -> None:
+        template.root_render_func = self._root(name, template.root_render_func)
+        template.blocks.update({block: self._block(name, block, render) for block, render in template.blocks.items()})
 
     def _root(self, name: str, render: Callable[..., Iterator[str]]) -> Callable[..., Iterator[str]]:
         def root(context: Any) -> Iterator[str]:
