@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -219,11 +220,8 @@ def test_an_event_is_delivered_to_the_local_receiver(product: Product, place: Pl
 @pytest.fixture
 def reader(tmp_path: Path) -> Shell:
     """A copy of the checkout, and a pip that refuses outside of an environment, as Debian's and Homebrew's do."""
-    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT)
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    kept = shutil.ignore_patterns(".*_cache", ".git", ".venv", "venv", "__pycache__", "*.egg-info", "hookyard-data")
+    shutil.copytree(ROOT, tmp_path, ignore=kept, dirs_exist_ok=True)
     stock = tmp_path / "stock"  # Python as it comes with the system, without this environment's programs
     stock.mkdir()
     (stock / "python3").symlink_to(Path(sys.base_exec_prefix) / "bin" / "python3")
